@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What hvgpu needs of the local operating system, and no more.  One header, one
+ * os-posix.c and one os-win32.c; no other folder holds #ifdef _WIN32.  Paths are
+ * UTF-8 and local; names on a managed host or inside an image never come here.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "attr.h"
+
+struct err;
+
+/* Folders (created, private to the user).  NULL with @err.  Owned by the caller. */
+char *os_state_dir(struct err *err);  /* $XDG_STATE_HOME/hvgpu, %LOCALAPPDATA%\hvgpu */
+char *os_config_dir(struct err *err); /* $XDG_CONFIG_HOME/hvgpu, %APPDATA%\hvgpu; not created */
+char *os_data_file(const char *name); /* installed data ("labs/laptop.yaml"), or NULL */
+
+bool os_make_dirs(const char *path, struct err *err) MUST_CHECK; /* mode 0700 for new ones */
+bool os_file_exists(const char *path);
+/* At most @max bytes, NUL added behind; ERR_NOT_FOUND, ERR_INVALID when larger. */
+char *os_read_file(const char *path, size_t max, size_t *ret_len, struct err *err);
+/* Temporary file, flushed, renamed over @path: the old or the new content, whole. */
+bool os_write_file(const char *path, const void *bytes, size_t len, struct err *err) MUST_CHECK;
+bool os_remove_file(const char *path, struct err *err) MUST_CHECK; /* missing is fine */
+bool os_remove_tree(const char *path, struct err *err) MUST_CHECK;
+bool os_is_private_file(const char *path); /* others cannot read it */
+
+/* Walks one folder, sorted by name, without "." and "..".  @name is lent. */
+struct os_entry {
+    const char *name;
+    bool is_dir;
+    uint64_t size;
+    int64_t mtime_usec; /* since 1601, as in CIM */
+};
+bool os_list_dir(const char *path,
+                 bool (*on_entry)(const struct os_entry *entry, void *user, struct err *err),
+                 void *user, struct err *err) MUST_CHECK;
+
+/* A lock on @path (created); held until unlocked or the process ends.  Waits at most
+ * @wait_ms, then ERR_CONFLICT. */
+struct os_lock;
+struct os_lock *os_lock_take(const char *path, unsigned wait_ms, struct err *err);
+void os_lock_drop(struct os_lock *lock); /* NULL is fine */
+DEFINE_CLEANUP(os_lock_cleanup, struct os_lock *, os_lock_drop)
+
+int64_t os_now_usec(void);       /* since 1601, UTC */
+uint64_t os_monotonic_ms(void);
+void os_sleep_ms(unsigned ms);
+bool os_random(void *bytes, size_t len);
+void os_guid(char ret[37]); /* random, upper case, no braces */
+
+/* The terminal. */
+bool os_is_terminal(int fd); /* 0, 1, 2 */
+unsigned os_terminal_columns(void); /* 80 when not known */
+void os_terminal_setup(void);       /* UTF-8 and colours where a console needs asking */
+/* One line typed without echo; NULL with @err when there is no terminal.  The caller
+ * wipes it with os_wipe() and frees it. */
+char *os_read_secret(const char *prompt, struct err *err);
+void os_wipe(void *bytes, size_t len);
+
+/* Ctrl-C and SIGTERM set a flag instead of ending the process. */
+void os_catch_interrupt(void);
+bool os_was_interrupted(void);
+void os_die(void); /* as if killed: no handler, no cleanup; for fault injection */
+
+int os_cpu_count(void);
+const char *os_user_name(void);
+
+/* Runs a local program (search path) with stdin empty, waits, gives its exit status
+ * and at most @max bytes of its output (may be NULL).  For the simulator's mkntfs. */
+bool os_run(const char *const argv[], unsigned timeout_ms, size_t max, char **ret_output,
+            int *ret_status, struct err *err) MUST_CHECK;

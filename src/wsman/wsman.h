@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * CIM over WS-Management (WinRM): a cim_session made of HTTP, SOAP and a table of
+ * authentication functions.  Knows nothing of Hyper-V.
+ *
+ * Sources: MS-WSMV, DSP0226, DSP0227, DSP0230; quirks as noted where they are met.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "session.h"
+
+struct wsman_auth; /* a table of functions; see auth.h */
+
+struct wsman_options {
+    const char *url;         /* http(s)://host:port/wsman */
+    const char *user;        /* NULL: none given */
+    const char *password;    /* lent; copied into memory that is wiped on release */
+    const char *auth;        /* "basic"; NULL: choose.  More with later transports */
+    const char *ca_file;     /* NULL: the system's store */
+    bool insecure;           /* no certificate check; Basic over plain HTTP allowed */
+    unsigned connect_timeout_ms;   /* 0: 10 s */
+    unsigned operation_timeout_ms; /* 0: 60 s; one request */
+    uint32_t max_envelope_bytes;   /* 0: 512000 */
+    uint32_t max_elements;         /* 0: 32000 */
+    bool (*is_cancelled)(void *user); /* polled while waiting; NULL: never */
+    void *cancel_user;
+};
+
+/* Checks the options and makes the session; the first request connects.
+ * Basic goes to loopback or over TLS only, unless @insecure. */
+struct cim_session *wsman_open(const struct wsman_options *options, struct err *err);
+
+/* What the session cost so far, for -v and bench. */
+struct wsman_stats {
+    uint64_t requests, sent_bytes, received_bytes;
+};
+void wsman_get_stats(const struct cim_session *session, struct wsman_stats *ret);
