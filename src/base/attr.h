@@ -17,19 +17,19 @@
 
 /* Hands over what @p owns and leaves NULL behind, so that the cleanup of the
  * giver has nothing left to free. */
-#define TAKE(p)                                                                          \
-    __extension__({                                                                      \
-        __typeof__(p) taken_ = (p);                                                      \
-        (p) = NULL;                                                                      \
-        taken_;                                                                          \
+#define TAKE(p)                     \
+    __extension__({                 \
+        __typeof__(p) taken_ = (p); \
+        (p) = NULL;                 \
+        taken_;                     \
     })
 
 /* Writes the cleanup function for one owning pointer type. */
-#define DEFINE_CLEANUP(fn, type, release)                                                \
-    static inline void fn(type *owned)                                                   \
-    {                                                                                    \
-        if (*owned)                                                                      \
-            release(*owned);                                                             \
+#define DEFINE_CLEANUP(fn, type, release) \
+    static inline void fn(type *owned)    \
+    {                                     \
+        if (*owned)                       \
+            release(*owned);              \
     }
 
 /* For malloc'ed text and bytes: CLEANUP(free_cleanup) char *text = NULL; */

@@ -22,43 +22,43 @@ void test_skip(const char *why);
 /* Path of the shared test data given by $HVGPU_TEST_DATA, or NULL. */
 const char *test_data_dir(void);
 
-#define TEST(name)                                                                       \
-    static void test_##name(void);                                                       \
-    __attribute__((constructor)) static void add_##name(void)                            \
-    {                                                                                    \
-        test_add(#name, test_##name);                                                    \
-    }                                                                                    \
+#define TEST(name)                                            \
+    static void test_##name(void);                            \
+    __attribute__((constructor)) static void add_##name(void) \
+    {                                                         \
+        test_add(#name, test_##name);                         \
+    }                                                         \
     static void test_##name(void)
 
-#define SKIP(why)                                                                        \
-    do {                                                                                 \
-        test_skip(why);                                                                  \
-        return;                                                                          \
+#define SKIP(why)       \
+    do {                \
+        test_skip(why); \
+        return;         \
     } while (0)
 
 #define CHECK(cond) test_report((cond), __FILE__, __LINE__, "%s", #cond)
 
-#define CHECK_EQ(a, b)                                                                   \
-    do {                                                                                 \
-        long long a_ = (long long)(a), b_ = (long long)(b);                              \
-        test_report(a_ == b_, __FILE__, __LINE__, "%s is %lld, not %s = %lld", #a, a_,   \
-                    #b, b_);                                                             \
+#define CHECK_EQ(a, b)                                                                     \
+    do {                                                                                   \
+        long long a_ = (long long)(a), b_ = (long long)(b);                                \
+        test_report(a_ == b_, __FILE__, __LINE__, "%s is %lld, not %s = %lld", #a, a_, #b, \
+                    b_);                                                                   \
     } while (0)
 
-#define CHECK_STR_EQ(a, b)                                                               \
-    do {                                                                                 \
-        const char *a_ = (a), *b_ = (b);                                                 \
-        test_report((!a_ && !b_) || (a_ && b_ && strcmp(a_, b_) == 0), __FILE__,         \
-                    __LINE__, "%s is \"%s\", not \"%s\"", #a, a_ ? a_ : "(null)",        \
-                    b_ ? b_ : "(null)");                                                 \
+#define CHECK_STR_EQ(a, b)                                                                 \
+    do {                                                                                   \
+        const char *a_ = (a), *b_ = (b);                                                   \
+        test_report((!a_ && !b_) || (a_ && b_ && strcmp(a_, b_) == 0), __FILE__, __LINE__, \
+                    "%s is \"%s\", not \"%s\"", #a, a_ ? a_ : "(null)",                    \
+                    b_ ? b_ : "(null)");                                                   \
     } while (0)
 
 /* For calls that fill `struct err err`: shows the error when they fail. */
-#define CHECK_OK(call)                                                                   \
-    do {                                                                                 \
-        bool ok_ = (call);                                                               \
-        char why_[1024] = "";                                                            \
-        if (!ok_)                                                                        \
-            err_format(&err, why_, sizeof(why_));                                        \
-        test_report(ok_, __FILE__, __LINE__, "%s: %s", #call, why_);                     \
+#define CHECK_OK(call)                                               \
+    do {                                                             \
+        bool ok_ = (call);                                           \
+        char why_[1024] = "";                                        \
+        if (!ok_)                                                    \
+            err_format(&err, why_, sizeof(why_));                    \
+        test_report(ok_, __FILE__, __LINE__, "%s: %s", #call, why_); \
     } while (0)

@@ -256,8 +256,7 @@ char *text_from_utf16le(const void *bytes, size_t len, size_t *ret_len)
         uint32_t c = (uint32_t)at[i] | (uint32_t)at[i + 1] << 8;
 
         if (c >= 0xD800 && c < 0xE000) {
-            uint32_t low =
-                i + 3 < len ? (uint32_t)at[i + 2] | (uint32_t)at[i + 3] << 8 : 0;
+            uint32_t low = i + 3 < len ? (uint32_t)at[i + 2] | (uint32_t)at[i + 3] << 8 : 0;
 
             if (c >= 0xDC00 || low < 0xDC00 || low >= 0xE000) {
                 free(text);

@@ -11,17 +11,17 @@
 
 #include "attr.h"
 
-char *text_dup(const char *text);                            /* NULL gives NULL */
-char *text_ndup(const char *text, size_t len);               /* NULL: no memory */
-char *text_printf(const char *fmt, ...) PRINTF_LIKE(1, 2);   /* NULL: no memory */
+char *text_dup(const char *text);                          /* NULL gives NULL */
+char *text_ndup(const char *text, size_t len);             /* NULL: no memory */
+char *text_printf(const char *fmt, ...) PRINTF_LIKE(1, 2); /* NULL: no memory */
 
 /* Windows names and CIM identifiers are compared without case.  ASCII only:
  * other letters compare as they are. */
 int text_casecmp(const char *a, const char *b);
-bool text_ieq(const char *a, const char *b);                 /* NULL equals only NULL */
+bool text_ieq(const char *a, const char *b); /* NULL equals only NULL */
 bool text_istarts(const char *text, const char *prefix);
 bool text_iends(const char *text, const char *suffix);
-const char *text_istr(const char *text, const char *part);   /* strstr() without case */
+const char *text_istr(const char *text, const char *part); /* strstr() without case */
 void text_lower(char *text);
 
 bool text_is_guid(const char *text); /* 8-4-4-4-12 hex digits, with or without braces */

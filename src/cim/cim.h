@@ -58,9 +58,10 @@ struct cim_datetime {
 };
 
 bool cim_datetime_parse(const char *text, struct cim_datetime *ret, struct err *err)
-    MUST_CHECK;                                                 /* either form */
+    MUST_CHECK;                                                       /* either form */
 void cim_datetime_to_cim(const struct cim_datetime *t, char ret[26]); /* "…00.000000:000" */
-void cim_datetime_to_iso(const struct cim_datetime *t, char ret[40]); /* "2025-…Z", "P0DT…" */
+void cim_datetime_to_iso(const struct cim_datetime *t,
+                         char ret[40]); /* "2025-…Z", "P0DT…" */
 
 struct cim_path;
 struct cim_instance;
@@ -106,13 +107,14 @@ struct cim_property {
 
 /* Property names and class names compare without case; order is kept. */
 struct cim_instance {
-    char *ns;         /* "root/virtualization/v2"; may be NULL when embedded */
+    char *ns; /* "root/virtualization/v2"; may be NULL when embedded */
     char *class_name;
     size_t count;
     struct cim_property *properties;
 };
 
-struct cim_instance *cim_instance_new(const char *ns, const char *class_name); /* NULL: memory */
+struct cim_instance *cim_instance_new(const char *ns,
+                                      const char *class_name); /* NULL: memory */
 struct cim_instance *cim_instance_copy(const struct cim_instance *from);
 void cim_instance_free(struct cim_instance *instance); /* NULL is fine */
 DEFINE_CLEANUP(cim_instance_cleanup, struct cim_instance *, cim_instance_free)
@@ -125,34 +127,37 @@ bool cim_set(struct cim_instance *instance, const char *name, struct cim_value *
 void cim_unset(struct cim_instance *instance, const char *name);
 
 /* Typed setters; false means out of memory, and @err says so. */
-bool cim_set_bool(struct cim_instance *i, const char *name, bool v, struct err *err) MUST_CHECK;
+bool cim_set_bool(struct cim_instance *i, const char *name, bool v, struct err *err)
+    MUST_CHECK;
 bool cim_set_uint(struct cim_instance *i, const char *name, enum cim_type type, uint64_t v,
                   struct err *err) MUST_CHECK;
 bool cim_set_text(struct cim_instance *i, const char *name, const char *v, struct err *err)
     MUST_CHECK; /* CIM_STRING; NULL sets null */
-bool cim_set_texts(struct cim_instance *i, const char *name, const char *const *v, size_t count,
-                   struct err *err) MUST_CHECK; /* CIM_STRING array */
+bool cim_set_texts(struct cim_instance *i, const char *name, const char *const *v,
+                   size_t count, struct err *err) MUST_CHECK; /* CIM_STRING array */
 bool cim_set_uints(struct cim_instance *i, const char *name, enum cim_type type,
                    const uint64_t *v, size_t count, struct err *err) MUST_CHECK; /* array */
-bool cim_set_datetime(struct cim_instance *i, const char *name, const struct cim_datetime *v,
-                      struct err *err) MUST_CHECK;
+bool cim_set_datetime(struct cim_instance *i, const char *name,
+                      const struct cim_datetime *v, struct err *err) MUST_CHECK;
 bool cim_set_path(struct cim_instance *i, const char *name, const struct cim_path *v,
                   struct err *err) MUST_CHECK; /* CIM_REFERENCE; copies */
-bool cim_set_null(struct cim_instance *i, const char *name, enum cim_type type, bool is_array,
-                  struct err *err) MUST_CHECK;
+bool cim_set_null(struct cim_instance *i, const char *name, enum cim_type type,
+                  bool is_array, struct err *err) MUST_CHECK;
 
 /* Typed getters: false (and *ret alone) if missing, null, or another kind.  The
  * integer getter takes every integer type; text is lent. */
 bool cim_get_bool(const struct cim_instance *i, const char *name, bool *ret);
 bool cim_get_u64(const struct cim_instance *i, const char *name, uint64_t *ret);
 bool cim_get_i64(const struct cim_instance *i, const char *name, int64_t *ret);
-const char *cim_get_text(const struct cim_instance *i, const char *name);         /* or NULL */
+const char *cim_get_text(const struct cim_instance *i, const char *name); /* or NULL */
 const char *cim_get_text_at(const struct cim_instance *i, const char *name, size_t index);
-size_t cim_get_count(const struct cim_instance *i, const char *name); /* elements; 0 if null */
+size_t cim_get_count(const struct cim_instance *i,
+                     const char *name); /* elements; 0 if null */
 const struct cim_path *cim_get_path(const struct cim_instance *i, const char *name);
 const struct cim_instance *cim_get_object(const struct cim_instance *i, const char *name,
                                           size_t index);
-bool cim_get_datetime(const struct cim_instance *i, const char *name, struct cim_datetime *ret);
+bool cim_get_datetime(const struct cim_instance *i, const char *name,
+                      struct cim_datetime *ret);
 
 /* Names an instance: `\\HOST\root\virtualization\v2:Class.Key1="v1",Key2="v2"`. */
 struct cim_path {
@@ -167,11 +172,12 @@ struct cim_path *cim_path_new(const char *ns, const char *class_name); /* NULL: 
 struct cim_path *cim_path_copy(const struct cim_path *from);
 void cim_path_free(struct cim_path *path); /* NULL is fine */
 DEFINE_CLEANUP(cim_path_cleanup, struct cim_path *, cim_path_free)
-bool cim_path_set(struct cim_path *path, const char *key, const char *value, struct err *err)
-    MUST_CHECK; /* a string key */
+bool cim_path_set(struct cim_path *path, const char *key, const char *value,
+                  struct err *err) MUST_CHECK; /* a string key */
 bool cim_path_set_ref(struct cim_path *path, const char *key, const struct cim_path *value,
                       struct err *err) MUST_CHECK;
-const char *cim_path_get(const struct cim_path *path, const char *key); /* string keys; or NULL */
+const char *cim_path_get(const struct cim_path *path,
+                         const char *key); /* string keys; or NULL */
 
 /* Accepts the variants of hyperv-cim.md 1.2: with or without `\\HOST\`, `/` or
  * `\` in the namespace, any case.  Bounded; hostile text is an ERR_INVALID. */

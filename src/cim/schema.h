@@ -18,9 +18,9 @@ struct cim_class_property {
     enum cim_type type;
     bool is_array;
     bool is_key;
-    bool is_writable;         /* as the MOF says; the host may think otherwise */
-    const char *of_class;     /* reference / embedded / embedded-as-text class, or NULL */
-    unsigned first_build;     /* 0: as old as the class */
+    bool is_writable;     /* as the MOF says; the host may think otherwise */
+    const char *of_class; /* reference / embedded / embedded-as-text class, or NULL */
+    unsigned first_build; /* 0: as old as the class */
 };
 
 struct cim_class_parameter {
@@ -39,7 +39,7 @@ struct cim_class_method {
 };
 
 struct cim_class {
-    const char *ns;         /* "root/virtualization/v2" */
+    const char *ns; /* "root/virtualization/v2" */
     const char *name;
     const char *superclass; /* NULL: none */
     bool is_association;
@@ -52,8 +52,10 @@ struct cim_class {
 };
 
 const struct cim_class *cim_schema_class(const char *ns, const char *name); /* or NULL */
-const struct cim_class_property *cim_schema_property(const struct cim_class *c, const char *name);
-const struct cim_class_method *cim_schema_method(const struct cim_class *c, const char *name);
+const struct cim_class_property *cim_schema_property(const struct cim_class *c,
+                                                     const char *name);
+const struct cim_class_method *cim_schema_method(const struct cim_class *c,
+                                                 const char *name);
 bool cim_schema_is_a(const struct cim_class *c, const char *ancestor); /* itself included */
 /* All classes, for walking. */
 const struct cim_class *cim_schema_all(size_t *ret_count);

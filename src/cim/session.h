@@ -65,9 +65,9 @@ bool cim_invoke(struct cim_session *session, const struct cim_path *path,
  * the caller's.  Output arrives as UTF-8.
  */
 struct shell_command {
-    const char *line;            /* for cmd.exe: `robocopy "a" "b" /E` */
-    unsigned timeout_ms;         /* whole command; 0 = the session's default */
-    bool reads_only;             /* changes nothing: may be repeated, is no fault point */
+    const char *line;    /* for cmd.exe: `robocopy "a" "b" /E` */
+    unsigned timeout_ms; /* whole command; 0 = the session's default */
+    bool reads_only;     /* changes nothing: may be repeated, is no fault point */
     /* Called per piece of output as it arrives (may cut lines); may be NULL. */
     bool (*on_output)(const char *text, size_t len, bool is_stderr, void *user,
                       struct err *err);

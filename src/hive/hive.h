@@ -21,13 +21,13 @@
 struct err;
 
 enum hive_type { /* Windows' own numbers */
-    HIVE_NONE = 0,
-    HIVE_SZ = 1,
-    HIVE_EXPAND_SZ = 2,
-    HIVE_BINARY = 3,
-    HIVE_DWORD = 4,
-    HIVE_MULTI_SZ = 7,
-    HIVE_QWORD = 11,
+                 HIVE_NONE = 0,
+                 HIVE_SZ = 1,
+                 HIVE_EXPAND_SZ = 2,
+                 HIVE_BINARY = 3,
+                 HIVE_DWORD = 4,
+                 HIVE_MULTI_SZ = 7,
+                 HIVE_QWORD = 11,
 };
 
 /* Raw: @type as stored, @bytes as stored (texts are UTF-16LE).  Any type number. */
@@ -39,8 +39,9 @@ struct hive_value {
 void hive_value_clear(struct hive_value *value);
 bool hive_value_equal(const struct hive_value *a, const struct hive_value *b);
 /* Typed views; false/NULL when the type or the bytes do not fit. */
-char *hive_value_text(const struct hive_value *value);  /* SZ, EXPAND_SZ; owned */
-char **hive_value_texts(const struct hive_value *value, size_t *ret_count); /* MULTI_SZ, also
+char *hive_value_text(const struct hive_value *value); /* SZ, EXPAND_SZ; owned */
+char **hive_value_texts(const struct hive_value *value,
+                        size_t *ret_count); /* MULTI_SZ, also
                           * SZ as one; each and the array owned; hive_texts_free() */
 void hive_texts_free(char **texts, size_t count);
 bool hive_value_u64(const struct hive_value *value, uint64_t *ret); /* DWORD, QWORD, and
@@ -70,12 +71,12 @@ bool hive_get(struct hive *hive, const char *key, const char *name, struct hive_
 bool hive_set(struct hive *hive, const char *key, const char *name,
               const struct hive_value *value, struct err *err) MUST_CHECK;
 bool hive_create_key(struct hive *hive, const char *key, struct err *err) MUST_CHECK;
-bool hive_delete_value(struct hive *hive, const char *key, const char *name, struct err *err)
-    MUST_CHECK; /* missing is fine */
+bool hive_delete_value(struct hive *hive, const char *key, const char *name,
+                       struct err *err) MUST_CHECK; /* missing is fine */
 bool hive_delete_key(struct hive *hive, const char *key, struct err *err)
     MUST_CHECK; /* with all below it; missing is fine */
-bool hive_list_keys(struct hive *hive, const char *key, char ***ret_names, size_t *ret_count,
-                    struct err *err) MUST_CHECK;
+bool hive_list_keys(struct hive *hive, const char *key, char ***ret_names,
+                    size_t *ret_count, struct err *err) MUST_CHECK;
 bool hive_list_values(struct hive *hive, const char *key, char ***ret_names,
                       size_t *ret_count, struct err *err) MUST_CHECK;
 

@@ -51,15 +51,16 @@ bool disk_commit(struct disk *disk, struct err *err) MUST_CHECK;
 enum { PARTITION_MAX = 128 };
 
 struct partition {
-    unsigned index;       /* 1-based, as Windows and Linux count */
-    char type[40];        /* GPT: type GUID, lower case, no braces; MBR: "0x07" */
-    char id[40];          /* GPT: unique GUID; MBR: disk signature and number */
+    unsigned index; /* 1-based, as Windows and Linux count */
+    char type[40];  /* GPT: type GUID, lower case, no braces; MBR: "0x07" */
+    char id[40];    /* GPT: unique GUID; MBR: disk signature and number */
     uint64_t offset_bytes, size_bytes;
     char file_system[16]; /* "ntfs","fat32","refs","bitlocker","unknown","" (none seen) */
 };
 /* ERR_PROTOCOL: no valid table.  ret_table: "gpt" or "mbr", lent. */
 bool disk_partitions(struct disk *disk, struct partition ret[PARTITION_MAX],
-                     unsigned *ret_count, const char **ret_table, struct err *err) MUST_CHECK;
+                     unsigned *ret_count, const char **ret_table, struct err *err)
+    MUST_CHECK;
 /* Writes a GPT (primary and backup) for what @partitions says; offsets in 1 MiB steps. */
 bool disk_write_gpt(struct disk *disk, const struct partition *partitions, unsigned count,
                     struct err *err) MUST_CHECK;
@@ -69,15 +70,15 @@ bool disk_write_gpt(struct disk *disk, const struct partition *partitions, unsig
 struct volume;
 
 enum { /* Windows' own bits */
-    FILE_IS_READONLY = 0x1,
-    FILE_IS_HIDDEN = 0x2,
-    FILE_IS_SYSTEM = 0x4,
-    FILE_IS_DIR = 0x10,
-    FILE_IS_ARCHIVE = 0x20,
-    FILE_IS_SPARSE = 0x200,
-    FILE_IS_REPARSE = 0x400,
-    FILE_IS_COMPRESSED = 0x800,
-    FILE_IS_ENCRYPTED = 0x4000,
+       FILE_IS_READONLY = 0x1,
+       FILE_IS_HIDDEN = 0x2,
+       FILE_IS_SYSTEM = 0x4,
+       FILE_IS_DIR = 0x10,
+       FILE_IS_ARCHIVE = 0x20,
+       FILE_IS_SPARSE = 0x200,
+       FILE_IS_REPARSE = 0x400,
+       FILE_IS_COMPRESSED = 0x800,
+       FILE_IS_ENCRYPTED = 0x4000,
 };
 
 struct file_info {
@@ -113,7 +114,8 @@ bool volume_list(struct volume *volume, const char *path,
                  void *user, struct err *err) MUST_CHECK; /* sorted by name */
 /* Reads in pieces.  volume_read_all() refuses more than @max. */
 bool volume_read(struct volume *volume, const char *path,
-                 bool (*on_bytes)(const void *bytes, size_t len, void *user, struct err *err),
+                 bool (*on_bytes)(const void *bytes, size_t len, void *user,
+                                  struct err *err),
                  void *user, struct err *err) MUST_CHECK;
 bool volume_read_all(struct volume *volume, const char *path, size_t max,
                      uint8_t **ret_bytes, size_t *ret_len, struct err *err) MUST_CHECK;
@@ -126,8 +128,9 @@ bool volume_write(struct volume *volume, const char *path, uint64_t size,
                                struct err *err),
                   void *user, int64_t mtime_usec, uint32_t attributes, struct err *err)
     MUST_CHECK;
-bool volume_write_all(struct volume *volume, const char *path, const void *bytes, size_t len,
-                      int64_t mtime_usec, uint32_t attributes, struct err *err) MUST_CHECK;
+bool volume_write_all(struct volume *volume, const char *path, const void *bytes,
+                      size_t len, int64_t mtime_usec, uint32_t attributes, struct err *err)
+    MUST_CHECK;
 bool volume_set_attributes(struct volume *volume, const char *path, uint32_t attributes,
                            struct err *err) MUST_CHECK;
 bool volume_rename(struct volume *volume, const char *from, const char *to, struct err *err)
@@ -140,13 +143,14 @@ bool volume_remove(struct volume *volume, const char *path, bool tree, struct er
 struct image_windows {
     unsigned partition; /* index */
     uint32_t build, ubr;
-    char edition[64];       /* EditionID */
-    char architecture[16];  /* "amd64", "arm64", "x86", "" unknown */
-    char system_root[64];   /* "C:\\Windows" as the guest sees it, from SOFTWARE; "" unknown */
+    char edition[64];      /* EditionID */
+    char architecture[16]; /* "amd64", "arm64", "x86", "" unknown */
+    char
+        system_root[64]; /* "C:\\Windows" as the guest sees it, from SOFTWARE; "" unknown */
 };
 
 struct image_blocker {
-    char id[32];       /* "bitlocker", "hibernated", "unclean", "chkdsk-pending", "refs",
+    char id[32]; /* "bitlocker", "hibernated", "unclean", "chkdsk-pending", "refs",
                         * "no-windows", "damaged", "read-only", "in-use", "compressed-system",
                         * "dirty-hive", "checkpoint" ... */
     char message[ERR_TEXT];

@@ -15,16 +15,19 @@
 struct err;
 
 /* Folders (created, private to the user).  NULL with @err.  Owned by the caller. */
-char *os_state_dir(struct err *err);  /* $XDG_STATE_HOME/hvgpu, %LOCALAPPDATA%\hvgpu */
-char *os_config_dir(struct err *err); /* $XDG_CONFIG_HOME/hvgpu, %APPDATA%\hvgpu; not created */
+char *os_state_dir(struct err *err); /* $XDG_STATE_HOME/hvgpu, %LOCALAPPDATA%\hvgpu */
+char *
+os_config_dir(struct err *err); /* $XDG_CONFIG_HOME/hvgpu, %APPDATA%\hvgpu; not created */
 char *os_data_file(const char *name); /* installed data ("labs/laptop.yaml"), or NULL */
 
-bool os_make_dirs(const char *path, struct err *err) MUST_CHECK; /* mode 0700 for new ones */
+bool os_make_dirs(const char *path, struct err *err)
+    MUST_CHECK; /* mode 0700 for new ones */
 bool os_file_exists(const char *path);
 /* At most @max bytes, NUL added behind; ERR_NOT_FOUND, ERR_INVALID when larger. */
 char *os_read_file(const char *path, size_t max, size_t *ret_len, struct err *err);
 /* Temporary file, flushed, renamed over @path: the old or the new content, whole. */
-bool os_write_file(const char *path, const void *bytes, size_t len, struct err *err) MUST_CHECK;
+bool os_write_file(const char *path, const void *bytes, size_t len, struct err *err)
+    MUST_CHECK;
 bool os_remove_file(const char *path, struct err *err) MUST_CHECK; /* missing is fine */
 bool os_remove_tree(const char *path, struct err *err) MUST_CHECK;
 bool os_is_private_file(const char *path); /* others cannot read it */
@@ -37,7 +40,8 @@ struct os_entry {
     int64_t mtime_usec; /* since 1601, as in CIM */
 };
 bool os_list_dir(const char *path,
-                 bool (*on_entry)(const struct os_entry *entry, void *user, struct err *err),
+                 bool (*on_entry)(const struct os_entry *entry, void *user,
+                                  struct err *err),
                  void *user, struct err *err) MUST_CHECK;
 
 /* A lock on @path (created); held until unlocked or the process ends.  Waits at most
@@ -47,14 +51,14 @@ struct os_lock *os_lock_take(const char *path, unsigned wait_ms, struct err *err
 void os_lock_drop(struct os_lock *lock); /* NULL is fine */
 DEFINE_CLEANUP(os_lock_cleanup, struct os_lock *, os_lock_drop)
 
-int64_t os_now_usec(void);       /* since 1601, UTC */
+int64_t os_now_usec(void); /* since 1601, UTC */
 uint64_t os_monotonic_ms(void);
 void os_sleep_ms(unsigned ms);
 bool os_random(void *bytes, size_t len);
 void os_guid(char ret[37]); /* random, upper case, no braces */
 
 /* The terminal. */
-bool os_is_terminal(int fd); /* 0, 1, 2 */
+bool os_is_terminal(int fd);        /* 0, 1, 2 */
 unsigned os_terminal_columns(void); /* 80 when not known */
 void os_terminal_setup(void);       /* UTF-8 and colours where a console needs asking */
 /* One line typed without echo; NULL with @err when there is no terminal.  The caller

@@ -15,12 +15,12 @@
 struct wsman_auth; /* a table of functions; see auth.h */
 
 struct wsman_options {
-    const char *url;         /* http(s)://host:port/wsman */
-    const char *user;        /* NULL: none given */
-    const char *password;    /* lent; copied into memory that is wiped on release */
-    const char *auth;        /* "basic"; NULL: choose.  More with later transports */
-    const char *ca_file;     /* NULL: the system's store */
-    bool insecure;           /* no certificate check; Basic over plain HTTP allowed */
+    const char *url;               /* http(s)://host:port/wsman */
+    const char *user;              /* NULL: none given */
+    const char *password;          /* lent; copied into memory that is wiped on release */
+    const char *auth;              /* "basic"; NULL: choose.  More with later transports */
+    const char *ca_file;           /* NULL: the system's store */
+    bool insecure;                 /* no certificate check; Basic over plain HTTP allowed */
     unsigned connect_timeout_ms;   /* 0: 10 s */
     unsigned operation_timeout_ms; /* 0: 60 s; one request */
     uint32_t max_envelope_bytes;   /* 0: 512000 */

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "err.h"
+#include "os.h"
+#include "test.h"
+#include "text.h"
+
+static char *scratch(void)
+{
+    char guid[37];
+    struct err err = ERR_INIT;
+    char *path;
+
+    os_guid(guid);
+    path = text_printf("%s/test-os-%s", getenv("HVGPU_TEST_TMP") ?: "/tmp", guid);
+    CHECK_OK(os_make_dirs(path, &err));
+    return path;
+}
+
+static bool count_entry(const struct os_entry *entry, void *user, struct err *err)
+{
+    (void)err;
+    if (strcmp(entry->name, "file") == 0)
+        CHECK_EQ(entry->size, 5);
+    ++*(int *)user;
+    return true;
+}
+
+TEST(a_file_is_written_whole_and_privately)
+{
+    CLEANUP(free_cleanup) char *dir = scratch();
+    CLEANUP(free_cleanup) char *file = text_printf("%s/file", dir);
+    CLEANUP(free_cleanup) char *deep = text_printf("%s/a/b/c", dir);
+    CLEANUP(free_cleanup) char *text = NULL;
+    struct err err = ERR_INIT;
+    size_t len = 0;
+    int count = 0;
+
+    CHECK_OK(os_write_file(file, "first", 5, &err));
+    CHECK_OK(os_write_file(file, "hello", 5, &err));
+    CHECK(os_is_private_file(file));
+    text = os_read_file(file, 100, &len, &err);
+    CHECK_STR_EQ(text, "hello");
+    CHECK_EQ(len, 5);
+    CHECK(!os_read_file(file, 4, NULL, &err));
+    CHECK_EQ(err.kind, ERR_INVALID);
+    CHECK_OK(os_make_dirs(deep, &err));
+    CHECK_OK(os_make_dirs(deep, &err));
+    CHECK_OK(os_list_dir(dir, count_entry, &count, &err));
+    CHECK_EQ(count, 2);
+    CHECK_OK(os_remove_tree(dir, &err));
+    CHECK(!os_file_exists(dir));
+    CHECK_OK(os_remove_tree(dir, &err));
+    CHECK(!os_read_file(file, 4, NULL, &err));
+    CHECK_EQ(err.kind, ERR_NOT_FOUND);
+}
+
+TEST(a_lock_excludes_and_is_given_back)
+{
+    CLEANUP(free_cleanup) char *dir = scratch();
+    CLEANUP(free_cleanup) char *file = text_printf("%s/lock", dir);
+    struct err err = ERR_INIT;
+    struct os_lock *first = os_lock_take(file, 0, &err);
+    struct os_lock *second;
+
+    CHECK(first);
+    CHECK(!os_lock_take(file, 30, &err));
+    CHECK_EQ(err.kind, ERR_CONFLICT);
+    os_lock_drop(first);
+    second = os_lock_take(file, 0, &err);
+    CHECK(second);
+    os_lock_drop(second);
+    CHECK_OK(os_remove_tree(dir, &err));
+}
+
+TEST(a_program_is_run_and_its_status_read)
+{
+    const char *const echo[] = { "sh", "-c", "echo hi; exit 3", NULL };
+    const char *const sleepy[] = { "sleep", "5", NULL };
+    const char *const missing[] = { "no-such-program-here", NULL };
+    CLEANUP(free_cleanup) char *output = NULL;
+    struct err err = ERR_INIT;
+    int status = -1;
+
+    CHECK_OK(os_run(echo, 5000, 100, &output, &status, &err));
+    CHECK_EQ(status, 3);
+    CHECK_STR_EQ(output, "hi\n");
+    CHECK(!os_run(sleepy, 50, 100, NULL, &status, &err));
+    CHECK(!os_run(missing, 5000, 100, NULL, &status, &err));
+    CHECK_EQ(err.kind, ERR_NOT_FOUND);
+}
+
+TEST(guids_differ_and_look_like_guids)
+{
+    char a[37], b[37];
+
+    os_guid(a);
+    os_guid(b);
+    CHECK(text_is_guid(a));
+    CHECK(strcmp(a, b) != 0);
+}
