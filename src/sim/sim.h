@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The simulator: Hyper-V hosts that speak WS-Management, as a library.
+ *
+ * A lab is a text file (YAML, see docs/man/hvgpu-lab.5) that describes hosts; its state
+ * lives in <state>/labs/<name>/: one JSON file of objects per host, the hosts' C: drives
+ * and the VM disks (real VHDX).  Everything a host does is saved before its answer
+ * leaves.  One process holds a lab at a time.
+ *
+ * Each behaviour names its source where it is written; what no source settles is
+ * refused with a fault that says so.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "err.h"
+
+struct sim;
+
+struct sim_options {
+    const char *lab;       /* "laptop", "fleet:200", or the path of a lab file */
+    const char *state_dir; /* NULL: the user's state folder */
+    bool ephemeral;        /* state in a temporary folder that goes with sim_close() */
+    const char *listen;    /* "127.0.0.1:5985"; NULL: loopback, free ports.  Host n of
+                              * the lab listens on port + n (or on a free port each) */
+    const char *user, *password; /* NULL: "admin" and a random password */
+    bool full_size;              /* driver packages of realistic size (1.2 GB) */
+    unsigned pull_items; /* most items per Pull; 0: as many as fit; 1: like old hosts */
+    const char *const *faults; /* "Class.Method@n=what", see sim_fault.c; NULL-terminated */
+    unsigned lock_wait_ms;     /* how long to wait for another program on the lab */
+    bool verbose;              /* one line per request on stderr */
+};
+
+/* Loads or makes the lab and starts to answer. */
+struct sim *sim_open(const struct sim_options *options, struct err *err);
+void sim_close(struct sim *sim); /* NULL is fine */
+DEFINE_CLEANUP(sim_cleanup, struct sim *, sim_close)
+
+/* What a client needs; all lent. */
+size_t sim_host_count(const struct sim *sim);
+const char *sim_host_name(const struct sim *sim, size_t i); /* computer name */
+const char *sim_host_url(const struct sim *sim, size_t i); /* http://127.0.0.1:PORT/wsman */
+const char *sim_user(const struct sim *sim);
+const char *sim_password(const struct sim *sim);
+
+/* Everything a host is, as stable text, for comparing before and after: CIM objects
+ * (jobs, times and process ids left out), C: files with hashes, registry, and for each
+ * VM disk its files with attributes and hashes and its registry values.  Owned. */
+char *sim_dump(struct sim *sim, struct err *err);
+
+/* Forgets the lab's state: the next sim_open() makes it new. */
+bool sim_reset(const char *lab, const char *state_dir, struct err *err) MUST_CHECK;
