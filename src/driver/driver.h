@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Which driver files and registry values a Windows guest needs for a GPU of its host,
+ * and where they come from.  Nothing here writes: see guest-disk.h and steps.h.
+ *
+ * Sources: MicrosoftDocs/windows-driver-docs display/gpu-paravirtualization.md; the
+ * registry of real hosts (mkorman90/regipy test hives); vendors' INF files.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "err.h"
+#include "hive.h"
+
+struct cim_session;
+
+/*
+ * A Windows installation to read from: a running host over CIM, or the Windows folder
+ * of a machine that is off.  Registry keys as "HKLM\\SYSTEM\\CurrentControlSet\\..."
+ * in both; files as paths below the Windows folder ("System32\\DriverStore\\...").
+ */
+struct windows_source;
+
+struct source_file {
+    char *path; /* relative to the folder listed, '\' separated */
+    uint64_t size;
+    int64_t mtime_usec; /* since 1601, UTC */
+};
+
+struct windows_source *windows_source_live(struct cim_session *session, struct err *err);
+/* @root holds Windows' own folders (System32 ...) or is a drive with a Windows folder;
+ * names match without case. */
+struct windows_source *windows_source_offline(const char *root, struct err *err);
+void windows_source_free(struct windows_source *source);
+DEFINE_CLEANUP(windows_source_cleanup, struct windows_source *, windows_source_free)
+
+/* ---- what a guest needs ---- */
+
+enum driver_rule { RULE_EXACT, RULE_NEWER, RULE_ABSENT, RULE_ALWAYS };
+const char *driver_rule_name(enum driver_rule rule); /* "exact", "newer", ... */
+
+struct driver_file {   /* outside the package: System32 and SysWOW64 */
+    char *source;      /* on the host: absolute Windows path */
+    char *destination; /* in the guest, below its Windows folder: "System32\\nvcuda.dll" */
+    enum driver_rule rule;
+    uint64_t size;
+    int64_t mtime_usec;
+    char *reason; /* "CopyToVmWhenNewer\\CudaDriverFiles" */
+};
+
+struct driver_registry_value { /* below the guest's current control set */
+    char *key;                 /* "Services\\nvlddmkm" */
+    char *name;
+    struct hive_value value;
+    char *reason;
+};
+
+struct driver_package {
+    char *name;   /* "nv_dispi.inf_amd64_0123456789abcdef" */
+    char *source; /* on the host: absolute Windows path of the folder */
+    struct source_file *files;
+    size_t file_count;
+    uint64_t bytes;
+};
+
+struct driver_candidate { /* how a package was found; for the two-sources rule */
+    char *source;         /* "service image path", "DRIVERS hive", ... */
+    char *package;        /* NULL: this source does not tell */
+};
+
+struct driver_set {
+    char *gpu_name, *instance_id;
+    char *class_key; /* "{4d36e968-...}\\0001" */
+    char *provider, *inf, *inf_section, *matching_device_id, *service;
+    char *driver_version, *driver_date;
+    char *architecture; /* "amd64" */
+    char **user_mode_drivers;
+    size_t user_mode_driver_count;
+    struct driver_candidate *candidates;
+    size_t candidate_count;
+    struct driver_package *packages;
+    size_t package_count;
+    struct driver_file *files;
+    size_t file_count;
+    struct driver_registry_value *values;
+    size_t value_count;
+    uint64_t total_bytes;
+};
+
+/* @gpu: an interface path or instance id; for offline sources also vendor:device.
+ * Refuses (with everything it found in the message): no such device, not a display
+ * adapter, inbox driver, not store-resident, sources that disagree or stand alone,
+ * package folder missing, INF version differs from the registered one, disabled. */
+bool driver_resolve(struct windows_source *source, const char *gpu, struct driver_set **ret,
+                    struct err *err) MUST_CHECK;
+void driver_set_free(struct driver_set *set);
+DEFINE_CLEANUP(driver_set_cleanup, struct driver_set *, driver_set_free)

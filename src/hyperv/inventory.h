@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a host has: plain data, read with a fixed number of queries however many VMs
+ * there are.  Unknown stays unknown: NULL texts, `known` false.
+ */
+#pragma once
+
+#include "session.h"
+
+struct known_u64 {
+    bool known;
+    uint64_t value;
+};
+
+enum tristate { TRI_UNKNOWN, TRI_NO, TRI_YES };
+
+enum { GPU_MODE_PV = 1, GPU_MODE_P = 2, GPU_MODE_DDA = 4 };
+
+enum gpu_status {
+    GPU_STATUS_UNKNOWN,
+    GPU_PARTITIONED,
+    GPU_PARAVIRTUALIZATION,
+    GPU_READY_FOR_DDA,
+    GPU_NOT_ASSIGNABLE
+};
+enum gpu_place { GPU_PLACE_UNKNOWN, GPU_ON_HOST, GPU_DISMOUNTED, GPU_ASSIGNED };
+
+struct hv_gpu {
+    char *name;           /* "NVIDIA GeForce RTX 4070 Laptop GPU" */
+    char *pci_id;         /* "10de:2860" */
+    char *vendor;         /* "NVIDIA", "AMD", "Intel", or the id */
+    char *instance_id;    /* "PCI\\VEN_10DE&...\\4&296b7397&0&0008" */
+    char *interface_path; /* NULL: not partitionable */
+    char *location_path;  /* NULL: not asked for, or not told */
+    char *driver_version, *driver_date, *driver_inf, *driver_package;
+    char *service;  /* "nvlddmkm" */
+    unsigned modes; /* what the host says it can do */
+    enum gpu_status status;
+    enum gpu_place place;
+    struct known_u64 partition_count, vram_bytes, problem_code;
+    uint64_t *valid_partition_counts;
+    size_t valid_partition_count_count;
+};
+
+struct hv_quota { /* per resource: min, max, optimal; all may be unset */
+    struct known_u64 min, max, optimal;
+};
+enum { QUOTA_VRAM, QUOTA_ENCODE, QUOTA_DECODE, QUOTA_COMPUTE, QUOTA_COUNT };
+
+struct hv_adapter {                /* Msvm_GpuPartitionSettingData of a VM */
+    char *id;                      /* InstanceID */
+    char *interface_path;          /* NULL: not pinned (or not readable up to 19045) */
+    struct known_u64 partition_id; /* while the VM runs */
+    struct hv_quota quota[QUOTA_COUNT];
+};
+
+struct hv_disk {
+    char *path;   /* as the host sees it */
+    char *parent; /* NULL: none or not asked for */
+};
+
+struct hv_device { /* DDA */
+    char *location_path, *instance_id;
+};
+
+enum vm_state { VM_UNKNOWN, VM_RUNNING, VM_OFF, VM_SAVED, VM_PAUSED, VM_CHANGING };
+
+struct hv_vm {
+    char *name;        /* ElementName; need not be unique */
+    char *id;          /* GUID */
+    char *settings_id; /* InstanceID of the realized Msvm_VirtualSystemSettingData */
+    enum vm_state state;
+    struct known_u64 enabled_state; /* as the host says it */
+    struct known_u64 generation;
+    char *version;
+    char *guest_os;
+    struct known_u64 guest_build;
+    enum tristate guest_controlled_cache;
+    struct known_u64 low_mmio_bytes, high_mmio_bytes, high_mmio_base_bytes;
+    struct known_u64 stop_action;     /* AutomaticShutdownAction */
+    struct known_u64 checkpoint_type; /* UserSnapshotType */
+    struct known_u64 checkpoint_count;
+    struct known_u64 memory_startup_bytes, memory_minimum_bytes;
+    enum tristate dynamic_memory;
+    struct hv_disk *disks;
+    size_t disk_count;
+    struct hv_adapter *adapters;
+    size_t adapter_count;
+    struct hv_device *devices;
+    size_t device_count;
+};
+
+struct hv_host {
+    char *name;    /* as the user named it: "sim:laptop", "hv-003", or a lab's host */
+    char *product; /* "Microsoft Windows 11 Pro" */
+    char *edition; /* "Professional"; NULL: not told */
+    struct known_u64 build;
+    bool is_server;
+    char *computer_name;
+    struct hv_gpu *gpus;
+    size_t gpu_count;
+    struct hv_vm *vms;
+    size_t vm_count;
+};
+
+/* What to ask for; each costs at most one query (or one per GPU where it says so). */
+enum {
+    HV_GPUS = 1 << 0,
+    HV_VMS = 1 << 1,
+    HV_VM_MEMORY = 1 << 2,
+    HV_VM_DISKS = 1 << 3,
+    HV_VM_GUEST = 1 << 4,    /* KVP: guest OS and build of running VMs */
+    HV_GPU_DETAILS = 1 << 5, /* per GPU: location path, VRAM, driver package */
+    HV_DEVICES = 1 << 6,     /* DDA */
+    HV_ALL = (1 << 7) - 1,
+};
+
+/* ERR_UNSUPPORTED with a hint when the machine has no Hyper-V. */
+bool hv_inventory_read(struct cim_session *session, const char *name, unsigned what,
+                       struct hv_host **ret, struct err *err) MUST_CHECK;
+void hv_host_free(struct hv_host *host); /* NULL is fine */
+DEFINE_CLEANUP(hv_host_cleanup, struct hv_host *, hv_host_free)
+
+const char *
+gpu_status_name(enum gpu_status status); /* "paravirtualization"; NULL unknown */
+const char *gpu_place_name(enum gpu_place place);
+const char *vm_state_name(enum vm_state state);  /* "running", "off", ... */
+const char *stop_action_name(uint64_t action);   /* "save"; NULL unknown */
+const char *checkpoint_type_name(uint64_t type); /* "production"; NULL unknown */
+
+/* Selectors (select.c): never a guess.  ERR_NOT_FOUND, or ERR_INVALID listing the
+ * candidates.  A VM: exact id, else exact name without case (two VMs of one name are
+ * ambiguous).  A GPU: number of `gpu list`, vendor:device, instance id, interface path,
+ * location path, or any unique part of the name. */
+bool hv_select_vm(const struct hv_host *host, const char *selector,
+                  const struct hv_vm **ret, struct err *err) MUST_CHECK;
+bool hv_select_gpu(const struct hv_host *host, const char *selector,
+                   const struct hv_gpu **ret, struct err *err) MUST_CHECK;
+
+/* `\\?\PCI#VEN_..#inst#{guid}\GPUPARAV` -> `PCI\VEN_..\inst`; also for `\??\` and a
+ * lost prefix.  Owned; NULL: not such a path or no memory. */
+char *gpu_instance_from_interface(const char *interface_path);
+bool gpu_interface_is_paravirtual(const char *interface_path);
+/* "10de:2860" from an instance id or interface path.  Owned, or NULL. */
+char *gpu_pci_id(const char *id);
