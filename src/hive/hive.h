@@ -4,7 +4,8 @@
  *
  * Before hivex sees it the base block is checked: signature, checksum, sequence
  * numbers, sizes.  A dirty hive (sequence numbers differ: Windows did not finish
- * writing it) is refused with ERR_CONFLICT; hivex itself would edit stale data.
+ * writing it) may be read, marked by hive_is_dirty(), but opening it for writing is
+ * refused with ERR_CONFLICT; hivex itself would edit stale data.
  * Keys are paths with '\' ("ControlSet001\\Services\\nvlddmkm"); "" is the root.
  * Names compare without case.
  *
@@ -20,14 +21,15 @@
 
 struct err;
 
-enum hive_type { /* Windows' own numbers */
-                 HIVE_NONE = 0,
-                 HIVE_SZ = 1,
-                 HIVE_EXPAND_SZ = 2,
-                 HIVE_BINARY = 3,
-                 HIVE_DWORD = 4,
-                 HIVE_MULTI_SZ = 7,
-                 HIVE_QWORD = 11,
+/* Windows' own numbers. */
+enum hive_type {
+    HIVE_NONE = 0,
+    HIVE_SZ = 1,
+    HIVE_EXPAND_SZ = 2,
+    HIVE_BINARY = 3,
+    HIVE_DWORD = 4,
+    HIVE_MULTI_SZ = 7,
+    HIVE_QWORD = 11,
 };
 
 /* Raw: @type as stored, @bytes as stored (texts are UTF-16LE).  Any type number. */
@@ -52,13 +54,16 @@ bool hive_value_set_u64(struct hive_value *value, uint32_t type, uint64_t number
 
 struct hive;
 
-/* Copies @bytes.  ERR_PROTOCOL: no hive or damaged; ERR_CONFLICT: dirty. */
+/* Copies @bytes.  ERR_PROTOCOL: no hive or damaged; ERR_CONFLICT: dirty, and @writable,
+ * or the base block was written half. */
 struct hive *hive_open(const void *bytes, size_t len, bool writable, struct err *err);
 struct hive *hive_open_file(const char *path, bool writable, struct err *err);
 /* An empty hive (root key only), writable. */
 struct hive *hive_new(struct err *err);
 void hive_close(struct hive *hive); /* NULL is fine; drops what was not taken */
 DEFINE_CLEANUP(hive_cleanup, struct hive *, hive_close)
+/* What is read may be older than what Windows will see after replaying its logs. */
+bool hive_is_dirty(const struct hive *hive);
 /* The hive with all edits, as Windows would load it: clean, checksum right. */
 bool hive_bytes(struct hive *hive, uint8_t **ret_bytes, size_t *ret_len, struct err *err)
     MUST_CHECK;

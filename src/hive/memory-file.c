@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Files in memory, by Linux' memfd. */
+
+#include "memory-file.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "err.h"
+
+int memory_file_new(const void *bytes, size_t len, char path[MEMORY_FILE_PATH],
+                    struct err *err)
+{
+    const uint8_t *at = bytes;
+    size_t left = len;
+    int fd = memfd_create("hive", MFD_CLOEXEC);
+
+    if (fd < 0) {
+        err_errno(err, errno, "making a file in memory");
+        return -1;
+    }
+    while (left) {
+        ssize_t n = write(fd, at, left);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0) {
+            err_errno(err, n ? errno : EIO, "filling a file in memory");
+            close(fd);
+            return -1;
+        }
+        at += n;
+        left -= (size_t)n;
+    }
+    snprintf(path, MEMORY_FILE_PATH, "/proc/self/fd/%d", fd);
+    return fd;
+}
+
+bool memory_file_read(int fd, uint8_t **ret_bytes, size_t *ret_len, struct err *err)
+{
+    CLEANUP(free_cleanup) uint8_t *bytes = NULL;
+    struct stat st;
+    size_t len, done = 0;
+
+    if (fstat(fd, &st) < 0)
+        return err_errno(err, errno, "reading a file in memory");
+    len = (size_t)st.st_size;
+    bytes = malloc(len ? len : 1);
+    if (!bytes)
+        return err_no_memory(err);
+    while (done < len) {
+        ssize_t n = pread(fd, bytes + done, len - done, (off_t)done);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return err_errno(err, n ? errno : EIO, "reading a file in memory");
+        done += (size_t)n;
+    }
+    *ret_bytes = TAKE(bytes);
+    *ret_len = len;
+    return true;
+}
