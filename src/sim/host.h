@@ -9,7 +9,8 @@
 
 #include "behaviour.h"
 
-struct sim_world; /* files, registry, attached images: world.h */
+struct sim_world;   /* files, registry, attached images: world.h */
+struct sim_machine; /* devices, drivers, disks as the lab describes them: machine.h */
 
 struct sim_host {
     char *name;     /* computer name, upper case */
@@ -25,8 +26,9 @@ struct sim_host {
     unsigned job_parity; /* alternates 0 and 4096 where both were seen (hyperv quirk 2) */
     pthread_mutex_t lock;
     struct sim_store *store;
-    struct sim_world *world; /* made on first use */
-    bool dirty;              /* set by whoever changes the store; saved after the request */
+    struct sim_machine *machine; /* owned */
+    struct sim_world *world;     /* made on first use */
+    bool dirty; /* set by whoever changes the store; saved after the request */
 };
 
 /* Lab description -> hosts (lab.c). */

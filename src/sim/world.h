@@ -22,6 +22,7 @@
 
 struct sim_host;
 struct sim_world;
+struct strbuf;
 
 /* Made from the host's description on first use; NULL with @err. */
 struct sim_world *sim_host_world(struct sim_host *host, struct err *err);
@@ -85,3 +86,8 @@ uint32_t world_reg_unload(struct sim_world *w, const char *key);
 bool world_attach(struct sim_world *w, const char *path, bool read_only, bool assign_letter,
                   struct err *err) MUST_CHECK;
 bool world_detach(struct sim_world *w, const char *path, struct err *err) MUST_CHECK;
+/* For the VM that wants to start: the host holds its disk (Win32 32). */
+bool world_is_attached(struct sim_world *w, const char *path);
+
+/* Appends what sim_dump() shows of files, registry and VM disks. */
+bool world_dump(struct sim_world *w, struct strbuf *to, struct err *err) MUST_CHECK;
