@@ -18,6 +18,11 @@ struct sim_fault {
     char text[512];
 };
 
+/* What a fault on demand ("Class.Method@3=job-fail:32773") wants of the job that this
+ * call starts.  sim_job_start() obeys: a failing job ends in state 10 with job_error and
+ * without doing its work; a hanging one stays in state 4 for good. */
+enum sim_job_fate { SIM_JOB_NORMAL, SIM_JOB_FAILS, SIM_JOB_HANGS };
+
 struct sim_call {
     struct sim_host *host;
     const struct cim_path *path; /* as the client sent it */
@@ -26,6 +31,8 @@ struct sim_call {
     const struct cim_instance
         *in;                  /* typed by the schema; unknown parameters were refused */
     struct cim_instance *out; /* to fill: OUT parameters; "ReturnValue" with uint32 */
+    enum sim_job_fate job_fate;
+    uint32_t job_error;
 };
 
 /* False fills @fault.  A refusal that Hyper-V expresses as a ReturnValue is true. */

@@ -29,9 +29,11 @@ struct sim_options {
     const char *user, *password; /* NULL: "admin" and a random password */
     bool full_size;              /* driver packages of realistic size (1.2 GB) */
     unsigned pull_items; /* most items per Pull; 0: as many as fit; 1: like old hosts */
-    const char *const *faults; /* "Class.Method@n=what", see sim_fault.c; NULL-terminated */
-    unsigned lock_wait_ms;     /* how long to wait for another program on the lab */
-    bool verbose;              /* one line per request on stderr */
+    const char *const
+        *faults;           /* "Class.Method@n=what", see fault-rule.h; NULL-terminated */
+    unsigned lock_wait_ms; /* how long to wait for another program on the lab */
+    const char *tls_cert, *tls_key; /* PEM files: https instead of http; NULL: http */
+    bool verbose;                   /* one line per request on stderr */
 };
 
 /* Loads or makes the lab and starts to answer. */
