@@ -1,0 +1,54 @@
+# The front door.  The build itself is Meson's; see docs/building.md.
+
+BUILD ?= build
+PREFIX ?= /usr/local
+
+# Real vendor data for some tests, where a developer has it; they are skipped without.
+HVGPU_TEST_DATA ?= $(wildcard $(abspath ../shared/data))
+export HVGPU_TEST_DATA
+
+help:
+	@echo 'make demo      install what is missing, build, and run the main job on a simulated host'
+	@echo 'make test      install what is missing, build, and run all tests'
+	@echo 'make           build (into $(BUILD)/)'
+	@echo 'make install   install to PREFIX ($(PREFIX)); DESTDIR is honoured'
+	@echo 'make format    lay the code out with clang-format'
+	@echo 'make fuzz      fuzz every parser, SECONDS each (60)'
+	@echo 'make bench     measure; results are explained in bench/README.md'
+	@echo 'make clean     remove what was built'
+
+.DEFAULT_GOAL := all
+
+all: $(BUILD)/build.ninja
+	@ninja -C $(BUILD)
+
+$(BUILD)/build.ninja:
+	@tools/packages.sh tools/packages.txt
+	meson setup --prefix $(PREFIX) $(BUILD)
+
+demo: all
+	@tools/demo.sh $(BUILD)
+
+test: test-packages all
+	meson test -C $(BUILD) --print-errorlogs
+
+test-packages:
+	@tools/packages.sh tools/packages.txt tools/packages-test.txt
+
+install: all
+	meson install -C $(BUILD) --no-rebuild
+
+format:
+	git ls-files '*.c' '*.h' | xargs clang-format -i
+
+SECONDS ?= 60
+fuzz: test-packages
+	@tools/fuzz.sh $(SECONDS)
+
+bench: all
+	@bench/run.sh $(BUILD)
+
+clean:
+	rm -rf $(BUILD) build-fuzz
+
+.PHONY: help all demo test test-packages install format fuzz bench clean
