@@ -5,19 +5,23 @@
 #pragma once
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdint.h>
 
 #include "behaviour.h"
 
+struct lab_description; /* the lab file: lab.h */
+struct lab_host;
 struct sim_world;   /* files, registry, attached images: world.h */
 struct sim_machine; /* devices, drivers, disks as the lab describes them: machine.h */
 
 struct sim_host {
-    char *name;     /* computer name, upper case */
-    char *product;  /* "Microsoft Windows 11 Pro" */
-    char *edition;  /* EditionID: "Professional", "ServerDatacenter" */
-    char *locale;   /* "en-US": language of captions and fault texts */
-    unsigned build; /* 22631 */
+    const struct lab_host *lab; /* what the lab file says of it; lent */
+    char *name;                 /* computer name, upper case */
+    char *product;              /* "Microsoft Windows 11 Pro" */
+    char *edition;              /* EditionID: "Professional", "ServerDatacenter" */
+    char *locale;               /* "en-US": language of captions and fault texts */
+    unsigned build;             /* 22631 */
     unsigned ubr;
     char *domain;        /* NULL: workgroup */
     char *dir;           /* <state>/labs/LAB/HOST */
@@ -25,20 +29,35 @@ struct sim_host {
                           * host is known to do so */
     unsigned job_parity; /* alternates 0 and 4096 where both were seen (hyperv quirk 2) */
     pthread_mutex_t lock;
-    struct sim_store *store;
-    struct sim_machine *machine; /* owned */
+    struct sim_store *store;     /* NULL until sim_host_open() */
+    uint64_t last_used;          /* sim_host_open()'s clock */
+    struct sim_machine *machine; /* lent by the lab's description */
     struct sim_world *world;     /* made on first use */
     bool dirty; /* set by whoever changes the store; saved after the request */
 };
 
-/* Lab description -> hosts (lab.c). */
 struct sim_lab {
     char *name;
     char *dir;
+    struct lab_description *description;
+    atomic_uint_fast64_t clock;
     size_t host_count;
     struct sim_host **hosts;
 };
+
+/* @lab: a built-in name ("laptop", "fleet:200") or the path of a file.  The lab's text is
+ * kept in its folder: a state goes on as it began, and a lab file that changed meanwhile
+ * is an ERR_CONFLICT that says to reset the lab. */
 struct sim_lab *sim_lab_open(const char *lab, const char *state_dir, bool full_size,
                              struct err *err);
 void sim_lab_close(struct sim_lab *lab);
-bool sim_host_save(struct sim_host *host, struct err *err);
+/* Makes host->store (from its saved state, else from the lab).  Called with the host's
+ * lock held before each use of the store; it stays until the lock is dropped.  Clean
+ * stores of hosts not used lately are freed, which keeps a fleet small. */
+bool sim_host_open(struct sim_lab *lab, struct sim_host *host, struct err *err) MUST_CHECK;
+/* Writes the store to <dir>/objects.json and clears host->dirty. */
+bool sim_host_save(struct sim_host *host, struct err *err) MUST_CHECK;
+
+/* A VM that is not off has its disks: attaching them to the host fails (32).  Paths
+ * compare without case. */
+bool sim_vm_uses_disk(struct sim_host *host, const char *path);

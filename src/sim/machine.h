@@ -2,8 +2,9 @@
 /*
  * What a lab says of one host below CIM: its PCI devices, their drivers, its VMs' disks.
  * Plain data, filled by lab.c, constant afterwards; from it come the drive C:, the
- * registry, the VM disks and the Win32_* objects.  All texts are owned by the machine
- * (sim_machine_free()); NULL means "not said", and a sensible value is taken.
+ * registry, the VM disks and the Win32_* objects.  A lab's machines
+ * are owned by the lab's description.  NULL means "not said", and a sensible value is
+ * taken.
  */
 #pragma once
 
@@ -98,6 +99,14 @@ struct sim_disk {
     unsigned problems;   /* enum sim_disk_problem */
 };
 
+/* A value of the registry besides those that the system itself has. */
+struct sim_registry_value {
+    char *key; /* "HKLM\\SOFTWARE\\Policies\\Microsoft\\Windows\\HyperV" */
+    char *name;
+    char *text; /* REG_SZ; NULL: a REG_DWORD */
+    uint32_t number;
+};
+
 struct sim_machine {
     char *manufacturer, *model; /* Win32_ComputerSystem */
     uint64_t memory_bytes;
@@ -106,9 +115,12 @@ struct sim_machine {
     struct sim_device *devices; /* GPUs first, in PCI order */
     size_t disk_count;
     struct sim_disk *disks;
+    size_t registry_count;
+    struct sim_registry_value *registry;
     bool full_size; /* driver packages of realistic size */
 };
 
+/* For a machine whose parts are all malloc()ed, as tests make them; not for a lab's. */
 void sim_machine_free(struct sim_machine *machine); /* NULL is fine */
 
 /* Adds what Windows itself shows of the machine to a new host's store: Win32_

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a lab file says, as plain data: hosts with their machines (machine.h), GPUs and
+ * VMs.  Read once, never changed; what a host has become since is in its store and
+ * folder.
+ *
+ * docs/man/hvgpu-lab.5 describes the file.  A file is hostile input: its size, counts
+ * and texts are bounded, and errors name the file and the line.
+ *
+ * Everything is owned by the description.  Texts are never NULL unless it says so.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "attr.h"
+#include "machine.h"
+
+struct err;
+
+enum {
+    LAB_FILE_MAX = 1 << 20,
+    LAB_HOST_MAX = 1000,
+    LAB_GPU_MAX = 32,
+    LAB_VM_MAX = 500,
+    LAB_DISK_MAX = 16,
+    LAB_ADAPTER_MAX = 16,
+    LAB_SNAPSHOT_MAX = 16,
+    LAB_REGISTRY_MAX = 64,
+    LAB_TEXT_MAX = 1024, /* bytes of a text, after its {numbers} were filled in */
+    LAB_COUNT_MAX = 16,
+};
+
+enum lab_gpu_mode {
+    LAB_GPU_PV,   /* Msvm_PartitionableGpu whose name ends in \GPUPARAV */
+    LAB_GPU_P,    /* ... without: SR-IOV partitions */
+    LAB_GPU_NONE, /* not partitionable */
+};
+
+/* GPU n of a host is device n of its machine. */
+struct lab_gpu {
+    enum lab_gpu_mode mode;
+    const char *interface_path; /* "\\?\PCI#VEN_...#{0640...}\GPUPARAV"; "" if none */
+    uint16_t valid_counts[LAB_COUNT_MAX];
+    size_t valid_count_count;
+    uint16_t partition_count;
+    /* Totals of a GPU-P card in its driver's units (VRAM: sim_device); 0: not said. */
+    uint64_t encode, decode, compute;
+};
+
+/* Values of Msvm_ComputerSystem.EnabledState. */
+enum lab_vm_state {
+    LAB_VM_RUNNING = 2,
+    LAB_VM_OFF = 3,
+    LAB_VM_SAVED = 6,
+    LAB_VM_PAUSED = 9,
+};
+
+struct lab_adapter {
+    int gpu;    /* index of the host's GPU; -1: any, no pin */
+    bool stale; /* pinned to a GPU that is gone: hidden from CIM, the start fails */
+};
+
+struct lab_snapshot {
+    const char *name;
+    char id[37]; /* upper-case GUID */
+};
+
+struct lab_vm {
+    const char *name;
+    char id[37]; /* upper-case GUID */
+    unsigned generation;
+    enum lab_vm_state state;
+    const char *version; /* configuration version: "11.0" */
+    uint64_t memory_mb, memory_min_mb, memory_max_mb;
+    bool dynamic_memory;
+    unsigned processors;
+    const char *guest_os;     /* KVP's OSName; "": the guest reports nothing */
+    unsigned guest_build;     /* 0: not Windows */
+    uint16_t checkpoint_type; /* UserSnapshotType: 2 to 5 */
+    uint16_t stop_action;     /* AutomaticShutdownAction: 2 to 4 */
+    uint64_t low_mmio_mb, high_mmio_mb, high_mmio_base_mb;
+    bool guest_controlled_cache;
+    bool shutdown_service;         /* the guest answers InitiateShutdown */
+    bool guest_locked;             /* ... but not without Force */
+    size_t first_disk, disk_count; /* in the machine's disks */
+    struct lab_adapter *adapters;
+    size_t adapter_count;
+    struct lab_snapshot *snapshots;
+    size_t snapshot_count;
+};
+
+struct lab_host {
+    const char *name;    /* computer name, upper case */
+    const char *product; /* "Microsoft Windows 11 Pro" */
+    const char *edition; /* "Professional" */
+    unsigned build, ubr;
+    const char *locale; /* "en-US" */
+    const char *domain; /* NULL: workgroup */
+    bool hyperv;        /* false: no root\virtualization\v2 */
+    unsigned job_ms;
+    unsigned address_bits; /* physical address width of the processor */
+    struct sim_machine machine;
+    struct lab_gpu *gpus;
+    size_t gpu_count;
+    struct lab_vm *vms;
+    size_t vm_count;
+};
+
+struct lab_block;
+
+struct lab_description {
+    struct lab_host *hosts;
+    size_t host_count;
+    struct lab_block *blocks; /* the memory of all of it */
+};
+
+/* @text: the YAML; @file: its name in errors; @number: N of "fleet:N", 0: not given. */
+struct lab_description *lab_parse(const char *text, size_t len, const char *file,
+                                  unsigned number, struct err *err);
+void lab_description_free(struct lab_description *lab); /* NULL is fine */
+DEFINE_CLEANUP(lab_description_cleanup, struct lab_description *, lab_description_free)
+
+/* A GUID, upper case, that depends on @seed only: the same lab has the same ids. */
+void lab_guid(char ret[37], const char *seed);
