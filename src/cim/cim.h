@@ -176,6 +176,9 @@ bool cim_path_set(struct cim_path *path, const char *key, const char *value,
                   struct err *err) MUST_CHECK; /* a string key */
 bool cim_path_set_ref(struct cim_path *path, const char *key, const struct cim_path *value,
                       struct err *err) MUST_CHECK;
+bool cim_path_set_value(struct cim_path *path, const char *key,
+                        const struct cim_value *value, struct err *err)
+    MUST_CHECK; /* a key of any type; copies */
 const char *cim_path_get(const struct cim_path *path,
                          const char *key); /* string keys; or NULL */
 
