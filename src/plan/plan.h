@@ -17,9 +17,23 @@
 struct cim_session;
 struct guest_disk;
 struct journal;
+struct os_lock;
+struct plan;
 struct plan_context;
 struct progress;
 struct step;
+
+enum {
+    /* Works through context->guest; the engine has it opened before any of the kind's
+     * functions is called. */
+    STEP_NEEDS_GUEST = 1 << 0,
+    /* Makes what the needs-guest steps before it did durable (an image that is one
+     * transaction).  Until it is done a crash loses those steps: resume looks again. */
+    STEP_COMMITS_GUEST = 1 << 1,
+    /* Later steps stand on this one (an attached disk, a VM that is off): not taken back
+     * while one of them could not be. */
+    STEP_HOLDS_LATER = 1 << 2,
+};
 
 struct step_kind {
     const char *name; /* stable: in the journal, in JSON: "vm-settings" */
@@ -28,10 +42,17 @@ struct step_kind {
      * neither (half done, or changed by others) is reported as it is. */
     bool (*probe)(struct plan_context *context, const struct step *step, json_t **ret_now,
                   struct err *err);
-    /* Makes `after` true.  Must be harmless when it is already true, or half so. */
+    /* Makes `after` true.  Must be harmless when it is already true, or half so.  May add
+     * to step->params what revert needs (saved when apply returns). */
     bool (*apply)(struct plan_context *context, struct step *step, struct err *err);
     /* Makes `before` true again.  Must be harmless when it is already true. */
     bool (*revert)(struct plan_context *context, struct step *step, struct err *err);
+    /* Instead of the three: plans what could not be planned before (a disk that was in
+     * use).  Adds steps to @more; they are journaled and follow this one.  A finding of
+     * severity "error" in @more stops the run.  NULL: an ordinary step. */
+    bool (*expand)(struct plan_context *context, const struct step *step, struct plan *more,
+                   struct err *err);
+    unsigned flags;
 };
 
 enum step_state { STEP_PENDING, STEP_STARTED, STEP_DONE, STEP_UNDONE };
@@ -49,9 +70,10 @@ struct step {
 };
 
 struct plan {
-    char id[24];      /* "20261121-101500-3f2a": time and chance; sorts by time */
-    char *host;       /* how the user named it; undo connects there again */
-    char *title;      /* "attach 'dev-box' to 'NVIDIA GeForce RTX 4070 Laptop GPU'" */
+    char id[24]; /* "20261121-101500-3f2a": time and chance; sorts by time */
+    char *host;  /* how the user named it; undo connects there again */
+    char *title; /* "attach 'dev-box' to 'NVIDIA GeForce RTX 4070 Laptop GPU'" */
+    char *lock;  /* what nobody else may plan for meanwhile: "vm-GUID"; NULL: nothing */
     json_t *findings; /* array of findings as in the contract */
     struct step *steps;
     size_t step_count;
@@ -74,49 +96,113 @@ json_t *plan_to_json(const struct plan *plan); /* the contract's "plan" object *
 /* What steps work with; the caller fills and keeps it. */
 struct plan_context {
     struct cim_session *session; /* NULL for a local disk */
-    struct guest_disk *guest;    /* set by the steps that open a guest's disk */
-    void (*close_guest)(struct plan_context *context); /* drops what was not committed */
-    bool (*commit_guest)(struct plan_context *context, struct err *err); /* called at the
-                                  * end of undo and resume; may be NULL */
     struct journal *journal;
+    struct guest_disk *guest; /* open while steps that need it run; NULL: not open */
+    /* Opens the guest's disk for the steps of @plan (sets ->guest), at whatever point of
+     * the plan a run, an undo or a resume begins.  NULL: the caller opened it. */
+    bool (*open_guest)(struct plan_context *context, const struct plan *plan,
+                       struct err *err);
+    void (*close_guest)(struct plan_context *context); /* drops what was not committed;
+                                                        * sets ->guest to NULL; may be NULL */
+    /* Called at the end of an undo that changed the guest's disk; may be NULL. */
+    bool (*commit_guest)(struct plan_context *context, struct err *err);
     const char *backup_dir; /* of this plan; made on first use by the step */
     struct progress *progress;
     const struct step_kind *const *kinds; /* NULL-terminated: all there are */
-    bool (*is_cancelled)(void *user);
+    bool (*is_cancelled)(void *user);     /* asked before each step; then all is undone */
+    void (*clear_cancel)(
+        void *user); /* before undoing, which is not cancelled; may be NULL */
     void *cancel_user;
+    /* @what: "doing", "done", "undoing", "undone"; false stops as if cancelled.  NULL: nobody
+     * looks. */
     bool (*on_step)(const struct plan *plan, const struct step *step, const char *what,
-                    void *user); /* "doing", "done", "undoing"; may be NULL */
+                    void *user);
     void *step_user;
+    unsigned lock_wait_ms; /* for another hvgpu that holds plan->lock */
+    bool undo_changed;     /* undo: also what others changed since */
+    void *user;            /* of the folder that supplies the kinds */
 };
 
-/* Runs what is pending.  On failure everything done is taken back, and @err says so;
- * when taking back fails too, @err says what is left and names `undo`. */
+/*
+ * Runs what is pending: a new plan, or (resume) one loaded from the journal.  On failure
+ * everything done is taken back, and @err says so; when taking back fails too, @err says
+ * what is left and names `undo`.  Holds plan->lock meanwhile; ERR_CONFLICT when another
+ * hvgpu has it, or when an earlier run on it was never finished.
+ *
+ * Resume of a plan that is done already does nothing; of one that was being undone it is
+ * an ERR_CONFLICT.
+ */
 bool plan_run(struct plan *plan, struct plan_context *context, struct err *err) MUST_CHECK;
-/* Takes back what is done or started, last first.  Idempotent. */
+/*
+ * Takes back what is done or started, last first, going on after failures.  Idempotent.
+ * A step whose state is neither what it was before nor what the plan made of it was
+ * changed by others: it is left alone and named in an ERR_CONFLICT (context->undo_changed
+ * takes it back all the same).
+ */
 bool plan_undo(struct plan *plan, struct plan_context *context, struct err *err) MUST_CHECK;
 
 /* ---- the journal: SQLite in the state folder (journal.c) ---- */
 
+/* "journal.db" in @state_dir, mode 0600, made when missing.  ERR_PROTOCOL: damaged or not
+ * a journal; ERR_UNSUPPORTED: of a newer hvgpu. */
 struct journal *journal_open(const char *state_dir, struct err *err);
 void journal_close(struct journal *journal); /* NULL is fine */
 DEFINE_CLEANUP(journal_cleanup, struct journal *, journal_close)
 
-enum run_state { RUN_STARTED, RUN_DONE, RUN_UNDONE, RUN_FAILED };
+enum run_state {
+    RUN_STARTED, /* running, or interrupted while going forward */
+    RUN_DONE,
+    RUN_UNDOING, /* being taken back, or interrupted at that */
+    RUN_UNDONE,
+    RUN_FAILED /* taking back did not succeed for everything */
+};
+const char *run_state_name(enum run_state state); /* "started", ... */
 
 struct run_info {
     char id[24];
     char *host, *title;
-    int64_t started_usec;
+    char *lock;           /* plan->lock; NULL: none */
+    int64_t started_usec; /* since 1601, UTC */
     enum run_state state;
     unsigned steps, steps_done;
 };
-/* Newest first.  @info is lent. */
+/* Newest first.  @info is lent.  on_run returning false with @err filled stops. */
 bool journal_list(struct journal *journal,
                   bool (*on_run)(const struct run_info *info, void *user, struct err *err),
                   void *user, struct err *err) MUST_CHECK;
-/* @id "": the newest that `undo` (or, with @unfinished, `resume`) could take. */
+/*
+ * The plan of one run.  @id may be any unique beginning.  @id "" (or NULL): with
+ * @unfinished the newest that `resume` could finish; else what `undo` should take: the
+ * newest interrupted run, else the newest run if it is done.  ERR_NOT_FOUND says why
+ * there is none.  A kind of step that @kinds lacks is ERR_UNSUPPORTED.
+ */
 struct plan *journal_load(struct journal *journal, const char *id, bool unfinished,
                           const struct step_kind *const *kinds, struct err *err);
-/* One plan at a time per VM (or disk): a lock named after it, held until dropped. */
+bool journal_run_state(struct journal *journal, const char *id, enum run_state *ret,
+                       struct err *err) MUST_CHECK;
+/* Removes an undone run from the record, for plans that only looked. */
+bool journal_forget(struct journal *journal, const char *id, struct err *err) MUST_CHECK;
+/* One plan at a time per VM (or disk): a lock named after it, held until dropped.  When
+ * another process keeps it longer than @wait_ms: ERR_CONFLICT naming @holder as that
+ * process gave it. */
 struct os_lock *journal_lock_target(struct journal *journal, const char *target,
-                                    unsigned wait_ms, struct err *err);
+                                    const char *holder, unsigned wait_ms, struct err *err);
+
+/* ---- for run.c: each is one durable transaction ---- */
+
+bool journal_begin(struct journal *journal, const struct plan *plan, struct err *err)
+    MUST_CHECK; /* the run as started, all its steps */
+/* State and params of one step; @found (may be NULL): what the probe saw. */
+bool journal_save_step(struct journal *journal, const struct plan *plan,
+                       const struct step *step, const json_t *found, struct err *err)
+    MUST_CHECK;
+/* All steps anew, after an expansion. */
+bool journal_save_steps(struct journal *journal, const struct plan *plan, struct err *err)
+    MUST_CHECK;
+bool journal_save_run(struct journal *journal, const char *id, enum run_state state,
+                      struct err *err) MUST_CHECK;
+/* Id and title of an interrupted run on @lock other than @except; false when none. */
+bool journal_find_unfinished(struct journal *journal, const char *lock, const char *except,
+                             bool *ret_found, struct run_info *ret, struct err *err)
+    MUST_CHECK; /* free with run_info_clear() */
+void run_info_clear(struct run_info *info);
