@@ -23,7 +23,6 @@
 struct sim_host;
 struct sim_world;
 struct strbuf;
-struct strbuf;
 
 /* Made from the host's description on first use; NULL with @err. */
 struct sim_world *sim_host_world(struct sim_host *host, struct err *err);
