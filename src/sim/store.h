@@ -22,14 +22,15 @@ void sim_store_free(struct sim_store *store);
  * such object exists (ERR_CONFLICT). */
 struct sim_object *sim_store_add(struct sim_store *store, struct cim_instance **instance,
                                  struct err *err);
-/* NULL: none.  Needs all keys; host and namespace case do not matter. */
+/* NULL: none.  Needs all keys and the very class; host and namespace case do not matter. */
 struct sim_object *sim_store_find(struct sim_store *store, const struct cim_path *path);
 void sim_store_remove(struct sim_store *store, struct sim_object *object);
 /* Also removes every association that refers to it. */
 void sim_store_remove_with_links(struct sim_store *store, struct sim_object *object);
 
 /* for (o = sim_store_next(s, NULL, ns, cls); o; o = sim_store_next(s, o, ns, cls)).  It is
- * safe to remove the object just visited only after fetching the next one. */
+ * safe to remove the object just visited only after fetching the next one.  A NULL
+ * class_name walks everything. */
 struct sim_object *sim_store_next(struct sim_store *store, struct sim_object *after,
                                   const char *ns, const char *class_name);
 
@@ -49,6 +50,14 @@ bool sim_store_associators(struct sim_store *store, struct sim_object *object,
                            bool (*on_object)(struct sim_object *object, void *user,
                                              struct err *err),
                            void *user, struct err *err);
+
+/* The association objects that refer to @object, with the role it plays in each; NULL
+ * class and role = any.  Calls in adding order; the callback must not change the store. */
+bool sim_store_references(struct sim_store *store, struct sim_object *object,
+                          const char *assoc_class, const char *role,
+                          bool (*on_link)(struct sim_object *association, const char *role,
+                                          void *user, struct err *err),
+                          void *user, struct err *err);
 
 /* The whole store as JSON text and back; for the lab's state. */
 char *sim_store_save(struct sim_store *store, struct err *err);
