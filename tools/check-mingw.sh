@@ -18,9 +18,10 @@ link() {
 for header in curl libxml2 jansson.h jansson_config.h sqlite3.h nettle yaml.h; do
     link "$header"
 done
-# libxml2 was built here with ICU, whose headers end in those of this system.
+# libxml2 was built here with ICU, and with iconv, whose headers end in those of this system.
 mkdir -p "$out/include/unicode"
-printf '#pragma once\ntypedef struct UConverter UConverter;\n' >"$out/include/unicode/ucnv.h"
+printf '#pragma once\ntypedef struct UConverter UConverter;\ntypedef unsigned short UChar;\n' >"$out/include/unicode/ucnv.h"
+printf '#pragma once\ntypedef void *iconv_t;\n' >"$out/include/iconv.h"
 
 includes=
 for folder in src/*/; do

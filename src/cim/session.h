@@ -76,6 +76,11 @@ struct shell_command {
 bool cim_run(struct cim_session *session, const struct shell_command *command,
              uint32_t *ret_exit_code, struct err *err) MUST_CHECK;
 
+/* Whether calling @method changes nothing.  By name, so that every session (and a replay)
+ * agrees: Get*, Enum*, Find*, Check*, Query*, Validate*, Calculate*, which in all the
+ * schema's classes are the methods that only answer. */
+bool cim_method_reads_only(const char *method);
+
 void cim_release(struct cim_session *session); /* NULL is fine */
 DEFINE_CLEANUP(cim_session_cleanup, struct cim_session *, cim_release)
 
