@@ -91,6 +91,11 @@ bool plan_find(struct plan *plan, const char *id, const char *severity, const ch
                const char *evidence, const char *cause, const char *fix, const char *source,
                struct err *err) MUST_CHECK;
 bool plan_has_errors(const struct plan *plan); /* a finding of severity "error" */
+/* Cause and fix of the first finding of severity "error"; lent.  NULL: none. */
+const char *plan_first_error(const struct plan *plan, const char **ret_fix);
+/* Moves all steps of @more behind the first @at steps of @plan, and its findings. */
+bool plan_splice(struct plan *plan, size_t at, struct plan *more, struct err *err)
+    MUST_CHECK;
 json_t *plan_to_json(const struct plan *plan); /* the contract's "plan" object */
 
 /* What steps work with; the caller fills and keeps it. */

@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Running a plan, taking it back, and going on after a crash at any point of either. */
+
+#include "plan.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "os.h"
+#include "text.h"
+
+enum { UNREACHABLE_MAX = 2 /* undo gives up when the host is gone this often in a row */ };
+
+/* ---- one step ---- */
+
+static bool tell(const struct plan *plan, const struct step *step,
+                 struct plan_context *context, const char *what)
+{
+    return !context->on_step || context->on_step(plan, step, what, context->step_user);
+}
+
+static bool ready_guest(struct plan *plan, const struct step *step,
+                        struct plan_context *context, struct err *err)
+{
+    if (!(step->kind->flags & STEP_NEEDS_GUEST) || context->guest)
+        return true;
+    if (!context->open_guest)
+        return err_fail(err, ERR_INVALID, 0, "no disk is open for this step");
+    return context->open_guest(context, plan, err) ||
+           err_wrap(err, "opening the disk of the guest");
+}
+
+static bool probe(struct plan *plan, const struct step *step, struct plan_context *context,
+                  json_t **ret_now, struct err *err)
+{
+    *ret_now = NULL;
+    return ready_guest(plan, step, context, err) &&
+           (step->kind->probe(context, step, ret_now, err) ||
+            err_wrap(err, "looking at %s", step->target));
+}
+
+static bool save(const struct plan *plan, struct step *step, enum step_state state,
+                 const json_t *found, struct plan_context *context, struct err *err)
+{
+    step->state = state;
+    return journal_save_step(context->journal, plan, step, found, err);
+}
+
+static bool moved(const struct step *step, const json_t *now, struct err *err)
+{
+    char *was = json_dumps(step->before, JSON_ENCODE_ANY | JSON_COMPACT | JSON_SORT_KEYS);
+    char *is = json_dumps(now, JSON_ENCODE_ANY | JSON_COMPACT | JSON_SORT_KEYS);
+
+    err_fail(err, ERR_CONFLICT, 0,
+             "%s changed since the plan was made: was %.100s, is %.100s", step->target,
+             was ? was : "?", is ? is : "?");
+    free(was);
+    free(is);
+    return err_hint(err, "someone else changed it meanwhile; look at it and try again");
+}
+
+static bool expand(struct plan *plan, size_t i, struct plan_context *context,
+                   struct err *err)
+{
+    CLEANUP(plan_cleanup) struct plan *more = plan_new(plan->host, plan->title, err);
+    const char *cause, *fix = NULL;
+
+    if (!more || !plan->steps[i].kind->expand(context, &plan->steps[i], more, err))
+        return false;
+    cause = plan_first_error(more, &fix);
+    if (cause) {
+        err_fail(err, ERR_CONFLICT, 0, "%s", cause);
+        return fix ? err_hint(err, "%s", fix) : false;
+    }
+    if (!plan_splice(plan, i + 1, more, err))
+        return false;
+    /* Done together with the steps it made: a crash before this plans them anew. */
+    plan->steps[i].state = STEP_DONE;
+    return journal_save_steps(context->journal, plan, err);
+}
+
+static bool run_step(struct plan *plan, size_t i, struct plan_context *context,
+                     struct err *err)
+{
+    struct step *step = &plan->steps[i];
+    json_t *now = NULL;
+    bool ok;
+
+    if (step->kind->expand)
+        return ready_guest(plan, step, context, err) && expand(plan, i, context, err);
+
+    if (!probe(plan, step, context, &now, err))
+        return false;
+    if (step->state == STEP_STARTED) {
+        /* The process died in it: it may have happened, or not, or half. */
+        ok = (json_equal(now, step->after) && !json_equal(step->before, step->after)) ||
+             step->kind->apply(context, step, err);
+        ok = ok && save(plan, step, STEP_DONE, NULL, context, err);
+    } else {
+        ok = json_equal(now, step->before) || moved(step, now, err);
+        ok = ok && save(plan, step, STEP_STARTED, now, context, err) &&
+             step->kind->apply(context, step, err) &&
+             save(plan, step, STEP_DONE, NULL, context, err);
+    }
+    json_decref(now);
+    return ok;
+}
+
+/* ---- taking back ---- */
+
+/* *ret_uncommitted: reverted on the guest's disk, but not durable yet; the journal keeps
+ * the step as started until it is. */
+static bool undo_step(struct plan *plan, struct step *step, struct plan_context *context,
+                      bool *ret_uncommitted, struct err *err)
+{
+    bool was_done = step->state == STEP_DONE;
+    json_t *now = NULL;
+    bool ok = true;
+
+    if (step->kind->expand)
+        return save(plan, step, STEP_UNDONE, NULL, context, err);
+    if (!probe(plan, step, context, &now, err))
+        return false;
+    if (!json_equal(now, step->before)) {
+        if (was_done && !json_equal(now, step->after) && !context->undo_changed) {
+            json_decref(now);
+            err_fail(err, ERR_CONFLICT, 0,
+                     "%s was changed by others after hvgpu, and is left as it is",
+                     step->target);
+            return err_hint(err,
+                            "if the former state is wanted all the same: "
+                            "'hvgpu undo --force %s'",
+                            plan->id);
+        }
+        tell(plan, step, context, "undoing");
+        /* "started" again: if this process dies here, nobody knows how far it came. */
+        ok = (step->state == STEP_STARTED ||
+              save(plan, step, STEP_STARTED, NULL, context, err)) &&
+             (step->kind->revert(context, step, err) ||
+              err_wrap(err, "%s (%s)", step->target, step->kind->name));
+        *ret_uncommitted =
+            ok && (step->kind->flags & STEP_NEEDS_GUEST) && context->commit_guest;
+    }
+    json_decref(now);
+    if (*ret_uncommitted)
+        return true;
+    ok = ok && save(plan, step, STEP_UNDONE, NULL, context, err);
+    if (ok)
+        tell(plan, step, context, "undone");
+    return ok;
+}
+
+struct undo {
+    struct plan *plan;
+    struct plan_context *context;
+    bool *uncommitted;    /* per step */
+    unsigned left;        /* could not be taken back */
+    unsigned unreachable; /* failures in a row because the host is gone */
+    struct err first;
+};
+
+static void note_failure(struct undo *undo, const struct err *err)
+{
+    if (undo->left++ == 0)
+        undo->first = *err;
+}
+
+static void commit_reverted(struct undo *undo)
+{
+    struct plan *plan = undo->plan;
+    struct err one = ERR_INIT;
+    bool committed = false;
+
+    for (size_t i = plan->step_count; i-- > 0;) {
+        struct step *step = &plan->steps[i];
+
+        if (!undo->uncommitted[i])
+            continue;
+        undo->uncommitted[i] = false;
+        if (!committed && one.kind == ERR_NONE)
+            committed = undo->context->commit_guest(undo->context, &one);
+        if (committed && save(plan, step, STEP_UNDONE, NULL, undo->context, &one))
+            tell(plan, step, undo->context, "undone");
+        else
+            note_failure(undo, &one);
+    }
+}
+
+static void undo_all(struct undo *undo)
+{
+    struct plan *plan = undo->plan;
+
+    for (size_t i = plan->step_count; i-- > 0;) {
+        struct step *step = &plan->steps[i];
+        struct err one = ERR_INIT;
+
+        /* What held the disk open is next: make durable what was done on it. */
+        if (!(step->kind->flags & STEP_NEEDS_GUEST))
+            commit_reverted(undo);
+        if (step->state == STEP_PENDING || step->state == STEP_UNDONE)
+            continue;
+        if ((step->kind->flags & STEP_HOLDS_LATER) && undo->left > 0) {
+            undo->left++;
+            continue;
+        }
+        if (undo->unreachable < UNREACHABLE_MAX) {
+            if (undo_step(plan, step, undo->context, &undo->uncommitted[i], &one)) {
+                undo->unreachable = 0;
+                continue;
+            }
+            undo->unreachable = one.kind == ERR_UNREACHABLE ? undo->unreachable + 1 : 0;
+        }
+        note_failure(undo, &one);
+    }
+    commit_reverted(undo);
+}
+
+/* The state in the journal becomes "undone" or "failed".  On failure @err holds the first
+ * thing that went wrong and what is left. */
+static bool take_back(struct plan *plan, struct plan_context *context, struct err *err)
+{
+    struct undo undo = { .plan = plan, .context = context, .first = ERR_INIT };
+    struct err one = ERR_INIT;
+
+    if (!journal_save_run(context->journal, plan->id, RUN_UNDOING, err))
+        return false;
+    if (context->clear_cancel)
+        context->clear_cancel(context->cancel_user);
+    undo.uncommitted = calloc(plan->step_count + 1, sizeof(bool));
+    if (!undo.uncommitted)
+        return err_no_memory(err);
+    undo_all(&undo);
+    free(undo.uncommitted);
+    if (undo.left == 0)
+        return journal_save_run(context->journal, plan->id, RUN_UNDONE, err);
+
+    *err = undo.first;
+    if (!journal_save_run(context->journal, plan->id, RUN_FAILED, &one))
+        err_wrap(err, "and the journal could not note it (%.120s)", one.text[0]);
+    err_wrap(err, "%u of %zu changes could not be taken back", undo.left, plan->step_count);
+    return err_hint(err, "run 'hvgpu undo %s' when the cause is gone", plan->id);
+}
+
+/* ---- around a plan ---- */
+
+static bool take_lock(struct plan *plan, struct plan_context *context, struct os_lock **ret,
+                      struct err *err)
+{
+    CLEANUP(free_cleanup) char *holder = NULL;
+
+    *ret = NULL;
+    if (!plan->lock)
+        return true;
+    holder = text_printf("%s (run %s)", plan->title, plan->id);
+    if (!holder)
+        return err_no_memory(err);
+    *ret = journal_lock_target(context->journal, plan->lock, holder, context->lock_wait_ms,
+                               err);
+    return *ret != NULL;
+}
+
+/* A plan that was loaded before the lock was held may be older than the journal. */
+static bool reload(struct plan *plan, struct plan_context *context, enum run_state *ret,
+                   struct err *err)
+{
+    struct plan *fresh;
+
+    if (!journal_run_state(context->journal, plan->id, ret, err))
+        return false;
+    fresh = journal_load(context->journal, plan->id, false, context->kinds, err);
+    if (!fresh)
+        return false;
+    {
+        struct plan old = *plan;
+
+        *plan = *fresh;
+        *fresh = old;
+    }
+    plan_free(fresh);
+    return true;
+}
+
+static bool begin(struct plan *plan, struct plan_context *context, struct err *err)
+{
+    struct run_info other;
+    bool found = false;
+
+    if (plan->lock && !journal_find_unfinished(context->journal, plan->lock, plan->id,
+                                               &found, &other, err))
+        return false;
+    if (found) {
+        const char *state = other.state == RUN_STARTED ? "was interrupted"
+                            : other.state == RUN_UNDOING
+                                ? "was interrupted while being taken back"
+                                : "could not be taken back whole";
+
+        err_fail(err, ERR_CONFLICT, 0, "run %s (%.120s) %s", other.id, other.title, state);
+        err_hint(err,
+                 other.state == RUN_STARTED ? "first 'hvgpu resume %s' or 'hvgpu undo %s'"
+                                            : "first 'hvgpu undo %s'",
+                 other.id, other.id);
+        run_info_clear(&other);
+        return false;
+    }
+    return journal_begin(context->journal, plan, err);
+}
+
+/* What a crash took with it: steps into a disk that is one transaction, not committed. */
+static void doubt_uncommitted(struct plan *plan)
+{
+    bool committed = true;
+
+    for (size_t i = plan->step_count; i-- > 0;) {
+        struct step *step = &plan->steps[i];
+
+        if (step->kind->flags & STEP_COMMITS_GUEST)
+            committed = step->state == STEP_DONE;
+        else if (!committed && (step->kind->flags & STEP_NEEDS_GUEST) &&
+                 step->state == STEP_DONE && !step->kind->expand)
+            step->state = STEP_STARTED;
+    }
+}
+
+static bool run_pending(struct plan *plan, struct plan_context *context, struct err *err)
+{
+    for (size_t i = 0; i < plan->step_count; i++) {
+        struct step *step = &plan->steps[i];
+
+        if (step->state == STEP_DONE)
+            continue;
+        if ((context->is_cancelled && context->is_cancelled(context->cancel_user)) ||
+            !tell(plan, step, context, "doing"))
+            return err_fail(err, ERR_CANCELLED, 0, "stopped by the user");
+        if (!run_step(plan, i, context, err))
+            return err_wrap(err, "step %zu of %zu, %s (%s)", i + 1, plan->step_count,
+                            plan->steps[i].target, plan->steps[i].kind->name);
+        tell(plan, &plan->steps[i], context, "done");
+    }
+    return journal_save_run(context->journal, plan->id, RUN_DONE, err);
+}
+
+static bool run_locked(struct plan *plan, struct plan_context *context, struct err *err)
+{
+    struct err undo_err = ERR_INIT;
+    struct err unknown = ERR_INIT;
+    enum run_state state;
+    char why[ERR_TEXT];
+
+    if (journal_run_state(context->journal, plan->id, &state, &unknown)) {
+        if (!reload(plan, context, &state, err))
+            return false;
+        if (state == RUN_DONE)
+            return true;
+        if (state != RUN_STARTED) {
+            err_fail(err, ERR_CONFLICT, 0, "run %s %s", plan->id,
+                     state == RUN_UNDONE ? "is undone already"
+                                         : "was being taken back, and cannot go forward");
+            return state == RUN_UNDONE
+                       ? false
+                       : err_hint(err, "finish that with 'hvgpu undo %s'", plan->id);
+        }
+        doubt_uncommitted(plan);
+    } else if (unknown.kind != ERR_NOT_FOUND) {
+        *err = unknown;
+        return false;
+    } else if (!begin(plan, context, err)) {
+        return false;
+    }
+
+    if (run_pending(plan, context, err))
+        return true;
+
+    /* What was not committed needs no taking back. */
+    if (context->close_guest && context->open_guest && context->guest)
+        context->close_guest(context);
+    if (take_back(plan, context, &undo_err))
+        return err_wrap(err, "everything was undone");
+    err_format(&undo_err, why, sizeof(why));
+    err->hint[0] = '\0';
+    err_hint(err, "%s", undo_err.hint);
+    return err_wrap(err, "and not everything could be undone (%s)", why);
+}
+
+bool plan_run(struct plan *plan, struct plan_context *context, struct err *err)
+{
+    CLEANUP(os_lock_cleanup) struct os_lock *lock = NULL;
+
+    return take_lock(plan, context, &lock, err) && run_locked(plan, context, err);
+}
+
+bool plan_undo(struct plan *plan, struct plan_context *context, struct err *err)
+{
+    CLEANUP(os_lock_cleanup) struct os_lock *lock = NULL;
+    enum run_state state;
+
+    if (!take_lock(plan, context, &lock, err) || !reload(plan, context, &state, err))
+        return false;
+    return state == RUN_UNDONE || take_back(plan, context, err);
+}
