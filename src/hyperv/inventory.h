@@ -7,6 +7,8 @@
 
 #include "session.h"
 
+struct err;
+
 struct known_u64 {
     bool known;
     uint64_t value;
@@ -49,7 +51,8 @@ enum { QUOTA_VRAM, QUOTA_ENCODE, QUOTA_DECODE, QUOTA_COMPUTE, QUOTA_COUNT };
 
 struct hv_adapter {                /* Msvm_GpuPartitionSettingData of a VM */
     char *id;                      /* InstanceID */
-    char *interface_path;          /* NULL: not pinned (or not readable up to 19045) */
+    char *interface_path;          /* the pin; NULL: none (or not readable up to 19045) */
+    char *running_on;              /* interface path of the GPU it has while the VM runs */
     struct known_u64 partition_id; /* while the VM runs */
     struct hv_quota quota[QUOTA_COUNT];
 };
@@ -103,19 +106,31 @@ struct hv_host {
     size_t vm_count;
 };
 
-/* What to ask for; each costs at most one query (or one per GPU where it says so). */
+/*
+ * What to ask for, and what it costs in queries, whatever the number of VMs.  The system
+ * itself costs one more.
+ */
 enum {
-    HV_GPUS = 1 << 0,
-    HV_VMS = 1 << 1,
-    HV_VM_MEMORY = 1 << 2,
-    HV_VM_DISKS = 1 << 3,
-    HV_VM_GUEST = 1 << 4,    /* KVP: guest OS and build of running VMs */
-    HV_GPU_DETAILS = 1 << 5, /* per GPU: location path, VRAM, driver package */
-    HV_DEVICES = 1 << 6,     /* DDA */
-    HV_ALL = (1 << 7) - 1,
+    HV_GPUS = 1 << 0,        /* 2: Msvm_PartitionableGpu, Win32_PnPEntity */
+    HV_VMS = 1 << 1,         /* 3: Msvm_ComputerSystem, Msvm_VirtualSystemSettingData,
+                              *    Msvm_GpuPartitionSettingData */
+    HV_VM_MEMORY = 1 << 2,   /* 1: Msvm_MemorySettingData */
+    HV_VM_DISKS = 1 << 3,    /* 1: Msvm_StorageAllocationSettingData */
+    HV_VM_GUEST = 1 << 4,    /* 1: Msvm_KvpExchangeComponent: running guests' system */
+    HV_GPU_DETAILS = 1 << 5, /* up to 5 calls per GPU: location path, VRAM, package, and
+                              * whether its PCI facts allow DDA */
+    HV_DEVICES = 1 << 6,     /* 2: Msvm_PciExpress, Msvm_PciExpressSettingData */
+    HV_GPU_DRIVERS = 1 << 7, /* 1: Win32_VideoController */
+    HV_PARTITIONS = 1 << 8,  /* 1: Msvm_GpuPartition: what running VMs have */
+    HV_ALL = (1 << 9) - 1,
+
+    /* `hvgpu status`: 8 queries. */
+    HV_STATUS = HV_GPUS | HV_VMS | HV_DEVICES,
 };
 
-/* ERR_UNSUPPORTED with a hint when the machine has no Hyper-V. */
+/* GPUs come in the order of their instance ids, which does not depend on @what; VMs by
+ * name.  ERR_UNSUPPORTED with a hint when the machine has no Hyper-V; ERR_DENIED when the
+ * account sees not even the host itself (Hyper-V filters rows instead of refusing). */
 bool hv_inventory_read(struct cim_session *session, const char *name, unsigned what,
                        struct hv_host **ret, struct err *err) MUST_CHECK;
 void hv_host_free(struct hv_host *host); /* NULL is fine */

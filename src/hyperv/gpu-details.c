@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What must be asked per GPU: location path, VRAM, driver package, and the PCI facts that
+ * decide whether it could be assigned whole.
+ *
+ * VRAM is the class key's HardwareInformation.qwMemorySize: Win32_VideoController.AdapterRAM
+ * has 32 bits and is wrong for every GPU of today.  The package is where the service's
+ * image lies, which is the driver that runs.
+ *
+ * A host that does not tell one of these leaves it unknown.
+ *
+ * Sources: cimwin32 Win32_PnPEntity.GetDeviceProperties; regprov StdRegProv;
+ * MicrosoftDocs/Virtualization-Documentation SurveyDDA.ps1 (order of the decisions).
+ */
+#include <string.h>
+
+#include "err.h"
+#include "inventory-parts.h"
+#include "text.h"
+
+#define PCI_FMTID "{3ab22e31-8264-4b4e-9af5-a8d2d8e33e62}"
+#define CLASS_ROOT "SYSTEM\\CurrentControlSet\\Control\\Class\\"
+#define SERVICE_ROOT "SYSTEM\\CurrentControlSet\\Services\\"
+#define REPOSITORY "\\DriverStore\\FileRepository\\"
+
+enum { HKEY_LOCAL_MACHINE_UINT = 0x80000002u };
+
+struct pci_facts {
+    struct known_u64 type, base_class, acs_up_hierarchy, reserved_memory;
+};
+
+/* Losing the host, or the user's Ctrl-C, ends the inventory; anything else only leaves
+ * this fact unknown. */
+static bool may_be_unknown(const struct err *err)
+{
+    return err->kind != ERR_UNREACHABLE && err->kind != ERR_CANCELLED &&
+           err->kind != ERR_NO_MEMORY;
+}
+
+static bool is_key(const struct cim_instance *property, const char *name, const char *guid)
+{
+    return text_ieq(cim_get_text(property, "KeyName"), name) ||
+           text_ieq(cim_get_text(property, "KeyName"), guid) ||
+           text_ieq(cim_get_text(property, "key"), guid);
+}
+
+static bool take_properties(const struct cim_instance *out, struct hv_gpu *gpu,
+                            char **ret_driver_key, struct pci_facts *facts, struct err *err)
+{
+    for (size_t i = 0; i < cim_get_count(out, "deviceProperties"); i++) {
+        const struct cim_instance *p = cim_get_object(out, "deviceProperties", i);
+        const char *first;
+
+        if (!p)
+            continue;
+        if (is_key(p, "DEVPKEY_Device_LocationPaths",
+                   "{a45c254e-df1c-4efd-8020-67d146a850e0} 37")) {
+            first = cim_get_text_at(p, "Data", 0);
+            if (first && text_istarts(first, "PCIROOT(") && !gpu->location_path) {
+                gpu->location_path = text_dup(first);
+                if (!gpu->location_path)
+                    return err_no_memory(err);
+            }
+        } else if (is_key(p, "DEVPKEY_Device_Driver",
+                          "{a45c254e-df1c-4efd-8020-67d146a850e0} 11")) {
+            if (!take_text(ret_driver_key, p, "Data", err))
+                return false;
+        } else if (is_key(p, "DEVPKEY_PciDevice_DeviceType", PCI_FMTID " 1")) {
+            take_u64(&facts->type, p, "Data");
+        } else if (is_key(p, "DEVPKEY_PciDevice_BaseClass", PCI_FMTID " 3")) {
+            take_u64(&facts->base_class, p, "Data");
+        } else if (is_key(p, "DEVPKEY_PciDevice_AcsCompatibleUpHierarchy",
+                          PCI_FMTID " 31")) {
+            take_u64(&facts->acs_up_hierarchy, p, "Data");
+        } else if (is_key(p, "DEVPKEY_PciDevice_RequiresReservedMemoryRegion",
+                          PCI_FMTID " 34")) {
+            take_u64(&facts->reserved_memory, p, "Data");
+        }
+    }
+    return true;
+}
+
+static bool ask_properties(struct cim_session *session, struct hv_gpu *gpu,
+                           char **ret_driver_key, struct pci_facts *facts, struct err *err)
+{
+    static const char *const keys[] = {
+        "DEVPKEY_Device_LocationPaths",
+        "DEVPKEY_Device_Driver",
+        PCI_FMTID " 1",
+        PCI_FMTID " 3",
+        PCI_FMTID " 31",
+        PCI_FMTID " 34",
+    };
+    CLEANUP(cim_path_cleanup)
+    struct cim_path *path = cim_path_new("root/cimv2", "Win32_PnPEntity");
+    CLEANUP(cim_instance_cleanup)
+    struct cim_instance *in = cim_instance_new(NULL, "GetDeviceProperties");
+    CLEANUP(cim_instance_cleanup) struct cim_instance *out = NULL;
+    struct err why = ERR_INIT;
+
+    if (!path || !in)
+        return err_no_memory(err);
+    if (!cim_path_set(path, "DeviceID", gpu->instance_id, err) ||
+        !cim_set_texts(in, "devicePropertyKeys", keys, ARRAY_LEN(keys), err))
+        return false;
+    if (!cim_invoke(session, path, "GetDeviceProperties", in, &out, &why)) {
+        if (may_be_unknown(&why))
+            return true;
+        *err = why;
+        return false;
+    }
+    return take_properties(out, gpu, ret_driver_key, facts, err);
+}
+
+/* One value of HKEY_LOCAL_MACHINE; *ret_out NULL when there is none such. */
+static bool read_value(struct cim_session *session, const char *method, const char *key,
+                       const char *name, struct cim_instance **ret_out, struct err *err)
+{
+    CLEANUP(cim_path_cleanup)
+    struct cim_path *path = cim_path_new("root/cimv2", "StdRegProv");
+    CLEANUP(cim_instance_cleanup) struct cim_instance *in = cim_instance_new(NULL, method);
+    CLEANUP(cim_instance_cleanup) struct cim_instance *out = NULL;
+    struct err why = ERR_INIT;
+    uint64_t code;
+
+    if (!path || !in)
+        return err_no_memory(err);
+    if (!cim_set_uint(in, "hDefKey", CIM_UINT32, HKEY_LOCAL_MACHINE_UINT, err) ||
+        !cim_set_text(in, "sSubKeyName", key, err) ||
+        !cim_set_text(in, "sValueName", name, err))
+        return false;
+    if (!cim_invoke(session, path, method, in, &out, &why)) {
+        if (may_be_unknown(&why))
+            return true;
+        *err = why;
+        return false;
+    }
+    if (cim_get_u64(out, "ReturnValue", &code) && code == 0)
+        *ret_out = TAKE(out);
+    return true;
+}
+
+static bool ask_driver_key(struct cim_session *session, const struct hv_gpu *gpu,
+                           char **ret_driver_key, struct err *err)
+{
+    CLEANUP(free_cleanup)
+    char *key = text_printf("SYSTEM\\CurrentControlSet\\Enum\\%s", gpu->instance_id);
+    CLEANUP(cim_instance_cleanup) struct cim_instance *out = NULL;
+
+    if (!key)
+        return err_no_memory(err);
+    return read_value(session, "GetStringValue", key, "Driver", &out, err) &&
+           (!out || take_text(ret_driver_key, out, "sValue", err));
+}
+
+static bool ask_vram(struct cim_session *session, struct hv_gpu *gpu,
+                     const char *driver_key, struct err *err)
+{
+    CLEANUP(free_cleanup) char *key = text_printf(CLASS_ROOT "%s", driver_key);
+    CLEANUP(cim_instance_cleanup) struct cim_instance *out = NULL;
+
+    if (!key)
+        return err_no_memory(err);
+    if (!read_value(session, "GetQWORDValue", key, "HardwareInformation.qwMemorySize", &out,
+                    err))
+        return false;
+    if (out)
+        take_u64(&gpu->vram_bytes, out, "uValue");
+    return true;
+}
+
+static bool ask_package(struct cim_session *session, struct hv_gpu *gpu, struct err *err)
+{
+    CLEANUP(free_cleanup) char *key = text_printf(SERVICE_ROOT "%s", gpu->service);
+    CLEANUP(cim_instance_cleanup) struct cim_instance *out = NULL;
+    const char *image, *store;
+
+    if (!key)
+        return err_no_memory(err);
+    if (!read_value(session, "GetExpandedStringValue", key, "ImagePath", &out, err))
+        return false;
+    image = out ? cim_get_text(out, "sValue") : NULL;
+    store = image ? text_istr(image, REPOSITORY) : NULL;
+    if (!store)
+        return true;
+    store += strlen(REPOSITORY);
+    if (!strchr(store, '\\'))
+        return true;
+    free(gpu->driver_package);
+    gpu->driver_package = text_ndup(store, strcspn(store, "\\"));
+    return gpu->driver_package || err_no_memory(err);
+}
+
+/* In the order of SurveyDDA.  Only facts that are there decide; a device whose facts
+ * allow it may still be refused later (interrupts, firmware), so this is what the host
+ * says it can do, no promise. */
+static void judge_dda(const struct hv_host *host, struct hv_gpu *gpu,
+                      const struct pci_facts *facts)
+{
+    enum {
+        EXPRESS_ENDPOINT = 2,
+        LEGACY_ENDPOINT = 3,
+        ROOT_COMPLEX_ENDPOINT = 4,
+        DISPLAY = 3
+    };
+    bool known = facts->type.known && facts->acs_up_hierarchy.known;
+    bool can;
+
+    if (!host->is_server || gpu->place != GPU_ON_HOST || !known)
+        return;
+    can = (!facts->reserved_memory.known || facts->reserved_memory.value == 0) &&
+          facts->acs_up_hierarchy.value != 0 &&
+          (facts->type.value == EXPRESS_ENDPOINT ||
+           facts->type.value == ROOT_COMPLEX_ENDPOINT ||
+           (facts->type.value == LEGACY_ENDPOINT && facts->base_class.known &&
+            facts->base_class.value == DISPLAY));
+    if (can)
+        gpu->modes |= GPU_MODE_DDA;
+    else if (gpu->status == GPU_STATUS_UNKNOWN)
+        gpu->status = GPU_NOT_ASSIGNABLE;
+}
+
+bool read_gpu_details(struct cim_session *session, struct hv_host *host, struct err *err)
+{
+    for (size_t i = 0; i < host->gpu_count && i < DETAIL_GPU_MAX; i++) {
+        struct hv_gpu *gpu = &host->gpus[i];
+        CLEANUP(free_cleanup) char *driver_key = NULL;
+        struct pci_facts facts = { 0 };
+
+        if (!ask_properties(session, gpu, &driver_key, &facts, err) ||
+            (!driver_key && !ask_driver_key(session, gpu, &driver_key, err)) ||
+            (driver_key && !ask_vram(session, gpu, driver_key, err)) ||
+            (gpu->service && !ask_package(session, gpu, err)))
+            return err_wrap(err, "asking about '%.80s'",
+                            gpu->name ? gpu->name : gpu->instance_id);
+        judge_dda(host, gpu, &facts);
+    }
+    return true;
+}

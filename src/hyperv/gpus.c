@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The GPUs of a host: physical display and compute adapters as Windows sees them, joined
+ * with what Hyper-V lists as partitionable.
+ *
+ * A GPU is a PCI function of the class "Display" (by its GUID, the name is not asked), one
+ * without a driver whose compatible ids say class 03, or one of these in its dismounted
+ * form `PCIP\...`.  Microsoft's own (Hyper-V video, the render driver of a guest) are not
+ * physical, and neither is anything that is not on PCI.
+ *
+ * Sources: hyperv_v2 Msvm_PartitionableGpu; cimwin32 Win32_PnPEntity,
+ * Win32_VideoController; MicrosoftDocs/windows-driver-docs install/identifiers-for-pci-
+ * devices (compatible ids PCI\CC_ccss).
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "err.h"
+#include "inventory-parts.h"
+#include "job.h"
+#include "text.h"
+
+#define DISPLAY_CLASS "{4d36e968-e325-11ce-bfc1-08002be10318}"
+
+/* The id without its bus, so that a GPU keeps its place in the list when it is
+ * dismounted: `PCI\VEN_...` becomes `PCIP\VEN_...`. */
+static const char *without_bus(const char *id)
+{
+    const char *slash = id ? strchr(id, '\\') : NULL;
+
+    return slash ? slash + 1 : id ? id : "";
+}
+
+static int by_instance(const void *a, const void *b)
+{
+    const struct hv_gpu *x = (const struct hv_gpu *)a, *y = (const struct hv_gpu *)b;
+
+    return text_casecmp(without_bus(x->instance_id), without_bus(y->instance_id));
+}
+
+void sort_gpus(struct hv_host *host)
+{
+    if (host->gpu_count > 1)
+        qsort(host->gpus, host->gpu_count, sizeof(*host->gpus), by_instance);
+}
+
+static struct hv_gpu *search(struct hv_gpu *gpus, size_t count, const char *instance_id)
+{
+    size_t low = 0, high = count;
+
+    while (instance_id && low < high) {
+        size_t mid = low + (high - low) / 2;
+        int order =
+            text_casecmp(without_bus(instance_id), without_bus(gpus[mid].instance_id));
+
+        if (order == 0)
+            return &gpus[mid];
+        if (order < 0)
+            high = mid;
+        else
+            low = mid + 1;
+    }
+    return NULL;
+}
+
+struct hv_gpu *find_gpu(struct hv_host *host, const char *instance_id)
+{
+    return search(host->gpus, host->gpu_count, instance_id);
+}
+
+static const char *vendor_name(const char *pci_id)
+{
+    static const struct {
+        const char *id, *name;
+    } vendors[] = {
+        { "10de", "NVIDIA" },
+        { "1002", "AMD" },
+        { "1022", "AMD" },
+        { "8086", "Intel" },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(vendors); i++)
+        if (strncmp(pci_id, vendors[i].id, 4) == 0)
+            return vendors[i].name;
+    return NULL;
+}
+
+static bool new_gpu(struct hv_host *host, const char *instance_id, struct hv_gpu **ret,
+                    struct err *err)
+{
+    struct hv_gpu *gpus = list_grow(host->gpus, host->gpu_count, sizeof(*gpus), err);
+    struct hv_gpu *gpu;
+
+    if (!gpus)
+        return false;
+    host->gpus = gpus;
+    gpu = &gpus[host->gpu_count++];
+    gpu->instance_id = text_dup(instance_id);
+    gpu->pci_id = gpu_pci_id(instance_id);
+    if (!gpu->instance_id)
+        return err_no_memory(err);
+    if (gpu->pci_id) {
+        const char *vendor = vendor_name(gpu->pci_id);
+
+        gpu->vendor = vendor ? text_dup(vendor) : text_ndup(gpu->pci_id, 4);
+        if (!gpu->vendor)
+            return err_no_memory(err);
+    }
+    *ret = gpu;
+    return true;
+}
+
+static bool has_display_id(const struct cim_instance *row, const char *property)
+{
+    for (size_t i = 0; i < cim_get_count(row, property); i++) {
+        const char *id = cim_get_text_at(row, property, i);
+        const char *class_code = id ? text_istr(id, "CC_03") : NULL;
+
+        if (class_code &&
+            (class_code == id || class_code[-1] == '\\' || class_code[-1] == '&'))
+            return true;
+    }
+    return false;
+}
+
+static bool on_pnp(const struct cim_instance *row, void *user, struct err *err)
+{
+    struct hv_host *host = (struct hv_host *)user;
+    const char *id = cim_get_text(row, "DeviceID");
+    const char *class_guid = cim_get_text(row, "ClassGuid");
+    bool dismounted, present = true;
+    struct hv_gpu *gpu;
+
+    if (!id)
+        return true;
+    dismounted = text_istarts(id, "PCIP\\");
+    cim_get_bool(row, "Present", &present);
+    if (!present || (!dismounted && !text_istarts(id, "PCI\\")))
+        return true;
+    if (text_istarts(without_bus(id), "VEN_1414"))
+        return true;
+    if (!text_ieq(class_guid, DISPLAY_CLASS) && !has_display_id(row, "CompatibleID") &&
+        !has_display_id(row, "HardwareID"))
+        return true;
+
+    if (!new_gpu(host, id, &gpu, err))
+        return false;
+    gpu->place = dismounted ? GPU_PLACE_UNKNOWN : GPU_ON_HOST; /* read_devices() knows */
+    if (dismounted) {
+        gpu->status = GPU_READY_FOR_DDA;
+        gpu->modes = GPU_MODE_DDA;
+    }
+    take_u64(&gpu->problem_code, row, "ConfigManagerErrorCode");
+    return take_text(&gpu->name, row, "Name", err) &&
+           take_text(&gpu->service, row, "Service", err);
+}
+
+static bool take_counts(struct hv_gpu *gpu, const struct cim_instance *row, struct err *err)
+{
+    const struct cim_value *counts = cim_get(row, "ValidPartitionCounts");
+
+    if (!counts || counts->is_null || counts->count == 0 || gpu->valid_partition_counts ||
+        counts->type > CIM_UINT64 || counts->type == CIM_BOOLEAN)
+        return true;
+    gpu->valid_partition_counts = calloc(counts->count, sizeof(uint64_t));
+    if (!gpu->valid_partition_counts)
+        return err_no_memory(err);
+    for (size_t i = 0; i < counts->count; i++)
+        gpu->valid_partition_counts[i] = counts->data[i].u;
+    gpu->valid_partition_count_count = counts->count;
+    return true;
+}
+
+struct partitionable {
+    struct hv_host *host;
+    size_t sorted; /* GPUs that Windows listed; behind them those only Hyper-V knows */
+};
+
+/* A GPU may be listed twice, once for each way of sharing; the hardware's partitions are
+ * then what the interface path names. */
+static bool on_partitionable(const struct cim_instance *row, void *user, struct err *err)
+{
+    struct partitionable *read = (struct partitionable *)user;
+    const char *path = cim_get_text(row, "Name");
+    CLEANUP(free_cleanup) char *instance = gpu_instance_from_interface(path);
+    bool paravirtual = gpu_interface_is_paravirtual(path);
+    struct hv_gpu *gpu;
+
+    if (!instance)
+        return true;
+    gpu = search(read->host->gpus, read->sorted, instance);
+    if (!gpu && !new_gpu(read->host, instance, &gpu, err))
+        return false;
+
+    gpu->modes |= paravirtual ? GPU_MODE_PV : GPU_MODE_P;
+    if (gpu->interface_path && paravirtual)
+        return true;
+    gpu->status = paravirtual ? GPU_PARAVIRTUALIZATION : GPU_PARTITIONED;
+    take_u64(&gpu->partition_count, row, "PartitionCount");
+    return take_text(&gpu->interface_path, row, "Name", err) && take_counts(gpu, row, err);
+}
+
+static bool on_video(const struct cim_instance *row, void *user, struct err *err)
+{
+    struct hv_gpu *gpu = find_gpu((struct hv_host *)user, cim_get_text(row, "PNPDeviceID"));
+    struct cim_datetime date;
+
+    if (!gpu)
+        return true;
+    if (cim_get_datetime(row, "DriverDate", &date) && !date.interval && !gpu->driver_date) {
+        char iso[40];
+
+        cim_datetime_to_iso(&date, iso);
+        gpu->driver_date = text_ndup(iso, strcspn(iso, "T"));
+        if (!gpu->driver_date)
+            return err_no_memory(err);
+    }
+    if (!gpu->name && !take_text(&gpu->name, row, "Name", err))
+        return false;
+    return take_text(&gpu->driver_version, row, "DriverVersion", err) &&
+           take_text(&gpu->driver_inf, row, "InfFilename", err);
+}
+
+/* Without a partition mode: client Windows assigns no devices, so nothing is left; on a
+ * server only the PCI facts could tell, and they were not asked yet. */
+static void judge_status(struct hv_host *host)
+{
+    for (size_t i = 0; i < host->gpu_count; i++) {
+        struct hv_gpu *gpu = &host->gpus[i];
+
+        if (gpu->status == GPU_STATUS_UNKNOWN && host->build.known && !host->is_server)
+            gpu->status = GPU_NOT_ASSIGNABLE;
+    }
+}
+
+bool read_gpus(struct cim_session *session, struct hv_host *host, unsigned what,
+               struct err *err)
+{
+    struct partitionable read = { .host = host };
+    struct err why = ERR_INIT;
+
+    /* Code 28: no driver, hence no class. */
+    if (!cim_query(session, "root/cimv2",
+                   "SELECT * FROM Win32_PnPEntity WHERE ClassGuid = '" DISPLAY_CLASS "'"
+                   " OR DeviceID LIKE 'PCIP%' OR ConfigManagerErrorCode = 28",
+                   on_pnp, host, err))
+        return err_wrap(err, "listing display devices");
+    sort_gpus(host);
+
+    read.sorted = host->gpu_count;
+    if (!cim_query(session, HV_NS, "SELECT * FROM Msvm_PartitionableGpu", on_partitionable,
+                   &read, &why)) {
+        if (!is_missing_class(&why)) { /* before 14393 there is no such class */
+            *err = why;
+            return err_wrap(err, "listing partitionable GPUs");
+        }
+    }
+    sort_gpus(host);
+
+    if ((what & HV_GPU_DRIVERS) &&
+        !cim_query(session, "root/cimv2", "SELECT * FROM Win32_VideoController", on_video,
+                   host, err))
+        return err_wrap(err, "listing display drivers");
+    judge_status(host);
+    return true;
+}
