@@ -68,7 +68,7 @@ void commit_journal_free(struct commit_journal *journal)
     if (!journal)
         return;
     if (journal->file) {
-        (void)image_file_remove(journal->file->path, &unused);
+        image_file_remove(journal->file->path, &unused);
         image_file_close(journal->file);
     }
     free(journal);

@@ -4,6 +4,7 @@
 #include "crc32c.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
 
 struct table {
     uint32_t entry[256];

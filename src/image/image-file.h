@@ -58,7 +58,7 @@ bool image_file_sync(struct image_file *file, struct err *err) MUST_CHECK;
 void image_file_start_writeback(struct image_file *file, uint64_t offset, size_t len);
 
 /* Removes @path; with the folder synced, so that it stays removed. */
-bool image_file_remove(const char *path, struct err *err) MUST_CHECK;
+bool image_file_remove(const char *path, struct err *err);
 bool image_file_sync_folder(const char *path, struct err *err) MUST_CHECK;
 bool image_file_exists(const char *path);
 

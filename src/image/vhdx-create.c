@@ -126,7 +126,7 @@ bool disk_create_vhdx(const char *path, uint64_t virtual_bytes, uint32_t block_b
     if (!fill(file, virtual_bytes, block_bytes, err)) {
         struct err unused = ERR_INIT;
 
-        (void)image_file_remove(path, &unused);
+        image_file_remove(path, &unused);
         return false;
     }
     return true;

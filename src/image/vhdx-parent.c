@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "err.h"
+#include "format.h"
 #include "image-file.h"
 #include "little-endian.h"
 #include "text.h"

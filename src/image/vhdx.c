@@ -575,9 +575,10 @@ static void vhdx_forget(struct format *format)
     struct vhdx *v = vhdx_of(format);
     struct err unused = ERR_INIT;
 
-    /* Not needed for safety: the next session cuts it off too. */
-    if (v->began && format->file->size > v->committed_end)
-        (void)image_file_resize(format->file, v->committed_end, &unused);
+    /* Not needed for safety: when it fails, the next session cuts it off. */
+    if (v->began && format->file->size > v->committed_end &&
+        image_file_resize(format->file, v->committed_end, &unused))
+        v->end = v->committed_end;
 }
 
 static const struct format_ops vhdx_ops = {
