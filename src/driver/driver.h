@@ -16,6 +16,7 @@
 #include "hive.h"
 
 struct cim_session;
+struct progress;
 
 /*
  * A Windows installation to read from: a running host over CIM, or the Windows folder
@@ -27,7 +28,8 @@ struct windows_source;
 struct source_file {
     char *path; /* relative to the folder listed, '\' separated */
     uint64_t size;
-    int64_t mtime_usec; /* since 1601, UTC */
+    int64_t mtime_usec; /* since 1601; offline UTC, live as the host's tools print it */
+    char sha256[65];    /* "" until driver_set_hash() */
 };
 
 struct windows_source *windows_source_live(struct cim_session *session, struct err *err);
@@ -35,6 +37,8 @@ struct windows_source *windows_source_live(struct cim_session *session, struct e
  * names match without case. */
 struct windows_source *windows_source_offline(const char *root, struct err *err);
 void windows_source_free(struct windows_source *source);
+/* Long reading (hashing a package) reports to @progress from now on; lent. */
+void windows_source_watch(struct windows_source *source, struct progress *progress);
 DEFINE_CLEANUP(windows_source_cleanup, struct windows_source *, windows_source_free)
 
 /* ---- what a guest needs ---- */
@@ -43,12 +47,14 @@ enum driver_rule { RULE_EXACT, RULE_NEWER, RULE_ABSENT, RULE_ALWAYS };
 const char *driver_rule_name(enum driver_rule rule); /* "exact", "newer", ... */
 
 struct driver_file {   /* outside the package: System32 and SysWOW64 */
-    char *source;      /* on the host: absolute Windows path */
+    char *source;      /* absolute path, on the host or (offline) on this machine */
+    char *origin_path; /* the same below the origin's Windows folder */
     char *destination; /* in the guest, below its Windows folder: "System32\\nvcuda.dll" */
     enum driver_rule rule;
     uint64_t size;
     int64_t mtime_usec;
-    char *reason; /* "CopyToVmWhenNewer\\CudaDriverFiles" */
+    char sha256[65]; /* "" until driver_set_hash() */
+    char *reason;    /* "CopyToVmWhenNewer\\CudaDriverFiles" */
 };
 
 struct driver_registry_value { /* below the guest's current control set */
@@ -60,7 +66,8 @@ struct driver_registry_value { /* below the guest's current control set */
 
 struct driver_package {
     char *name;   /* "nv_dispi.inf_amd64_0123456789abcdef" */
-    char *source; /* on the host: absolute Windows path of the folder */
+    char *source; /* absolute path of the folder, on the host or (offline) here */
+    char *reason; /* "main package", "OpenGLDriverName" */
     struct source_file *files;
     size_t file_count;
     uint64_t bytes;
@@ -87,7 +94,10 @@ struct driver_set {
     size_t file_count;
     struct driver_registry_value *values;
     size_t value_count;
+    char **left_out; /* for people: what the host names and the guest does not get, why */
+    size_t left_out_count;
     uint64_t total_bytes;
+    struct windows_source *origin; /* lent: where it was resolved; must outlive the set */
 };
 
 /* @gpu: an interface path or instance id; for offline sources also vendor:device.
@@ -96,5 +106,8 @@ struct driver_set {
  * package folder missing, INF version differs from the registered one, disabled. */
 bool driver_resolve(struct windows_source *source, const char *gpu, struct driver_set **ret,
                     struct err *err) MUST_CHECK;
+/* Reads every file of @set that is not hashed yet, at its origin.  Long: see
+ * windows_source_watch(). */
+bool driver_set_hash(struct driver_set *set, struct err *err) MUST_CHECK;
 void driver_set_free(struct driver_set *set);
 DEFINE_CLEANUP(driver_set_cleanup, struct driver_set *, driver_set_free)

@@ -281,6 +281,7 @@ bool os_list_dir(const char *path,
         if (ok && strcmp(entry.name, ".") != 0 && strcmp(entry.name, "..") != 0 && full &&
             lstat(full, &st) == 0) {
             entry.is_dir = S_ISDIR(st.st_mode);
+            entry.is_special = !entry.is_dir && !S_ISREG(st.st_mode);
             entry.size = entry.is_dir ? 0 : (uint64_t)st.st_size;
             entry.mtime_usec = usec_since_1601(&st.st_mtim);
             ok = on_entry(&entry, user, err);
@@ -467,13 +468,6 @@ void os_catch_interrupt(void)
 bool os_was_interrupted(void)
 {
     return interrupted;
-}
-
-void os_forget_interrupt(void)
-{
-    if (interrupted)
-        os_catch_interrupt(); /* the next one is a request again, not the end */
-    interrupted = 0;
 }
 
 void os_die(void)

@@ -36,6 +36,8 @@ bool os_is_private_file(const char *path); /* others cannot read it */
 struct os_entry {
     const char *name;
     bool is_dir;
+    bool is_special; /* neither file nor folder: a link, a device; what it names is not
+                      * followed */
     uint64_t size;
     int64_t mtime_usec; /* since 1601, as in CIM */
 };
@@ -69,7 +71,6 @@ void os_wipe(void *bytes, size_t len);
 /* Ctrl-C and SIGTERM set a flag instead of ending the process. */
 void os_catch_interrupt(void);
 bool os_was_interrupted(void);
-void os_forget_interrupt(void); /* what follows (undoing) is not to be stopped by it */
 void os_die(void); /* as if killed: no handler, no cleanup; for fault injection */
 
 int os_cpu_count(void);

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Building a driver set, piece by piece; for resolve.c and needs.c. */
+#pragma once
+
+#include "driver.h"
+#include "source.h"
+
+/* Each copies its texts.  driver_set_add_value takes over *value. */
+bool driver_set_add_candidate(struct driver_set *set, const char *source,
+                              const char *package, struct err *err) MUST_CHECK;
+/* @path: below the origin's Windows folder.  The same destination from two places is an
+ * ERR_CONFLICT. */
+bool driver_set_add_file(struct driver_set *set, const char *path, const char *destination,
+                         enum driver_rule rule, uint64_t size, int64_t mtime_usec,
+                         const char *reason, struct err *err) MUST_CHECK;
+bool driver_set_add_value(struct driver_set *set, const char *key, const char *name,
+                          struct hive_value *value, const char *reason, struct err *err)
+    MUST_CHECK;
+bool driver_set_leave_out(struct driver_set *set, struct err *err, const char *fmt, ...)
+    MUST_CHECK PRINTF_LIKE(3, 4);
+/* Lists the folder of @name in the store and adds it whole; nothing when it is there
+ * already.  ERR_NOT_FOUND: no such folder, or its INF is not in it. */
+bool driver_set_add_package(struct driver_set *set, const char *name, const char *reason,
+                            struct err *err) MUST_CHECK;
+/* Lent; NULL: not in the set. */
+const struct driver_package *driver_set_package(const struct driver_set *set,
+                                                const char *name);
+
+/* "System32\\DriverStore\\FileRepository\\<name>"; NULL: no memory. */
+char *driver_store_path(const char *package);
+
+/* needs.c: what goes outside the package.  @class_key_path: "HKLM\\...\\0001". */
+bool driver_needs_copy_to_vm(struct driver_set *set, const char *class_key_path,
+                             struct err *err) MUST_CHECK;
+bool driver_needs_registry(struct driver_set *set, struct err *err) MUST_CHECK;

@@ -1,0 +1,542 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * From a GPU to its driver package: Enum key, class key, published INF, package folder.
+ *
+ * No single record names the package reliably (the SYSTEM hive's own driver database
+ * leaves display drivers out, an update may be staged but not active), so two that do
+ * not depend on each other must agree, or nothing is chosen.
+ *
+ * Sources: SYSTEM hives of real hosts (mkorman90/regipy test data); lxc/distrobuilder
+ * windows/repack_util.go (DRIVERS hive); Justsenger/ExHyperV
+ * src/Services/Vm/GpuDriverPackageResolver.cs; MicrosoftDocs/windows-driver-docs.
+ */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "driver-set.h"
+#include "inf.h"
+#include "inventory.h"
+#include "strbuf.h"
+#include "text.h"
+#include "win-path.h"
+
+#define DISPLAY_CLASS "{4d36e968-e325-11ce-bfc1-08002be10318}"
+static const char ENUM[] = "HKLM\\SYSTEM\\CurrentControlSet\\Enum";
+static const char CLASS[] = "HKLM\\SYSTEM\\CurrentControlSet\\Control\\Class";
+static const char SERVICES[] = "HKLM\\SYSTEM\\CurrentControlSet\\Services";
+
+enum { CONFIGFLAG_DISABLED = 1 };
+
+/* ---- the device ---- */
+
+struct device_search {
+    struct windows_source *source;
+    struct strbuf found; /* instance ids, one per line */
+    unsigned count;
+    char *first;
+};
+
+/* Takes @id into account when its class is display. */
+static bool consider_instance(struct device_search *search, const char *device,
+                              const char *instance, struct err *err)
+{
+    CLEANUP(free_cleanup)
+    char *key = text_printf("%s\\PCI\\%s\\%s", ENUM, device, instance);
+    CLEANUP(free_cleanup) char *class_guid = NULL;
+
+    if (!key)
+        return err_no_memory(err);
+    if (!source_text(search->source, key, "ClassGUID", &class_guid, err))
+        return false;
+    if (!text_ieq(class_guid, DISPLAY_CLASS))
+        return true;
+    if (search->count++ == 0)
+        search->first = text_printf("PCI\\%s\\%s", device, instance);
+    strbuf_printf(&search->found, "%sPCI\\%s\\%s", search->found.len ? ", " : "", device,
+                  instance);
+    return search->first ? true : err_no_memory(err);
+}
+
+static bool consider_device(struct device_search *search, const char *device,
+                            struct err *err)
+{
+    CLEANUP(free_cleanup) char *key = text_printf("%s\\PCI\\%s", ENUM, device);
+    char **instances;
+    size_t count;
+    bool ok = true;
+
+    if (!key)
+        return err_no_memory(err);
+    if (!source_list_reg(search->source, key, false, &instances, &count, err))
+        return false;
+    for (size_t i = 0; ok && i < count; i++)
+        ok = consider_instance(search, device, instances[i], err);
+    hive_texts_free(instances, count);
+    return ok;
+}
+
+/* "10de:2860" -> the one display adapter of that kind. */
+static char *find_by_pci_id(struct windows_source *source, const char *pci_id,
+                            struct err *err)
+{
+    CLEANUP(free_cleanup)
+    char *prefix = text_printf("VEN_%.4s&DEV_%.4s", pci_id, pci_id + 5);
+    CLEANUP(free_cleanup) char *pci = text_printf("%s\\PCI", ENUM);
+    struct device_search search = { .source = source };
+    char **devices;
+    size_t count;
+    bool ok = prefix && pci ? source_list_reg(source, pci, false, &devices, &count, err)
+                            : err_no_memory(err);
+
+    if (!ok)
+        return NULL;
+    for (size_t i = 0; ok && i < count; i++)
+        if (text_istarts(devices[i], prefix))
+            ok = consider_device(&search, devices[i], err);
+    hive_texts_free(devices, count);
+    if (ok && search.count == 0) {
+        ok = err_fail(err, ERR_NOT_FOUND, 0, "no display adapter '%s' in that Windows",
+                      pci_id);
+    } else if (ok && search.count > 1) {
+        err_fail(err, ERR_INVALID, 0, "'%s' means %u display adapters: %s", pci_id,
+                 search.count, search.found.text ? search.found.text : "");
+        ok = err_hint(err, "name one by its instance id");
+    }
+    strbuf_free(&search.found);
+    if (!ok) {
+        free(search.first);
+        return NULL;
+    }
+    return search.first;
+}
+
+static bool is_pci_id(const char *text)
+{
+    if (strlen(text) != 9 || text[4] != ':')
+        return false;
+    for (size_t i = 0; i < 9; i++)
+        if (i != 4 && !strchr("0123456789abcdefABCDEF", text[i]))
+            return false;
+    return true;
+}
+
+/* The instance id @gpu means: three plain parts, "PCI\\device\\instance". */
+static char *instance_of(struct windows_source *source, const char *gpu, struct err *err)
+{
+    CLEANUP(free_cleanup) char *id = NULL;
+    unsigned parts = 1;
+
+    if (is_pci_id(gpu))
+        return find_by_pci_id(source, gpu, err);
+    id = gpu_instance_from_interface(gpu);
+    if (!id)
+        id = text_dup(gpu);
+    for (const char *p = id; p && *p; p++)
+        parts += *p == '\\';
+    if (!id || parts != 3 || !win_path_is_relative(id)) {
+        err_fail(err, ERR_INVALID, 0, "'%s' names no device", gpu);
+        err_hint(err,
+                 "give vendor:device (10de:2860), an instance id or an interface path");
+        return NULL;
+    }
+    return TAKE(id);
+}
+
+static bool read_device(struct driver_set *set, struct err *err)
+{
+    CLEANUP(free_cleanup) char *key = text_printf("%s\\%s", ENUM, set->instance_id);
+    CLEANUP(free_cleanup) char *class_guid = NULL;
+    uint64_t flags;
+
+    if (!key)
+        return err_no_memory(err);
+    if (!source_text(set->origin, key, "ClassGUID", &class_guid, err) ||
+        !source_text(set->origin, key, "Driver", &set->class_key, err) ||
+        !source_text(set->origin, key, "Service", &set->service, err) ||
+        !source_u64(set->origin, key, "ConfigFlags", 0, &flags, err))
+        return false;
+    if (!class_guid && !set->class_key && !set->service)
+        return err_fail(err, ERR_NOT_FOUND, 0, "no device '%s' in that Windows",
+                        set->instance_id);
+    if (!text_ieq(class_guid, DISPLAY_CLASS))
+        return err_fail(err, ERR_INVALID, 0, "'%s' is not a display adapter (class %s)",
+                        set->instance_id, class_guid ? class_guid : "not known");
+    if (flags & CONFIGFLAG_DISABLED) {
+        err_fail(err, ERR_CONFLICT, 0, "'%s' is disabled on the host", set->instance_id);
+        return err_hint(err,
+                        "enable the device, or return it from the VM it is assigned to");
+    }
+    if (!set->class_key || !text_istarts(set->class_key, DISPLAY_CLASS "\\") ||
+        !win_path_is_relative(set->class_key)) {
+        err_fail(err, ERR_CONFLICT, 0, "'%s' has no driver on the host", set->instance_id);
+        return err_hint(err, "install the vendor's driver on the host first");
+    }
+    return true;
+}
+
+/* ---- the driver ---- */
+
+/* Microsoft's own drivers for displays: nothing a guest could use. */
+static bool is_inbox(const char *inf)
+{
+    static const char *const inbox[] = { "display.inf",     "basicdisplay.inf",
+                                         "basicrender.inf", "wvmbusvideo.inf",
+                                         "vrd.inf",         "rdpidd.inf",
+                                         "indirectkmd.inf", "c_display.inf" };
+
+    for (size_t i = 0; i < ARRAY_LEN(inbox); i++)
+        if (text_ieq(inf, inbox[i]))
+            return true;
+    return false;
+}
+
+/* What of a path to a user-mode driver is in the store; "" of a bare name. */
+static bool any_store_resident(const struct driver_set *set)
+{
+    for (size_t i = 0; i < set->user_mode_driver_count; i++) {
+        CLEANUP(free_cleanup)
+        char *package = win_path_store_package(set->user_mode_drivers[i]);
+
+        if (package)
+            return true;
+    }
+    return false;
+}
+
+static bool read_class_key(struct driver_set *set, const char *key, struct err *err)
+{
+    struct windows_source *source = set->origin;
+
+    if (!source_text(source, key, "DriverDesc", &set->gpu_name, err) ||
+        !source_text(source, key, "ProviderName", &set->provider, err) ||
+        !source_text(source, key, "InfPath", &set->inf, err) ||
+        !source_text(source, key, "InfSection", &set->inf_section, err) ||
+        !source_text(source, key, "MatchingDeviceId", &set->matching_device_id, err) ||
+        !source_text(source, key, "DriverVersion", &set->driver_version, err) ||
+        !source_text(source, key, "DriverDate", &set->driver_date, err) ||
+        !source_texts(source, key, "UserModeDriverName", &set->user_mode_drivers,
+                      &set->user_mode_driver_count, err))
+        return false;
+    if (!set->inf || !win_name_is_plain(set->inf))
+        return err_fail(err, ERR_PROTOCOL, 0, "class key '%s' names no INF",
+                        set->class_key);
+    if (is_inbox(set->inf)) {
+        err_fail(err, ERR_UNSUPPORTED, 0, "'%s' runs with Windows' own driver (%s)",
+                 set->gpu_name ? set->gpu_name : set->instance_id, set->inf);
+        return err_hint(err, "install the GPU vendor's driver on the host first");
+    }
+    return true;
+}
+
+/* ---- the candidates ---- */
+
+/* "Active", else the only package, of DriverInfFiles\<inf> in one of the databases. */
+static bool ask_database(struct driver_set *set, const char *hive, const char *source,
+                         struct err *err)
+{
+    CLEANUP(free_cleanup)
+    char *key = text_printf("HKLM\\%s\\DriverDatabase\\DriverInfFiles\\%s", hive, set->inf);
+    CLEANUP(free_cleanup) char *package = NULL;
+    char **all = NULL;
+    size_t count = 0;
+    bool ok;
+
+    if (!key)
+        return err_no_memory(err);
+    if (!source_text(set->origin, key, "Active", &package, err))
+        return false;
+    if (!package) {
+        if (!source_texts(set->origin, key, "", &all, &count, err))
+            return false;
+        package = count == 1 ? text_dup(all[0]) : NULL;
+    }
+    hive_texts_free(all, count);
+    ok = driver_set_add_candidate(
+        set, source, package && win_name_is_plain(package) ? package : NULL, err);
+    return ok;
+}
+
+static bool ask_service(struct driver_set *set, struct err *err)
+{
+    CLEANUP(free_cleanup) char *key = NULL;
+    CLEANUP(free_cleanup) char *image = NULL;
+    CLEANUP(free_cleanup) char *package = NULL;
+
+    if (set->service && win_name_is_plain(set->service)) {
+        key = text_printf("%s\\%s", SERVICES, set->service);
+        if (!key)
+            return err_no_memory(err);
+        if (!source_text(set->origin, key, "ImagePath", &image, err))
+            return false;
+        package = image ? win_path_store_package(image) : NULL;
+    }
+    return driver_set_add_candidate(set, "service image path", package, err);
+}
+
+/* One candidate per different package; usually one. */
+static bool ask_user_mode(struct driver_set *set, struct err *err)
+{
+    static const char source[] = "user-mode driver path";
+    size_t first = set->candidate_count;
+
+    for (size_t i = 0; i < set->user_mode_driver_count; i++) {
+        CLEANUP(free_cleanup)
+        char *package = win_path_store_package(set->user_mode_drivers[i]);
+        bool seen = false;
+
+        for (size_t j = first; j < set->candidate_count; j++)
+            seen |= text_ieq(set->candidates[j].package, package);
+        if (package && !seen && !driver_set_add_candidate(set, source, package, err))
+            return false;
+    }
+    return set->candidate_count > first || driver_set_add_candidate(set, source, NULL, err);
+}
+
+static bool take_sha256(const char *path, uint64_t size, const char *sha256, void *user,
+                        struct err *err)
+{
+    snprintf(user, SHA256_HEX, "%s", sha256);
+    return true;
+}
+
+/* Windows keeps a copy of the package's INF under the published name: the package whose
+ * INF has the same bytes.  *ret NULL: none, or more than one. */
+static bool match_inf(struct driver_set *set, char **ret, struct err *err)
+{
+    static const char repository[] = "System32\\DriverStore\\FileRepository";
+    struct windows_source *source = set->origin;
+    CLEANUP(free_cleanup) char *published = text_printf("INF\\%s", set->inf);
+    char wanted[SHA256_HEX], found[SHA256_HEX];
+    struct source_file *infs = NULL, *own = NULL;
+    size_t count = 0, own_count = 0, matches = 0;
+    bool ok = true;
+
+    if (!published)
+        return err_no_memory(err);
+    if (!source->ops->list(source, "INF", set->inf, 1, &own, &own_count, err) ||
+        !source->ops->list(source, repository, ".inf", 2, &infs, &count, err)) {
+        source_files_free(own, own_count);
+        if (err->kind != ERR_NOT_FOUND)
+            return false;
+        *err = ERR_INIT; /* no copy, no store: this way does not tell */
+        return true;
+    }
+    ok = own_count != 1 ||
+         source->ops->hash(source, published, false, take_sha256, wanted, err);
+    for (size_t i = 0; ok && own_count == 1 && i < count; i++) {
+        CLEANUP(free_cleanup) char *path = text_printf("%s\\%s", repository, infs[i].path);
+        CLEANUP(free_cleanup) char *package = win_path_parent(infs[i].path);
+        CLEANUP(free_cleanup) char *inf = package ? win_package_inf(package) : NULL;
+
+        if (infs[i].size != own[0].size || !text_ieq(inf, win_path_base(infs[i].path)))
+            continue;
+        ok = path ? source->ops->hash(source, path, false, take_sha256, found, err)
+                  : err_no_memory(err);
+        if (ok && strcmp(wanted, found) == 0 && matches++ == 0)
+            *ret = TAKE(package);
+    }
+    source_files_free(own, own_count);
+    source_files_free(infs, count);
+    if (!ok || matches > 1) {
+        free(*ret);
+        *ret = NULL;
+    }
+    return ok;
+}
+
+static bool ask_published_inf(struct driver_set *set, struct err *err)
+{
+    CLEANUP(free_cleanup) char *package = NULL;
+
+    return match_inf(set, &package, err) &&
+           driver_set_add_candidate(set, "published INF", package, err);
+}
+
+static void describe_candidates(const struct driver_set *set, struct strbuf *to)
+{
+    for (size_t i = 0; i < set->candidate_count; i++)
+        strbuf_printf(to, "%s%s: %s", i ? "; " : "", set->candidates[i].source,
+                      set->candidates[i].package ? set->candidates[i].package
+                                                 : "does not tell");
+}
+
+/* At least two, and all of one opinion. */
+static bool judge_candidates(const struct driver_set *set, const char **ret_package,
+                             struct err *err)
+{
+    CLEANUP(strbuf_cleanup) struct strbuf all = STRBUF_INIT;
+    const char *package = NULL;
+    unsigned votes = 0;
+    bool agreed = true;
+
+    for (size_t i = 0; i < set->candidate_count; i++) {
+        const char *one = set->candidates[i].package;
+
+        if (!one)
+            continue;
+        votes++;
+        agreed &= !package || text_ieq(package, one);
+        package = one;
+    }
+    if (votes >= 2 && agreed) {
+        *ret_package = package;
+        return true;
+    }
+    describe_candidates(set, &all);
+    err_fail(err, ERR_CONFLICT, 0, "%s", all.text ? all.text : "no records");
+    if (!agreed)
+        return err_wrap(err, "the host's records of '%s' name different driver packages",
+                        set->inf);
+    if (votes == 1)
+        return err_wrap(err, "only one record of the host names the driver package of '%s'",
+                        set->inf);
+    return err_wrap(err, "no record of the host names the driver package of '%s'",
+                    set->inf);
+}
+
+static bool find_package(struct driver_set *set, const char **ret_package, struct err *err)
+{
+    if (!ask_database(set, "DRIVERS", "DRIVERS hive", err) ||
+        !ask_database(set, "SYSTEM", "SYSTEM hive's driver database", err) ||
+        !ask_service(set, err) || !ask_user_mode(set, err) || !ask_published_inf(set, err))
+        return false;
+    if (!any_store_resident(set)) {
+        CLEANUP(strbuf_cleanup) struct strbuf all = STRBUF_INIT;
+
+        describe_candidates(set, &all);
+        err_fail(err, ERR_UNSUPPORTED, 0, "%s", all.text ? all.text : "");
+        err_wrap(
+            err,
+            "the driver of '%s' (%s) is not store-resident: its user-mode driver is '%s'",
+            set->gpu_name ? set->gpu_name : set->instance_id, set->inf,
+            set->user_mode_driver_count ? set->user_mode_drivers[0] : "not named");
+        return err_hint(err,
+                        "install a current driver package (DCH) of the GPU's vendor on "
+                        "the host");
+    }
+    return judge_candidates(set, ret_package, err);
+}
+
+/* ---- the package ---- */
+
+/* "27.21.14.7005" and "27.21.014.7005" are one version. */
+static bool same_version(const char *a, const char *b)
+{
+    unsigned x[4], y[4];
+    char rest;
+
+    if (sscanf(a, "%9u.%9u.%9u.%9u%c", &x[0], &x[1], &x[2], &x[3], &rest) != 4 ||
+        sscanf(b, "%9u.%9u.%9u.%9u%c", &y[0], &y[1], &y[2], &y[3], &rest) != 4)
+        return text_ieq(a, b);
+    return memcmp(x, y, sizeof(x)) == 0;
+}
+
+static bool read_inf(const struct driver_set *set, const char *path,
+                     struct inf_version *ret, struct err *err)
+{
+    CLEANUP(free_cleanup) char *bytes = NULL;
+    CLEANUP(inf_cleanup) struct inf *inf = NULL;
+    size_t len;
+
+    if (!set->origin->ops->read(set->origin, path, INF_SIZE_MAX, &bytes, &len, err))
+        return false;
+    inf = inf_parse(bytes, len, err);
+    return inf && inf_read_version(inf, ret, err);
+}
+
+/* The INF in the package must be the one whose driver is registered: an update that is
+ * staged, but not active before a restart, is told apart here. */
+static bool check_inf(const struct driver_set *set, const char *package, struct err *err)
+{
+    CLEANUP(free_cleanup) char *folder = driver_store_path(package);
+    CLEANUP(free_cleanup) char *inf = win_package_inf(package);
+    CLEANUP(free_cleanup) char *path = folder && inf ? win_path_join(folder, inf) : NULL;
+    struct inf_version version = { 0 };
+    bool ok;
+
+    if (!path)
+        return err_no_memory(err);
+    if (!read_inf(set, path, &version, err))
+        return err_wrap(err, "INF of package '%s'", package);
+    if (!text_ieq(version.class_name, "Display") &&
+        !text_ieq(version.class_guid, DISPLAY_CLASS)) {
+        ok = err_fail(err, ERR_UNSUPPORTED, 0, "package '%s' is of class '%s', not Display",
+                      package, version.class_name ? version.class_name : "not known");
+    } else if (!version.driver_version || !set->driver_version ||
+               !same_version(version.driver_version, set->driver_version)) {
+        err_fail(err, ERR_CONFLICT, 0,
+                 "package '%s' has driver version %s, but the host registered %s", package,
+                 version.driver_version ? version.driver_version : "unknown",
+                 set->driver_version ? set->driver_version : "none");
+        ok = err_hint(err, "restart the host to finish its driver update, then try again");
+    } else {
+        ok = true;
+    }
+    inf_version_clear(&version);
+    return ok;
+}
+
+/* Other packages that the class key names: AMD's OpenGL and Vulkan come in their own. */
+static bool add_companions(struct driver_set *set, const char *key, struct err *err)
+{
+    static const char *const names[] = {
+        "UserModeDriverNameWow", "OpenGLDriverName",    "OpenGLDriverNameWow",
+        "VulkanDriverName",      "VulkanDriverNameWow", "OpenCLDriverName",
+        "OpenCLDriverNameWow",
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        char **texts;
+        size_t count;
+        bool ok = true;
+
+        if (!source_texts(set->origin, key, names[i], &texts, &count, err))
+            return false;
+        for (size_t j = 0; ok && j < count; j++) {
+            CLEANUP(free_cleanup) char *package = win_path_store_package(texts[j]);
+
+            ok = !package || driver_set_add_package(set, package, names[i], err);
+        }
+        hive_texts_free(texts, count);
+        if (!ok)
+            return err_wrap(err, "%s names it", names[i]);
+    }
+    return true;
+}
+
+static bool resolve(struct driver_set *set, const char *gpu, struct err *err)
+{
+    CLEANUP(free_cleanup) char *key = NULL;
+    const char *package = NULL;
+
+    set->instance_id = instance_of(set->origin, gpu, err);
+    if (!set->instance_id || !read_device(set, err))
+        return false;
+    key = text_printf("%s\\%s", CLASS, set->class_key);
+    if (!key)
+        return err_no_memory(err);
+    if (!read_class_key(set, key, err) || !find_package(set, &package, err))
+        return false;
+    set->architecture = win_package_architecture(package);
+    if (!set->architecture)
+        return err_fail(err, ERR_PROTOCOL, 0, "'%s' is no name of a driver package",
+                        package);
+    return driver_set_add_package(set, package, "main package", err) &&
+           check_inf(set, package, err) && add_companions(set, key, err) &&
+           driver_needs_copy_to_vm(set, key, err) && driver_needs_registry(set, err);
+}
+
+bool driver_resolve(struct windows_source *source, const char *gpu, struct driver_set **ret,
+                    struct err *err)
+{
+    CLEANUP(driver_set_cleanup) struct driver_set *set = calloc(1, sizeof(*set));
+
+    if (!set)
+        return err_no_memory(err);
+    set->origin = source;
+    if (!resolve(set, gpu, err))
+        return err_wrap(err, "finding the driver of GPU '%s'", gpu);
+    *ret = TAKE(set);
+    return true;
+}

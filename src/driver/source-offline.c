@@ -1,0 +1,486 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The Windows folder of a machine that is off, as files on this machine: a mounted disk,
+ * or a copy of the parts that matter.
+ *
+ * Windows' names have no case, ours have: every part of a path is looked up in its
+ * folder.  Links are never followed, so that a foreign disk cannot name our own files.
+ */
+
+#include "source.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "os.h"
+#include "progress.h"
+#include "replayed-hive.h"
+#include "text.h"
+#include "win-path.h"
+
+enum { DEPTH_MAX = 32, COPY_BYTES = 1 << 20 };
+
+enum which_hive { HIVE_SYSTEM, HIVE_SOFTWARE, HIVE_DRIVERS, HIVE_COUNT };
+static const struct {
+    const char *file, *prefix;
+} hives[HIVE_COUNT] = {
+    [HIVE_SYSTEM] = { "SYSTEM", "HKLM\\SYSTEM" },
+    [HIVE_SOFTWARE] = { "SOFTWARE", "HKLM\\SOFTWARE" },
+    [HIVE_DRIVERS] = { "DRIVERS", "HKLM\\DRIVERS" },
+};
+
+struct offline_source {
+    struct windows_source base;
+    char *windows;                 /* local path of the Windows folder */
+    struct hive *hive[HIVE_COUNT]; /* opened on first use */
+    bool is_missing[HIVE_COUNT];
+    char *control_set; /* "ControlSet001" */
+};
+
+static struct offline_source *offline_of(struct windows_source *source)
+{
+    return (struct offline_source *)source;
+}
+
+/* ---- files ---- */
+
+struct lookup {
+    const char *name;
+    char *found; /* as the folder spells it; an exact match wins */
+    bool is_exact, is_dir;
+};
+
+static bool match_name(const struct os_entry *entry, void *user, struct err *err)
+{
+    struct lookup *lookup = user;
+
+    if (entry->is_special || lookup->is_exact || !text_ieq(entry->name, lookup->name))
+        return true;
+    free(lookup->found);
+    lookup->found = text_dup(entry->name);
+    lookup->is_exact = strcmp(entry->name, lookup->name) == 0;
+    lookup->is_dir = entry->is_dir;
+    return lookup->found ? true : err_no_memory(err);
+}
+
+/* @path ('\' separated) below local folder @root, with the case it has there.  *ret_dir
+ * may be NULL.  ERR_NOT_FOUND. */
+static char *find_path(const char *root, const char *path, bool *ret_dir, struct err *err)
+{
+    CLEANUP(free_cleanup) char *at = text_dup(root);
+    bool is_dir = true;
+
+    while (at && *path) {
+        size_t len = strcspn(path, "\\/");
+        CLEANUP(free_cleanup) char *name = text_ndup(path, len);
+        struct lookup lookup = { .name = name };
+        char *next = NULL;
+
+        if (!name) {
+            err_no_memory(err);
+            return NULL;
+        }
+        if (!win_name_is_plain(name)) {
+            err_fail(err, ERR_INVALID, 0, "'%s' is no name of a file", name);
+            return NULL;
+        }
+        if (is_dir && !os_list_dir(at, match_name, &lookup, err)) {
+            free(lookup.found);
+            return NULL;
+        }
+        if (!lookup.found) {
+            err_fail(err, ERR_NOT_FOUND, 0, "no '%s' in '%s'", name, at);
+            return NULL;
+        }
+        next = text_printf("%s/%s", at, lookup.found);
+        free(lookup.found);
+        free(at);
+        at = next;
+        is_dir = lookup.is_dir;
+        path += len + (path[len] != '\0');
+    }
+    if (!at)
+        err_no_memory(err);
+    else if (ret_dir)
+        *ret_dir = is_dir;
+    return TAKE(at);
+}
+
+struct walk {
+    const char *local, *relative, *suffix;
+    struct source_file **files;
+    size_t *count;
+    unsigned depth, levels;
+};
+
+static bool walk_folder(const struct walk *walk, struct err *err);
+
+static bool walk_entry(const struct os_entry *entry, void *user, struct err *err)
+{
+    const struct walk *walk = user;
+    CLEANUP(free_cleanup)
+    char *relative = *walk->relative ? win_path_join(walk->relative, entry->name)
+                                     : text_dup(entry->name);
+
+    if (!relative)
+        return err_no_memory(err);
+    if (entry->is_special)
+        return err_fail(err, ERR_UNSUPPORTED, 0, "'%s/%s' is a link, not a file",
+                        walk->local, entry->name);
+    if (!win_name_is_plain(entry->name))
+        return err_fail(err, ERR_PROTOCOL, 0, "'%s/%s' is no name of a Windows file",
+                        walk->local, entry->name);
+    if (entry->is_dir) {
+        CLEANUP(free_cleanup) char *local = text_printf("%s/%s", walk->local, entry->name);
+        struct walk below = *walk;
+
+        if (!local)
+            return err_no_memory(err);
+        if (walk->depth == walk->levels)
+            return true;
+        if (walk->depth >= DEPTH_MAX)
+            return err_fail(err, ERR_UNSUPPORTED, 0, "'%s' is nested too deeply", local);
+        below.local = local;
+        below.relative = relative;
+        below.depth++;
+        return walk_folder(&below, err);
+    }
+    if (walk->suffix && !text_iends(entry->name, walk->suffix))
+        return true;
+    return source_files_add(walk->files, walk->count, TAKE(relative), entry->size,
+                            entry->mtime_usec, err);
+}
+
+static bool walk_folder(const struct walk *walk, struct err *err)
+{
+    return os_list_dir(walk->local, walk_entry, (void *)walk, err);
+}
+
+static bool offline_list(struct windows_source *self, const char *path, const char *suffix,
+                         unsigned levels, struct source_file **ret_files, size_t *ret_count,
+                         struct err *err)
+{
+    bool is_dir = false;
+    CLEANUP(free_cleanup)
+    char *local = find_path(offline_of(self)->windows, path, &is_dir, err);
+    struct source_file *files = NULL;
+    size_t count = 0;
+
+    if (!local)
+        return false;
+    if (!is_dir)
+        return err_fail(err, ERR_NOT_FOUND, 0, "'%s' is a file, not a folder", local);
+    if (!walk_folder(&(struct walk){ .local = local,
+                                     .relative = "",
+                                     .suffix = suffix,
+                                     .files = &files,
+                                     .count = &count,
+                                     .depth = 1,
+                                     .levels = levels },
+                     err)) {
+        source_files_free(files, count);
+        return false;
+    }
+    source_files_sort(files, count);
+    *ret_files = files;
+    *ret_count = count;
+    return true;
+}
+
+static bool offline_read(struct windows_source *self, const char *path, size_t max,
+                         char **ret, size_t *ret_len, struct err *err)
+{
+    bool is_dir = false;
+    CLEANUP(free_cleanup)
+    char *local = find_path(offline_of(self)->windows, path, &is_dir, err);
+
+    if (!local)
+        return false;
+    if (is_dir)
+        return err_fail(err, ERR_NOT_FOUND, 0, "'%s' is a folder, not a file", local);
+    *ret = os_read_file(local, max, ret_len, err);
+    return *ret != NULL;
+}
+
+static char *offline_locate(struct windows_source *self, const char *path, struct err *err)
+{
+    return find_path(offline_of(self)->windows, path, NULL, err);
+}
+
+struct hashing {
+    struct windows_source *source;
+    char *buffer;
+    uint64_t done, total;
+};
+
+static bool hash_local(struct hashing *hashing, const char *local, uint64_t *ret_size,
+                       char ret[SHA256_HEX], struct err *err)
+{
+    int fd = open(local, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    struct hash hash;
+    uint64_t size = 0;
+    ssize_t got;
+
+    if (fd < 0)
+        return err_errno(err, errno, "cannot open '%s'", local);
+    hash_begin(&hash);
+    while ((got = read(fd, hashing->buffer, COPY_BYTES)) > 0) {
+        hash_add(&hash, hashing->buffer, (size_t)got);
+        size += (uint64_t)got;
+        if (!progress_report(hashing->source->progress, "reading the host's driver",
+                             PROGRESS_BYTES, hashing->done + size, hashing->total, err))
+            break;
+    }
+    close(fd);
+    if (got < 0)
+        return err_errno(err, errno, "cannot read '%s'", local);
+    if (got > 0)
+        return false; /* cancelled */
+    hash_end(&hash, ret);
+    hashing->done += size;
+    *ret_size = size;
+    return true;
+}
+
+static bool hash_one(struct hashing *hashing, const char *local, const char *name,
+                     hash_fn *on_hash, void *user, struct err *err)
+{
+    char sha256[SHA256_HEX];
+    uint64_t size;
+
+    return hash_local(hashing, local, &size, sha256, err) &&
+           on_hash(name, size, sha256, user, err);
+}
+
+static bool offline_hash(struct windows_source *self, const char *path, bool tree,
+                         hash_fn *on_hash, void *user, struct err *err)
+{
+    CLEANUP(free_cleanup)
+    char *local = find_path(offline_of(self)->windows, path, NULL, err);
+    CLEANUP(free_cleanup) char *buffer = malloc(COPY_BYTES);
+    struct hashing hashing = { .source = self, .buffer = buffer };
+    struct source_file *files = NULL;
+    size_t count = 0;
+    bool ok = true;
+
+    if (!local)
+        return false;
+    if (!buffer)
+        return err_no_memory(err);
+    if (!tree)
+        return hash_one(&hashing, local, "", on_hash, user, err);
+    if (!offline_list(self, path, NULL, 0, &files, &count, err))
+        return false;
+    for (size_t i = 0; i < count; i++)
+        hashing.total += files[i].size;
+    for (size_t i = 0; ok && i < count; i++) {
+        CLEANUP(free_cleanup) char *one = text_printf("%s/%s", local, files[i].path);
+
+        for (char *p = one ? one + strlen(local) : NULL; p && *p; p++)
+            if (*p == '\\')
+                *p = '/';
+        ok = one ? hash_one(&hashing, one, files[i].path, on_hash, user, err)
+                 : err_no_memory(err);
+    }
+    source_files_free(files, count);
+    return ok;
+}
+
+/* ---- registry ---- */
+
+/* A file of System32\config, whole.  *ret NULL: there is none. */
+static bool read_config(struct offline_source *offline, const char *name, size_t max,
+                        char **ret, size_t *ret_len, struct err *err)
+{
+    CLEANUP(free_cleanup) char *path = text_printf("System32\\config\\%s", name);
+
+    *ret = NULL;
+    *ret_len = 0;
+    if (!path)
+        return err_no_memory(err);
+    if (offline_read(&offline->base, path, max, ret, ret_len, err))
+        return true;
+    if (err->kind != ERR_NOT_FOUND)
+        return false;
+    *err = ERR_INIT;
+    return true;
+}
+
+/* Opens a hive when first asked for it.  A missing one leaves is_missing. */
+static bool need_hive(struct offline_source *offline, enum which_hive which,
+                      struct err *err)
+{
+    const char *name = hives[which].file;
+    CLEANUP(free_cleanup) char *log1_name = text_printf("%s.LOG1", name);
+    CLEANUP(free_cleanup) char *log2_name = text_printf("%s.LOG2", name);
+    CLEANUP(free_cleanup) char *bytes = NULL;
+    CLEANUP(free_cleanup) char *log1 = NULL;
+    CLEANUP(free_cleanup) char *log2 = NULL;
+    size_t len, log1_len, log2_len;
+
+    if (offline->hive[which] || offline->is_missing[which])
+        return true;
+    if (!log1_name || !log2_name)
+        return err_no_memory(err);
+    if (!read_config(offline, name, HIVE_FILE_MAX, &bytes, &len, err) ||
+        !read_config(offline, log1_name, HIVE_LOG_MAX, &log1, &log1_len, err) ||
+        !read_config(offline, log2_name, HIVE_LOG_MAX, &log2, &log2_len, err))
+        return false;
+    if (!bytes && which == HIVE_SYSTEM)
+        return err_fail(err, ERR_NOT_FOUND, 0, "no SYSTEM hive in '%s/System32/config'",
+                        offline->windows);
+    offline->is_missing[which] = !bytes;
+    if (!bytes)
+        return true;
+    offline->hive[which] =
+        hive_open_replayed((uint8_t *)bytes, len, (uint8_t *)log1, log1_len,
+                           (uint8_t *)log2, log2_len, false, NULL, err);
+    if (!offline->hive[which])
+        return err_wrap(err, "hive '%s' of '%s'", name, offline->windows);
+    return true;
+}
+
+/* Splits "HKLM\\SYSTEM\\CurrentControlSet\\x" into its hive and the path in it. */
+static bool route(struct offline_source *offline, const char *key, struct hive **ret_hive,
+                  char **ret_path, struct err *err)
+{
+    static const char current[] = "CurrentControlSet";
+
+    *ret_hive = NULL;
+    *ret_path = NULL;
+    for (int i = 0; i < HIVE_COUNT; i++) {
+        size_t len = strlen(hives[i].prefix);
+        const char *rest = key + len;
+
+        if (!text_istarts(key, hives[i].prefix) || (*rest && *rest != '\\'))
+            continue;
+        if (!need_hive(offline, (enum which_hive)i, err))
+            return false;
+        *ret_hive = offline->hive[i];
+        rest += *rest == '\\';
+        len = strlen(current);
+        if (i == HIVE_SYSTEM && text_istarts(rest, current) &&
+            (!rest[len] || rest[len] == '\\'))
+            *ret_path = text_printf("%s%s", offline->control_set, rest + len);
+        else
+            *ret_path = text_dup(rest);
+        return *ret_path ? true : err_no_memory(err);
+    }
+    return err_fail(err, ERR_INVALID, 0, "'%s' is in no hive of an offline Windows", key);
+}
+
+static bool offline_get(struct windows_source *self, const char *key, const char *name,
+                        bool *ret_exists, struct hive_value *ret, struct err *err)
+{
+    CLEANUP(free_cleanup) char *path = NULL;
+    struct hive *hive;
+
+    *ret_exists = false;
+    if (!route(offline_of(self), key, &hive, &path, err))
+        return false;
+    if (!hive)
+        return true;
+    if (!hive_get(hive, path, name, ret, err)) {
+        if (err->kind != ERR_NOT_FOUND)
+            return false;
+        *err = ERR_INIT;
+        return true;
+    }
+    *ret_exists = true;
+    return true;
+}
+
+static bool offline_reg_list(struct windows_source *self, const char *key, bool values,
+                             char ***ret_names, size_t *ret_count, struct err *err)
+{
+    CLEANUP(free_cleanup) char *path = NULL;
+    struct hive *hive;
+
+    if (!route(offline_of(self), key, &hive, &path, err))
+        return false;
+    if (!hive || !hive_has_key(hive, path))
+        return true;
+    return values ? hive_list_values(hive, path, ret_names, ret_count, err)
+                  : hive_list_keys(hive, path, ret_names, ret_count, err);
+}
+
+static void offline_free(struct windows_source *self)
+{
+    struct offline_source *offline = offline_of(self);
+
+    for (int i = 0; i < HIVE_COUNT; i++)
+        hive_close(offline->hive[i]);
+    free(offline->control_set);
+    free(offline_of(self)->windows);
+    free(self->system_root);
+    free(offline);
+}
+
+static const struct windows_source_ops offline_ops = {
+    .name = "offline",
+    .reg_get = offline_get,
+    .reg_list = offline_reg_list,
+    .list = offline_list,
+    .locate = offline_locate,
+    .read = offline_read,
+    .hash = offline_hash,
+    .release = offline_free,
+};
+
+/* @root itself, or its Windows folder: whichever has System32\config. */
+static char *find_windows(const char *root, struct err *err)
+{
+    static const char *const places[] = { "System32\\config", "Windows\\System32\\config" };
+
+    for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+        CLEANUP(free_cleanup) char *config = find_path(root, places[i], NULL, err);
+
+        if (config) { /* two folders up */
+            *strrchr(config, '/') = '\0';
+            *strrchr(config, '/') = '\0';
+            *err = ERR_INIT;
+            return TAKE(config);
+        }
+        if (err->kind != ERR_NOT_FOUND || !os_file_exists(root))
+            return NULL;
+    }
+    err_fail(err, ERR_NOT_FOUND, 0, "'%s' holds no Windows: no System32/config in it",
+             root);
+    err_hint(err, "give the Windows folder itself, or the drive it is on");
+    return NULL;
+}
+
+DEFINE_CLEANUP(offline_cleanup, struct windows_source *, windows_source_free)
+
+struct windows_source *windows_source_offline(const char *root, struct err *err)
+{
+    CLEANUP(offline_cleanup) struct windows_source *source = NULL;
+    struct offline_source *offline = calloc(1, sizeof(*offline));
+
+    if (!offline) {
+        err_no_memory(err);
+        return NULL;
+    }
+    source = &offline->base;
+    source->ops = &offline_ops;
+    offline->windows = find_windows(root, err);
+    if (!offline->windows || !need_hive(offline, HIVE_SYSTEM, err))
+        return NULL;
+    offline->control_set = hive_current_control_set(offline->hive[HIVE_SYSTEM], err);
+    if (!offline->control_set)
+        return NULL;
+    if (!source_text(source, "HKLM\\SOFTWARE\\Microsoft\\Windows NT\\CurrentVersion",
+                     "SystemRoot", &source->system_root, err))
+        return NULL;
+    /* Without a SOFTWARE hive only the paths that name another drive are affected. */
+    if (!source->system_root)
+        source->system_root = text_dup("C:\\Windows");
+    if (!source->system_root) {
+        err_no_memory(err);
+        return NULL;
+    }
+    return TAKE(source);
+}
