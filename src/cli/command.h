@@ -54,8 +54,22 @@ struct command {
     bool (*collect)(const struct invocation *in, json_t **ret, struct err *err);
     /* Human output of the joined document. */
     bool (*print)(const struct invocation *in, const json_t *document, struct err *err);
-    /* CMD_CHANGES: computes the plan, touching nothing. */
-    bool (*plan)(const struct invocation *in, struct plan **ret, struct err *err);
+    /* CMD_CHANGES: computes the plan, touching nothing.  @context comes with session,
+     * journal, progress, cancellation and on_step filled by the dispatcher; the command adds
+     * its kinds (share_kinds) and how the guest's disk is opened.  A plan without steps:
+     * nothing to do; with findings of severity "error": printed, exit 1, not run. */
+    bool (*plan)(const struct invocation *in, struct plan_context *context,
+                 struct plan **ret, struct err *err);
     /* Neither of these: does it all itself; *ret_exit is the exit status. */
     bool (*run)(const struct invocation *in, int *ret_exit, struct err *err);
 };
+
+/* ---- of the dispatcher, for `undo` and `resume`, which learn their host from a run ---- */
+
+/* Opens the session to @host with the invocation's options (user, TLS, faults ...). */
+struct cim_session *command_connect(const struct invocation *in, const char *host,
+                                    struct err *err);
+/* Opens the journal and fills everything of @ret but the kinds; @session may be NULL. */
+bool command_context_open(const struct invocation *in, struct cim_session *session,
+                          struct plan_context *ret, struct err *err) MUST_CHECK;
+void command_context_close(struct plan_context *context);

@@ -470,6 +470,13 @@ bool os_was_interrupted(void)
     return interrupted;
 }
 
+void os_forget_interrupt(void)
+{
+    if (interrupted)
+        os_catch_interrupt(); /* the next one is a request again, not the end */
+    interrupted = 0;
+}
+
 void os_die(void)
 {
     kill(getpid(), SIGKILL);

@@ -550,6 +550,11 @@ bool os_was_interrupted(void)
     return interrupted;
 }
 
+void os_forget_interrupt(void)
+{
+    InterlockedExchange(&interrupted, 0);
+}
+
 void os_die(void)
 {
     TerminateProcess(GetCurrentProcess(), 137);

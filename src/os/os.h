@@ -71,6 +71,7 @@ void os_wipe(void *bytes, size_t len);
 /* Ctrl-C and SIGTERM set a flag instead of ending the process. */
 void os_catch_interrupt(void);
 bool os_was_interrupted(void);
+void os_forget_interrupt(void); /* what follows (undoing) is not to be stopped by it */
 void os_die(void); /* as if killed: no handler, no cleanup; for fault injection */
 
 int os_cpu_count(void);

@@ -115,8 +115,6 @@ struct plan_context {
     struct progress *progress;
     const struct step_kind *const *kinds; /* NULL-terminated: all there are */
     bool (*is_cancelled)(void *user);     /* asked before each step; then all is undone */
-    void (*clear_cancel)(
-        void *user); /* before undoing, which is not cancelled; may be NULL */
     void *cancel_user;
     /* @what: "doing", "done", "undoing", "undone"; false stops as if cancelled.  NULL: nobody
      * looks. */

@@ -224,8 +224,7 @@ static bool take_back(struct plan *plan, struct plan_context *context, struct er
 
     if (!journal_save_run(context->journal, plan->id, RUN_UNDOING, err))
         return false;
-    if (context->clear_cancel)
-        context->clear_cancel(context->cancel_user);
+    os_forget_interrupt();
     undo.uncommitted = calloc(plan->step_count + 1, sizeof(bool));
     if (!undo.uncommitted)
         return err_no_memory(err);

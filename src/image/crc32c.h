@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The two checksums of disk structures. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* CRC-32C (Castagnoli): VHDX and our journal.  Start with @crc 0; may be continued. */
+uint32_t crc32c(uint32_t crc, const void *bytes, size_t len);
+/* CRC-32 (IEEE 802.3): GPT. */
+uint32_t crc32_ieee(uint32_t crc, const void *bytes, size_t len);

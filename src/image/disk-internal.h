@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a volume may ask of its disk beyond image.h. */
+#pragma once
+
+#include "image.h"
+
+/* True when nothing before this session needs [@offset, @offset + @len): then it may be
+ * written at once. */
+struct disk_free_map {
+    bool (*is_free)(void *user, uint64_t offset, uint64_t len);
+    void *user;
+};
+/* NULL ends it; what is then still changed in memory and free is written at once. */
+bool disk_set_free_map(struct disk *disk, const struct disk_free_map *map, struct err *err)
+    MUST_CHECK;
+/* Lets a disk open for reading be changed in memory, never in its file: a trial. */
+void disk_keep_in_memory(struct disk *disk);
+/* From now on nothing can be committed: a file system was left half changed. */
+void disk_spoil(struct disk *disk);
+bool disk_is_writable(const struct disk *disk);
+const char *disk_path(const struct disk *disk);
+uint64_t disk_dirty_bytes(const struct disk *disk);

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Sharing a GPU with a VM, and taking it back: checks, plans, and the steps they consist
+ * of.  Everything here works on one host, through its CIM session; disks are attached to
+ * that host and worked on there.
+ *
+ * A plan is computed in three parts: facts are collected once, judged by a table of
+ * checks (checks.h), and turned into steps by comparing what is with what should be.
+ * Reading the disk of a VM that is off takes attaching it to the host, read-only; that is
+ * a small journaled run of its own, taken back before the plan is shown.  The disk of a VM
+ * that runs cannot be read: its drivers are planned when the VM has been stopped.
+ */
+#pragma once
+
+#include "inventory.h"
+#include "plan.h"
+
+struct attach_options {
+    const char *gpu; /* selector; NULL: the only partitionable GPU */
+    struct known_u64 share_percent;
+    struct known_u64 low_mmio_bytes, high_mmio_bytes; /* not known: computed */
+    bool stop;                                        /* shut a running VM down */
+    bool force_stop;                                  /* turn it off */
+    bool start; /* afterwards, also if it did not run before */
+    bool no_drivers;
+    bool replace; /* instead of another GPU's adapter, not beside it */
+};
+
+struct detach_options {
+    const char *gpu; /* NULL: the only one the VM has */
+    bool stop, force_stop, start, no_drivers;
+};
+
+/* Fills the parts of @context (which has session, journal and progress) that these steps
+ * need: kinds, open_guest, close_guest.  Frees with share_context_clear(). */
+bool share_context_init(struct plan_context *context, struct err *err) MUST_CHECK;
+void share_context_clear(struct plan_context *context);
+/* Undoing a start may have to stop the VM: allowed to turn it off instead? */
+void share_context_allow_turn_off(struct plan_context *context, bool allow);
+
+/* The plan, with its findings.  No steps and no errors among them: nothing to do.
+ * @host: how the user named it; @vm: a selector. */
+struct plan *share_plan_attach(struct plan_context *context, const char *host,
+                               const char *vm, const struct attach_options *options,
+                               struct err *err);
+struct plan *share_plan_detach(struct plan_context *context, const char *host,
+                               const char *vm, const struct detach_options *options,
+                               struct err *err);
+
+/* Every kind of step there is, those of src/driver included; NULL-terminated. */
+extern const struct step_kind *const share_kinds[];
