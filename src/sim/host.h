@@ -33,6 +33,7 @@ struct sim_host {
     uint64_t last_used;          /* sim_host_open()'s clock */
     struct sim_machine *machine; /* lent by the lab's description */
     struct sim_world *world;     /* made on first use */
+    struct sim_jobs *jobs;       /* started, not yet finished: jobs.c */
     bool dirty; /* set by whoever changes the store; saved after the request */
 };
 
@@ -51,6 +52,8 @@ struct sim_lab {
 struct sim_lab *sim_lab_open(const char *lab, const char *state_dir, bool full_size,
                              struct err *err);
 void sim_lab_close(struct sim_lab *lab);
+/* Where the state of @lab is, without opening it: for locks and reset.  Owned. */
+char *sim_lab_dir(const char *lab, const char *state_dir, struct err *err);
 /* Makes host->store (from its saved state, else from the lab).  Called with the host's
  * lock held before each use of the store; it stays until the lock is dropped.  Clean
  * stores of hosts not used lately are freed, which keeps a fleet small. */

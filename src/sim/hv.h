@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The Hyper-V half of a simulated host: the classes of root\virtualization\v2.
+ *
+ * Shared by hv-*.c only.  Sources named in short:
+ *   HyperV_v2        MicrosoftDocs/win32 desktop-src/HyperV_v2/<class or method>
+ *   go-wsman         r4sd/go-wsman hyperv/ (responses recorded from a host, and tests
+ *                    against it)
+ *   HyperV-WMI       Justsenger/HyperV-WMI-Documentation (recipes measured on hosts)
+ *   os-win           openstack/os-win
+ *   libvirt          libvirt/libvirt src/hyperv/
+ */
+#pragma once
+
+#include "host.h"
+#include "lab.h"
+#include "maker.h"
+
+#define HV_NS "root/virtualization/v2"
+
+enum { /* return values and job ErrorCodes (HyperV_v2) */
+       HV_FAILED = 32768,
+       HV_NOT_SUPPORTED = 32770,
+       HV_INVALID_PARAMETER = 32773,
+       HV_IN_USE = 32774,
+       HV_INVALID_STATE = 32775,
+       HV_WRONG_TYPE = 32776,
+       HV_NOT_AVAILABLE = 32777,
+};
+
+enum { /* EnabledState (HyperV_v2 msvm-computersystem) */
+       HV_RUNNING = 2,
+       HV_OFF = 3,
+       HV_SHUTTING_DOWN = 4,
+       HV_SAVED = 6,
+       HV_PAUSED = 9,
+       HV_STARTING = 10,
+       HV_SAVING = 32773,
+       HV_STOPPING = 32774,
+       HV_PAUSING = 32776,
+       HV_RESUMING = 32777,
+};
+
+enum { HV_GPU_TYPE = 32770, HV_PCIE_TYPE = 32769 };
+#define HV_GPU_SUBTYPE "Microsoft:Hyper-V:GPU Partition"
+#define HV_PCIE_SUBTYPE "Microsoft:Hyper-V:Virtual Pci Express Port"
+#define HV_REALIZED "Microsoft:Hyper-V:System:Realized"
+
+/* All objects of a new host (hv-host.c, hv-vm.c). */
+bool hv_make_host(struct sim_host *host, struct err *err) MUST_CHECK;
+bool hv_make_vm(struct sim_host *host, const struct lab_vm *vm, struct err *err) MUST_CHECK;
+
+/* The partition adapter's setting data as the cmdlet serializes it; @gpu may be NULL;
+ * @guid NULL: a new one. */
+struct sim_object *hv_make_adapter(struct sim_host *host, struct sim_object *settings,
+                                   struct sim_object *gpu, const char *guid,
+                                   struct err *err);
+
+/* ---- finding (hv-find.c); NULL: there is none ---- */
+
+struct sim_object *hv_find_by_text(struct sim_host *host, const char *class_name,
+                                   const char *property, const char *value);
+struct sim_object *hv_vm_by_id(struct sim_host *host, const char *id);
+struct sim_object *hv_settings_of(struct sim_host *host, const char *vm_id);
+/* The VM's GUID in an InstanceID "Microsoft:GUID\..."; false if there is none. */
+bool hv_vm_id_of(const char *instance_id, char ret[37]);
+/* Resource setting data of one VM, in adding order; @after NULL: the first. */
+struct sim_object *hv_next_resource(struct sim_host *host, struct sim_object *after,
+                                    const char *class_name, const char *vm_id);
+uint64_t hv_number(struct sim_object *object, const char *name);  /* null: 0 */
+const char *hv_text(struct sim_object *object, const char *name); /* null: "" */
+bool hv_is_host(struct sim_host *host, struct sim_object *system);
+struct sim_object *hv_gpu_by_path(struct sim_host *host, const char *text);
+
+/* ---- states (hv-state.c) ---- */
+
+unsigned hv_state(struct sim_object *system);
+/* What the lab says of the VM; NULL: it came later. */
+const struct lab_vm *hv_lab_vm(struct sim_host *host, struct sim_object *system);
+/* Has a GPU partition or an assigned device. */
+bool hv_has_device(struct sim_host *host, const char *vm_id);
+/* Ends what a killed simulator left between two states. */
+bool hv_after_load(struct sim_host *host, struct err *err) MUST_CHECK;
+/* Objects that exist only while the VM runs: integration devices, GPU partitions. */
+bool hv_make_devices(struct sim_host *host, struct sim_object *system, struct err *err)
+    MUST_CHECK;
+void hv_remove_devices(struct sim_host *host, struct sim_object *system);
+/* Partitions of @gpu that VMs hold now. */
+unsigned hv_partitions_in_use(struct sim_host *host, struct sim_object *gpu);
+
+extern const struct sim_behaviour sim_state_behaviour;    /* hv-state.c */
+extern const struct sim_behaviour sim_settings_behaviour; /* hv-settings.c */
+extern const struct sim_behaviour sim_summary_behaviour;  /* hv-summary.c */
+extern const struct sim_behaviour sim_job_behaviour;

@@ -1,0 +1,1153 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Lab files: YAML text to struct lab_description.
+ *
+ * libyaml gives a tree of nodes; each kind of mapping has a table of its keys, so that a
+ * wrong key, a wrong type or a number out of range is one error with its line.  Aliases
+ * may make the tree a graph, even with circles: the walk follows the tables, which are
+ * not recursive, and all that is built is bounded (LAB_..._MAX, LAB_MEMORY_MAX).
+ */
+#include "lab.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <yaml.h>
+
+#include "err.h"
+#include "text.h"
+
+enum { LAB_BLOCK = 64 << 10, LAB_MEMORY_MAX = 256 << 20 };
+
+struct lab_block {
+    struct lab_block *next;
+    size_t used, size;
+    max_align_t bytes[];
+};
+
+struct reader {
+    yaml_document_t *document;
+    const char *file;
+    struct lab_description *lab;
+    size_t memory;
+    unsigned number;                 /* N of fleet:N */
+    unsigned host_no, gpu_no, vm_no; /* 1-based; for {host}, {gpu}, {vm} */
+    struct lab_host *host;           /* being read */
+    unsigned next_gpu;               /* for "next" */
+    struct err *err;
+};
+
+/* ---- memory, errors ---- */
+
+static void *take(struct reader *r, size_t size)
+{
+    struct lab_block *block = r->lab->blocks;
+    void *ret;
+
+    size = (size + sizeof(max_align_t) - 1) / sizeof(max_align_t) * sizeof(max_align_t);
+    if (size > LAB_MEMORY_MAX - r->memory) {
+        err_fail(r->err, ERR_INVALID, 0, "%s: the lab is too large", r->file);
+        return NULL;
+    }
+    if (!block || size > block->size - block->used) {
+        size_t room = size > LAB_BLOCK ? size : LAB_BLOCK;
+
+        block = calloc(1, sizeof(*block) + room);
+        if (!block) {
+            err_no_memory(r->err);
+            return NULL;
+        }
+        block->size = room;
+        block->next = r->lab->blocks;
+        r->lab->blocks = block;
+    }
+    ret = (char *)block->bytes + block->used;
+    block->used += size;
+    r->memory += size;
+    return ret;
+}
+
+static char *take_text(struct reader *r, const char *text)
+{
+    char *ret = take(r, strlen(text) + 1);
+
+    if (ret)
+        strcpy(ret, text);
+    return ret;
+}
+
+#define fail_at(r, node, fmt, ...)                                \
+    err_fail((r)->err, ERR_INVALID, 0, "%s:%zu: " fmt, (r)->file, \
+             (node)->start_mark.line + 1 __VA_OPT__(, ) __VA_ARGS__)
+
+static yaml_node_t *node_at(struct reader *r, int index)
+{
+    return yaml_document_get_node(r->document, index);
+}
+
+/* ---- texts and numbers ---- */
+
+/* The node's text as it stands; NULL with an error. */
+static const char *scalar(struct reader *r, yaml_node_t *node)
+{
+    const char *text;
+
+    if (node->type != YAML_SCALAR_NODE) {
+        fail_at(r, node, "a text or number is expected here");
+        return NULL;
+    }
+    text = (const char *)node->data.scalar.value;
+    if (strlen(text) != node->data.scalar.length ||
+        node->data.scalar.length > LAB_TEXT_MAX) {
+        fail_at(r, node, "this text is too long or holds a NUL");
+        return NULL;
+    }
+    for (const char *c = text; *c; c++)
+        if ((unsigned char)*c < 0x20 || *c == 0x7f) {
+            fail_at(r, node, "this text holds a control character");
+            return NULL;
+        }
+    return text;
+}
+
+/* Fills in {host} and {vm} (three digits) and {gpu}. */
+static char *expand(struct reader *r, yaml_node_t *node)
+{
+    const struct {
+        const char *name;
+        unsigned number, width;
+    } words[] = {
+        { "{host}", r->host_no, 3 },
+        { "{vm}", r->vm_no, 3 },
+        { "{gpu}", r->gpu_no, 1 },
+    };
+    const char *text = scalar(r, node);
+    char buf[LAB_TEXT_MAX + 32];
+    size_t len = 0;
+
+    if (!text)
+        return NULL;
+    while (*text) {
+        bool found = false;
+
+        for (size_t i = 0; i < ARRAY_LEN(words); i++)
+            if (strncmp(text, words[i].name, strlen(words[i].name)) == 0) {
+                if (!words[i].number) {
+                    fail_at(r, node, "%s has no number here", words[i].name);
+                    return NULL;
+                }
+                len += (size_t)snprintf(buf + len, 16, "%0*u", (int)words[i].width,
+                                        words[i].number);
+                text += strlen(words[i].name);
+                found = true;
+            }
+        if (!found)
+            buf[len++] = *text++;
+        if (len > LAB_TEXT_MAX) {
+            fail_at(r, node, "this text is too long");
+            return NULL;
+        }
+    }
+    buf[len] = 0;
+    return take_text(r, buf);
+}
+
+/* "64 GiB", "512 MiB", "4096" (bytes). */
+static bool read_size(struct reader *r, yaml_node_t *node, uint64_t *ret)
+{
+    static const struct {
+        const char *name;
+        unsigned shift;
+    } units[] = { { "KiB", 10 }, { "MiB", 20 }, { "GiB", 30 }, { "TiB", 40 } };
+    const char *text = scalar(r, node);
+    char digits[24];
+    unsigned shift = 0;
+    uint64_t value;
+    size_t len;
+
+    if (!text)
+        return false;
+    len = strspn(text, "0123456789");
+    if (len && len < sizeof(digits)) {
+        const char *unit = text + len + strspn(text + len, " ");
+
+        memcpy(digits, text, len);
+        digits[len] = 0;
+        for (size_t i = 0; i < ARRAY_LEN(units); i++)
+            if (strcmp(unit, units[i].name) == 0)
+                shift = units[i].shift;
+        if ((shift || !*unit) && text_to_u64(digits, 10, &value) &&
+            value <= UINT64_MAX >> shift) {
+            *ret = value << shift;
+            return true;
+        }
+    }
+    return fail_at(r, node, "'%s' is no size; write '64 GiB', '512 MiB' or bytes", text);
+}
+
+static bool read_number(struct reader *r, yaml_node_t *node, uint64_t min, uint64_t max,
+                        uint64_t *ret)
+{
+    const char *text = scalar(r, node);
+    uint64_t value;
+
+    if (!text)
+        return false;
+    if (!text_to_u64(text, 0, &value) || value < min || value > max)
+        return fail_at(r, node, "'%s' is no number from %llu to %llu", text,
+                       (unsigned long long)min, (unsigned long long)max);
+    *ret = value;
+    return true;
+}
+
+static bool read_bool(struct reader *r, yaml_node_t *node, bool *ret)
+{
+    const char *text = scalar(r, node);
+
+    if (!text)
+        return false;
+    if (strcmp(text, "true") != 0 && strcmp(text, "false") != 0)
+        return fail_at(r, node, "'%s' is neither 'true' nor 'false'", text);
+    *ret = text[0] == 't';
+    return true;
+}
+
+struct word {
+    const char *name;
+    int value;
+};
+
+/* @words ends with a NULL name. */
+static bool read_word(struct reader *r, yaml_node_t *node, const struct word *words,
+                      int *ret)
+{
+    const char *text = scalar(r, node);
+    char known[160] = "";
+
+    if (!text)
+        return false;
+    for (const struct word *w = words; w->name; w++) {
+        if (strcmp(text, w->name) == 0) {
+            *ret = w->value;
+            return true;
+        }
+        snprintf(known + strlen(known), sizeof(known) - strlen(known), "%s%s",
+                 *known ? ", " : "", w->name);
+    }
+    return fail_at(r, node, "'%s' is none of: %s", text, known);
+}
+
+/* ---- mappings and lists by table ---- */
+
+enum kind {
+    TEXT,     /* char * */
+    UNSIGNED, /* unsigned */
+    U16,
+    U32,
+    U64,
+    INT,
+    SIZE_BYTES, /* uint64_t, bytes */
+    SIZE_MB,    /* uint64_t, MiB */
+    BOOL,
+    WORD, /* int or enum */
+    OTHER,
+};
+
+struct key {
+    const char *name;
+    enum kind kind;
+    size_t offset;
+    uint64_t min, max;
+    const struct word *words;
+    bool (*read)(struct reader *r, yaml_node_t *node, void *target);
+    bool required;
+};
+
+static bool read_key(struct reader *r, const struct key *key, yaml_node_t *node,
+                     void *target)
+{
+    void *to = (char *)target + key->offset;
+    uint64_t number = 0;
+
+    switch (key->kind) {
+    case TEXT:
+        return (*(char **)to = expand(r, node)) != NULL;
+    case BOOL:
+        return read_bool(r, node, to);
+    case WORD:
+        return read_word(r, node, key->words, to);
+    case OTHER:
+        return key->read(r, node, to);
+    case SIZE_BYTES:
+    case SIZE_MB:
+        if (!read_size(r, node, &number))
+            return false;
+        if (key->kind == SIZE_MB && number & 0xfffff)
+            return fail_at(r, node, "this size must be whole MiB");
+        if (key->kind == SIZE_MB)
+            number >>= 20;
+        if (number < key->min || number > key->max)
+            return fail_at(r, node, "'%s' is out of range", key->name);
+        *(uint64_t *)to = number;
+        return true;
+    case UNSIGNED:
+    case U16:
+    case U32:
+    case U64:
+    case INT:
+        if (!read_number(r, node, key->min, key->max, &number))
+            return false;
+        if (key->kind == U64)
+            *(uint64_t *)to = number;
+        else if (key->kind == U16)
+            *(uint16_t *)to = (uint16_t)number;
+        else if (key->kind == INT)
+            *(int *)to = (int)number;
+        else
+            *(uint32_t *)to = (uint32_t)number;
+        return true;
+    }
+    return false;
+}
+
+/* @what: "a host", for errors.  "count" is the business of read_list(). */
+static bool read_map(struct reader *r, yaml_node_t *node, const char *what,
+                     const struct key *keys, size_t key_count, void *target)
+{
+    uint64_t seen = 0;
+
+    if (node->type != YAML_MAPPING_NODE)
+        return fail_at(r, node, "%s is a list of 'key: value' lines", what);
+    for (yaml_node_pair_t *pair = node->data.mapping.pairs.start;
+         pair < node->data.mapping.pairs.top; pair++) {
+        yaml_node_t *name_node = node_at(r, pair->key);
+        const char *name = scalar(r, name_node);
+        size_t i;
+
+        if (!name)
+            return false;
+        if (strcmp(name, "count") == 0)
+            continue;
+        for (i = 0; i < key_count && strcmp(name, keys[i].name) != 0; i++)
+            ;
+        if (i == key_count)
+            return fail_at(r, name_node, "%s has no key '%s'", what, name);
+        if (seen & (UINT64_C(1) << i))
+            return fail_at(r, name_node, "'%s' is given twice", name);
+        seen |= UINT64_C(1) << i;
+        if (!read_key(r, &keys[i], node_at(r, pair->value), target))
+            return false;
+    }
+    for (size_t i = 0; i < key_count; i++)
+        if (keys[i].required && !(seen & (UINT64_C(1) << i)))
+            return fail_at(r, node, "%s needs '%s'", what, keys[i].name);
+    return true;
+}
+
+/* How often an entry stands: its "count", 1 without. */
+static bool entry_count(struct reader *r, yaml_node_t *node, size_t max, size_t *ret)
+{
+    *ret = 1;
+    if (node->type != YAML_MAPPING_NODE)
+        return true;
+    for (yaml_node_pair_t *pair = node->data.mapping.pairs.start;
+         pair < node->data.mapping.pairs.top; pair++) {
+        yaml_node_t *key = node_at(r, pair->key), *value = node_at(r, pair->value);
+        const char *text;
+        uint64_t count;
+
+        if (key->type != YAML_SCALAR_NODE ||
+            strcmp((const char *)key->data.scalar.value, "count") != 0)
+            continue;
+        text = scalar(r, value);
+        if (!text)
+            return false;
+        if (strcmp(text, "N") == 0) {
+            if (!r->number)
+                return fail_at(r, value, "this lab needs a number: write LAB:N");
+            if (r->number > max)
+                return fail_at(r, value, "at most %zu are possible", max);
+            *ret = r->number;
+            return true;
+        }
+        if (!read_number(r, value, 0, max, &count))
+            return false;
+        *ret = (size_t)count;
+    }
+    return true;
+}
+
+/* Reads a list of entries, repeating those with a count.  @read_one fills a zeroed
+ * element; @counter (may be NULL) tells it the element's number within its entry. */
+static bool read_list(struct reader *r, yaml_node_t *node, const char *what, size_t size,
+                      size_t max, unsigned *counter,
+                      bool (*read_one)(struct reader *r, yaml_node_t *node, void *element),
+                      void *ret_list, size_t *ret_count)
+{
+    size_t total = 0, done = 0;
+    char *list;
+
+    if (node->type != YAML_SEQUENCE_NODE)
+        return fail_at(r, node, "'%s' is a list: lines that begin with '-'", what);
+    for (yaml_node_item_t *item = node->data.sequence.items.start;
+         item < node->data.sequence.items.top; item++) {
+        size_t count;
+
+        if (!entry_count(r, node_at(r, *item), max, &count))
+            return false;
+        total += count;
+        if (total > max)
+            return fail_at(r, node_at(r, *item), "more than %zu %s", max, what);
+    }
+    list = take(r, total * size + 1);
+    if (!list)
+        return false;
+    for (yaml_node_item_t *item = node->data.sequence.items.start;
+         item < node->data.sequence.items.top; item++) {
+        yaml_node_t *entry = node_at(r, *item);
+        size_t count;
+
+        if (!entry_count(r, entry, max, &count))
+            return false;
+        for (size_t i = 0; i < count; i++) {
+            if (counter)
+                *counter = (unsigned)i + 1;
+            if (!read_one(r, entry, list + done++ * size))
+                return false;
+        }
+    }
+    if (counter)
+        *counter = 0;
+    *(void **)ret_list = list;
+    *ret_count = total;
+    return true;
+}
+
+/* ---- GPUs ---- */
+
+/* One GPU as read, before it is split into its Hyper-V and its PCI half. */
+struct gpu_entry {
+    struct lab_gpu gpu;
+    struct sim_device device;
+    int mode, driver_kind;
+    bool has_location;
+};
+
+static bool read_counts(struct reader *r, yaml_node_t *node, void *target)
+{
+    struct lab_gpu *gpu = target;
+
+    if (node->type != YAML_SEQUENCE_NODE)
+        return fail_at(r, node, "'partition_counts' is a list of numbers");
+    for (yaml_node_item_t *item = node->data.sequence.items.start;
+         item < node->data.sequence.items.top; item++) {
+        uint64_t number;
+
+        if (gpu->valid_count_count == LAB_COUNT_MAX)
+            return fail_at(r, node, "more than %d partition counts", LAB_COUNT_MAX);
+        if (!read_number(r, node_at(r, *item), 1, UINT16_MAX, &number))
+            return false;
+        gpu->valid_counts[gpu->valid_count_count++] = (uint16_t)number;
+    }
+    return true;
+}
+
+static bool read_driver(struct reader *r, yaml_node_t *node, void *target)
+{
+    static const struct word kinds[] = { { "none", SIM_DRIVER_NONE },
+                                         { "nvidia", SIM_DRIVER_NVIDIA },
+                                         { "intel", SIM_DRIVER_INTEL },
+                                         { "amd", SIM_DRIVER_AMD },
+                                         { 0 } };
+    static const struct key keys[] = {
+        { "kind", WORD, offsetof(struct gpu_entry, driver_kind), .words = kinds,
+          .required = true },
+        { "version", TEXT, offsetof(struct gpu_entry, device.driver_version) },
+        { "date", TEXT, offsetof(struct gpu_entry, device.driver_date) },
+    };
+    struct gpu_entry *entry = target;
+
+    if (!read_map(r, node, "a driver", keys, ARRAY_LEN(keys), entry))
+        return false;
+    entry->device.driver = (enum sim_driver)entry->driver_kind;
+    return true;
+}
+
+static bool read_pci(struct reader *r, yaml_node_t *node, void *target)
+{
+    static const struct key keys[] = {
+        { "device_type", INT, offsetof(struct sim_pci, device_type), 0, 14 },
+        { "base_class", INT, offsetof(struct sim_pci, base_class), 0, 255 },
+        { "sub_class", INT, offsetof(struct sim_pci, sub_class), 0, 255 },
+        { "prog_if", INT, offsetof(struct sim_pci, prog_if), 0, 255 },
+        { "interrupt_support", INT, offsetof(struct sim_pci, interrupt_support), 0, 7 },
+        { "acs_up_hierarchy", INT, offsetof(struct sim_pci, acs_up_hierarchy), 0, 4 },
+        { "reserved_memory", INT, offsetof(struct sim_pci, reserved_memory), 0, 1 },
+        { "sriov_support", INT, offsetof(struct sim_pci, sriov_support), 0, 4 },
+        { "link_speed", INT, offsetof(struct sim_pci, link_speed), 0, 16 },
+        { "link_width", INT, offsetof(struct sim_pci, link_width), 0, 32 },
+    };
+
+    return read_map(r, node, "'pci'", keys, ARRAY_LEN(keys), target);
+}
+
+struct bar_entry {
+    uint64_t base, size_bytes;
+    unsigned width;
+    bool prefetchable;
+};
+
+static bool read_bar(struct reader *r, yaml_node_t *node, void *target)
+{
+    static const struct key keys[] = {
+        { "size", SIZE_BYTES, offsetof(struct bar_entry, size_bytes), 16, UINT64_C(1) << 46,
+          .required = true },
+        { "base", U64, offsetof(struct bar_entry, base), 1, UINT64_C(1) << 52 },
+        { "width", UNSIGNED, offsetof(struct bar_entry, width), 32, 64 },
+        { "prefetchable", BOOL, offsetof(struct bar_entry, prefetchable) },
+    };
+    struct bar_entry *bar = target;
+
+    bar->width = 32;
+    if (!read_map(r, node, "a BAR", keys, ARRAY_LEN(keys), bar))
+        return false;
+    if (bar->size_bytes & (bar->size_bytes - 1))
+        return fail_at(r, node, "the size of a BAR is a power of two");
+    if (bar->width != 32 && bar->width != 64)
+        return fail_at(r, node, "a BAR is 32 or 64 bits wide");
+    return true;
+}
+
+static bool read_bars(struct reader *r, yaml_node_t *node, void *target)
+{
+    struct sim_device *device = target;
+    struct bar_entry *bars;
+    size_t count;
+
+    if (!read_list(r, node, "bars", sizeof(*bars), SIM_RANGE_MAX, NULL, read_bar, &bars,
+                   &count))
+        return false;
+    for (size_t i = 0; i < count; i++)
+        device->ranges[i] = (struct sim_range){ .start = bars[i].base,
+                                                .size_bytes = bars[i].size_bytes,
+                                                .prefetchable = bars[i].prefetchable,
+                                                .wide = bars[i].width == 64 };
+    device->range_count = count;
+    return true;
+}
+
+static bool read_gpu(struct reader *r, yaml_node_t *node, void *target)
+{
+    static const struct word modes[] = {
+        { "gpu-pv", LAB_GPU_PV }, { "gpu-p", LAB_GPU_P }, { "none", LAB_GPU_NONE }, { 0 }
+    };
+    static const struct key keys[] = {
+        { "name", TEXT, offsetof(struct gpu_entry, device.name), .required = true },
+        { "instance_id", TEXT, offsetof(struct gpu_entry, device.instance_id),
+          .required = true },
+        { "location_path", TEXT, offsetof(struct gpu_entry, device.location_path),
+          .required = true },
+        { "acpi_path", TEXT, offsetof(struct gpu_entry, device.acpi_path) },
+        { "mode", WORD, offsetof(struct gpu_entry, mode), .words = modes,
+          .required = true },
+        { "partition_counts", OTHER, offsetof(struct gpu_entry, gpu), .read = read_counts },
+        { "partition_count", U16, offsetof(struct gpu_entry, gpu.partition_count), 1,
+          UINT16_MAX },
+        { "encode", U64, offsetof(struct gpu_entry, gpu.encode), 0, UINT64_MAX },
+        { "decode", U64, offsetof(struct gpu_entry, gpu.decode), 0, UINT64_MAX },
+        { "compute", U64, offsetof(struct gpu_entry, gpu.compute), 0, UINT64_MAX },
+        { "vram", SIZE_BYTES, offsetof(struct gpu_entry, device.vram_bytes), 0,
+          UINT64_MAX },
+        { "driver", OTHER, 0, .read = read_driver },
+        { "bars", OTHER, offsetof(struct gpu_entry, device), .read = read_bars },
+        { "pci", OTHER, offsetof(struct gpu_entry, device.pci), .read = read_pci },
+        { "problem", U32, offsetof(struct gpu_entry, device.problem), 0, 57 },
+    };
+    struct gpu_entry *entry = target;
+    struct lab_gpu *gpu = &entry->gpu;
+    size_t i;
+
+    entry->device.pci = SIM_PCI_EXPRESS_ENDPOINT;
+    if (!read_map(r, node, "a GPU", keys, ARRAY_LEN(keys), entry))
+        return false;
+    gpu->mode = (enum lab_gpu_mode)entry->mode;
+    gpu->interface_path = "";
+    if (!text_istarts(entry->device.instance_id, "PCI\\VEN_") ||
+        !strchr(entry->device.instance_id + 4, '\\'))
+        return fail_at(r, node, "'%s' is no instance id of a PCI device",
+                       entry->device.instance_id);
+    if (gpu->mode == LAB_GPU_NONE)
+        return true;
+
+    /* The interface path of the GPU partitioning class, as Msvm_PartitionableGpu.Name
+     * shows it (measured: Justsenger/HyperV-WMI-Documentation, gpu_partition). */
+    {
+        char *copy = take_text(r, entry->device.instance_id), *path;
+
+        if (!copy)
+            return false;
+        for (char *c = copy; *c; c++)
+            if (*c == '\\')
+                *c = '#';
+        path = take(r, strlen(copy) + 64);
+        if (!path)
+            return false;
+        sprintf(path, "\\\\?\\%s#{064092b3-625e-43bf-9eb5-dc845897dd59}%s", copy,
+                gpu->mode == LAB_GPU_PV ? "\\GPUPARAV" : "");
+        gpu->interface_path = path;
+    }
+    if (!gpu->valid_count_count) {
+        if (gpu->mode == LAB_GPU_P)
+            return fail_at(r, node, "a 'gpu-p' GPU needs 'partition_counts'");
+        gpu->valid_counts[gpu->valid_count_count++] = 32; /* measured on GPU-PV hosts */
+    }
+    if (!gpu->partition_count)
+        gpu->partition_count = gpu->valid_counts[0];
+    for (i = 0; i < gpu->valid_count_count && gpu->valid_counts[i] != gpu->partition_count;
+         i++)
+        ;
+    if (i == gpu->valid_count_count)
+        return fail_at(r, node, "'partition_count' %u is not among 'partition_counts'",
+                       gpu->partition_count);
+    return true;
+}
+
+/* Gives the BARs without a base one, as firmware would: each aligned to its size, 32-bit
+ * ones below 4 GiB, 64-bit ones from 256 GiB on. */
+static void place_bars(struct sim_machine *machine)
+{
+    uint64_t low = UINT64_C(0x80000000), high = UINT64_C(1) << 38;
+
+    for (size_t i = 0; i < machine->device_count; i++)
+        for (size_t j = 0; j < machine->devices[i].range_count; j++) {
+            struct sim_range *range = &machine->devices[i].ranges[j];
+            uint64_t *next = range->wide ? &high : &low;
+
+            if (range->start)
+                continue;
+            *next = (*next + range->size_bytes - 1) / range->size_bytes * range->size_bytes;
+            range->start = *next;
+            *next += range->size_bytes;
+        }
+}
+
+static bool read_gpus(struct reader *r, yaml_node_t *node, void *target)
+{
+    struct lab_host *host = target;
+    struct gpu_entry *entries;
+    size_t count;
+
+    if (!read_list(r, node, "gpus", sizeof(*entries), LAB_GPU_MAX, &r->gpu_no, read_gpu,
+                   &entries, &count))
+        return false;
+    host->gpus = take(r, count * sizeof(*host->gpus) + 1);
+    host->machine.devices = take(r, count * sizeof(*host->machine.devices) + 1);
+    if (!host->gpus || !host->machine.devices)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        for (size_t j = 0; j < i; j++)
+            if (text_ieq(entries[i].device.instance_id, entries[j].device.instance_id))
+                return fail_at(r, node, "two GPUs have the instance id '%s'",
+                               entries[i].device.instance_id);
+        host->gpus[i] = entries[i].gpu;
+        host->machine.devices[i] = entries[i].device;
+        host->machine.devices[i].class_index = (unsigned)i;
+    }
+    host->gpu_count = host->machine.device_count = count;
+    place_bars(&host->machine);
+    return true;
+}
+
+/* ---- VMs ---- */
+
+struct vm_entry {
+    struct lab_vm vm;
+    int state, checkpoints, stop_action;
+    char *id;
+    struct sim_disk *disks;
+};
+
+struct disk_entry {
+    struct sim_disk disk;
+    int content;
+};
+
+static bool read_problems(struct reader *r, yaml_node_t *node, void *target)
+{
+    static const struct word words[] = {
+        { "none", 0 },
+        { "bitlocker", SIM_DISK_BITLOCKER },
+        { "hibernated", SIM_DISK_HIBERNATED },
+        { "unclean", SIM_DISK_UNCLEAN },
+        { "chkdsk", SIM_DISK_CHKDSK },
+        { "full", SIM_DISK_FULL },
+        { "dirty-hive", SIM_DISK_DIRTY_HIVE },
+        { 0 },
+    };
+    unsigned *problems = target;
+    int value;
+
+    if (node->type != YAML_SEQUENCE_NODE) {
+        if (!read_word(r, node, words, &value))
+            return false;
+        *problems |= (unsigned)value;
+        return true;
+    }
+    for (yaml_node_item_t *item = node->data.sequence.items.start;
+         item < node->data.sequence.items.top; item++) {
+        if (!read_word(r, node_at(r, *item), words, &value))
+            return false;
+        *problems |= (unsigned)value;
+    }
+    return true;
+}
+
+static bool read_disk(struct reader *r, yaml_node_t *node, void *target)
+{
+    static const struct word contents[] = { { "windows", SIM_DISK_WINDOWS },
+                                            { "data", SIM_DISK_DATA },
+                                            { "empty", SIM_DISK_EMPTY },
+                                            { 0 } };
+    static const struct key keys[] = {
+        { "path", TEXT, offsetof(struct disk_entry, disk.path), .required = true },
+        { "content", WORD, offsetof(struct disk_entry, content), .words = contents },
+        { "size", SIZE_BYTES, offsetof(struct disk_entry, disk.size_bytes), 1 << 20,
+          UINT64_C(64) << 40 },
+        { "build", UNSIGNED, offsetof(struct disk_entry, disk.build), 1, 99999 },
+        { "ubr", UNSIGNED, offsetof(struct disk_entry, disk.ubr), 0, 99999 },
+        { "edition", TEXT, offsetof(struct disk_entry, disk.edition) },
+        { "architecture", TEXT, offsetof(struct disk_entry, disk.architecture) },
+        { "problems", OTHER, offsetof(struct disk_entry, disk.problems),
+          .read = read_problems },
+    };
+    struct disk_entry *entry = target;
+    const char *path;
+
+    if (!read_map(r, node, "a disk", keys, ARRAY_LEN(keys), entry))
+        return false;
+    entry->disk.content = (enum sim_disk_content)entry->content;
+    path = entry->disk.path;
+    if (!((path[0] | 0x20) >= 'a' && (path[0] | 0x20) <= 'z' && path[1] == ':' &&
+          path[2] == '\\') ||
+        strstr(path, "..") || strpbrk(path + 2, ":*?\"<>|/"))
+        return fail_at(r, node, "'%s' is no full path of a file on the host", path);
+    return true;
+}
+
+static bool read_disks(struct reader *r, yaml_node_t *node, void *target)
+{
+    struct vm_entry *entry = target;
+    struct disk_entry *disks;
+    size_t count;
+
+    if (!read_list(r, node, "disks", sizeof(*disks), LAB_DISK_MAX, NULL, read_disk, &disks,
+                   &count))
+        return false;
+    entry->disks = take(r, count * sizeof(*entry->disks) + 1);
+    if (!entry->disks)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        entry->disks[i] = disks[i].disk;
+    entry->vm.disk_count = count;
+    return true;
+}
+
+/* "1" (the first GPU of the host), "next" (one after the other), "any", "gone". */
+static bool read_adapter(struct reader *r, yaml_node_t *node, void *target)
+{
+    struct lab_adapter *adapter = target;
+    const char *text = scalar(r, node);
+    size_t gpu_count = r->host->gpu_count;
+    uint64_t number = 0;
+
+    if (!text)
+        return false;
+    adapter->gpu = -1;
+    if (strcmp(text, "any") == 0)
+        return true;
+    if (strcmp(text, "gone") == 0) {
+        adapter->stale = true;
+        return true;
+    }
+    if (strcmp(text, "next") == 0) {
+        for (size_t tries = 0; tries < gpu_count; tries++) {
+            unsigned i = r->next_gpu++ % (unsigned)gpu_count;
+
+            if (r->host->gpus[i].mode != LAB_GPU_NONE) {
+                adapter->gpu = (int)i;
+                return true;
+            }
+        }
+        return fail_at(r, node,
+                       "the host has no partitionable GPU; 'gpus' stands before 'vms'");
+    }
+    if (!text_to_u64(text, 10, &number) || number < 1 || number > gpu_count)
+        return fail_at(r, node,
+                       "'%s' is neither a GPU of the host (1 to %zu; 'gpus' stands before "
+                       "'vms') nor 'next', 'any' or 'gone'",
+                       text, gpu_count);
+    if (r->host->gpus[number - 1].mode == LAB_GPU_NONE)
+        return fail_at(r, node, "GPU %s is not partitionable", text);
+    adapter->gpu = (int)number - 1;
+    return true;
+}
+
+static bool read_adapters(struct reader *r, yaml_node_t *node, void *target)
+{
+    struct lab_vm *vm = target;
+
+    return read_list(r, node, "adapters", sizeof(*vm->adapters), LAB_ADAPTER_MAX, NULL,
+                     read_adapter, &vm->adapters, &vm->adapter_count);
+}
+
+static bool read_snapshot(struct reader *r, yaml_node_t *node, void *target)
+{
+    struct lab_snapshot *snapshot = target;
+
+    return (snapshot->name = expand(r, node)) != NULL;
+}
+
+static bool read_snapshots(struct reader *r, yaml_node_t *node, void *target)
+{
+    struct lab_vm *vm = target;
+
+    return read_list(r, node, "snapshots", sizeof(*vm->snapshots), LAB_SNAPSHOT_MAX, NULL,
+                     read_snapshot, &vm->snapshots, &vm->snapshot_count);
+}
+
+/* Highest configuration version a host of this build makes (MicrosoftDocs via
+ * Justsenger/HyperV-WMI-Documentation data/version_matrix.csv). */
+static const char *default_version(unsigned build)
+{
+    static const struct {
+        unsigned build;
+        const char *version;
+    } table[] = { { 26100, "12.0" }, { 22621, "11.0" }, { 20348, "10.0" },
+                  { 19041, "9.2" },  { 17763, "9.0" },  { 0, "8.0" } };
+
+    for (size_t i = 0;; i++)
+        if (build >= table[i].build)
+            return table[i].version;
+}
+
+static bool read_vm(struct reader *r, yaml_node_t *node, void *target)
+{
+    static const struct word states[] = { { "off", LAB_VM_OFF },
+                                          { "running", LAB_VM_RUNNING },
+                                          { "saved", LAB_VM_SAVED },
+                                          { "paused", LAB_VM_PAUSED },
+                                          { 0 } };
+    static const struct word checkpoints[] = { { "disabled", 2 },
+                                               { "production", 3 },
+                                               { "production-only", 4 },
+                                               { "standard", 5 },
+                                               { 0 } };
+    static const struct word actions[] = {
+        { "turn-off", 2 }, { "save", 3 }, { "shut-down", 4 }, { 0 }
+    };
+    static const struct key keys[] = {
+        { "name", TEXT, offsetof(struct vm_entry, vm.name), .required = true },
+        { "id", TEXT, offsetof(struct vm_entry, id) },
+        { "generation", UNSIGNED, offsetof(struct vm_entry, vm.generation), 1, 2 },
+        { "state", WORD, offsetof(struct vm_entry, state), .words = states },
+        { "version", TEXT, offsetof(struct vm_entry, vm.version) },
+        { "memory", SIZE_MB, offsetof(struct vm_entry, vm.memory_mb), 32, 1 << 24 },
+        { "memory_min", SIZE_MB, offsetof(struct vm_entry, vm.memory_min_mb), 32, 1 << 24 },
+        { "memory_max", SIZE_MB, offsetof(struct vm_entry, vm.memory_max_mb), 32, 1 << 24 },
+        { "dynamic_memory", BOOL, offsetof(struct vm_entry, vm.dynamic_memory) },
+        { "processors", UNSIGNED, offsetof(struct vm_entry, vm.processors), 1, 2048 },
+        { "guest_os", TEXT, offsetof(struct vm_entry, vm.guest_os) },
+        { "guest_build", UNSIGNED, offsetof(struct vm_entry, vm.guest_build), 0, 99999 },
+        { "checkpoints", WORD, offsetof(struct vm_entry, checkpoints),
+          .words = checkpoints },
+        { "stop_action", WORD, offsetof(struct vm_entry, stop_action), .words = actions },
+        { "low_mmio", SIZE_MB, offsetof(struct vm_entry, vm.low_mmio_mb), 128, 3584 },
+        { "high_mmio", SIZE_MB, offsetof(struct vm_entry, vm.high_mmio_mb), 0, 1 << 26 },
+        { "high_mmio_base", SIZE_MB, offsetof(struct vm_entry, vm.high_mmio_base_mb), 4096,
+          1 << 26 },
+        { "guest_controlled_cache", BOOL,
+          offsetof(struct vm_entry, vm.guest_controlled_cache) },
+        { "shutdown_service", BOOL, offsetof(struct vm_entry, vm.shutdown_service) },
+        { "guest_locked", BOOL, offsetof(struct vm_entry, vm.guest_locked) },
+        { "disks", OTHER, 0, .read = read_disks },
+        { "adapters", OTHER, offsetof(struct vm_entry, vm), .read = read_adapters },
+        { "snapshots", OTHER, offsetof(struct vm_entry, vm), .read = read_snapshots },
+    };
+    struct vm_entry *entry = target;
+    struct lab_vm *vm = &entry->vm;
+    char seed[2 * LAB_TEXT_MAX + 64];
+
+    /* What a new generation 2 VM has (MicrosoftDocs/win32 msvm-virtualsystemsettingdata);
+     * no source lists the gaps of generation 1, it gets the same. */
+    *entry = (struct vm_entry){
+        .vm = { .generation = 2,
+                .memory_mb = 4096,
+                .processors = 4,
+                .guest_os = "",
+                .low_mmio_mb = 128,
+                .high_mmio_mb = 512,
+                .high_mmio_base_mb = 65024,
+                .shutdown_service = true },
+        .state = LAB_VM_OFF,
+        .checkpoints = 3,
+        .stop_action = 3,
+    };
+    vm->version = default_version(r->host->build);
+    if (!read_map(r, node, "a VM", keys, ARRAY_LEN(keys), entry))
+        return false;
+    vm->state = (enum lab_vm_state)entry->state;
+    vm->checkpoint_type = (uint16_t)entry->checkpoints;
+    vm->stop_action = (uint16_t)entry->stop_action;
+    if (!*vm->name)
+        return fail_at(r, node, "a VM's name is empty");
+    if (entry->id && (!text_is_guid(entry->id) || entry->id[0] == '{'))
+        return fail_at(r, node, "'%s' is no GUID", entry->id);
+    if (entry->id) {
+        strcpy(vm->id, entry->id);
+        for (char *c = vm->id; *c; c++)
+            *c = *c >= 'a' && *c <= 'f' ? (char)(*c - 32) : *c;
+    } else {
+        snprintf(seed, sizeof(seed), "vm %s %s %u", r->host->name, vm->name, r->vm_no);
+        lab_guid(vm->id, seed);
+    }
+    for (size_t i = 0; i < vm->snapshot_count; i++) {
+        snprintf(seed, sizeof(seed), "snapshot %s %zu", vm->id, i);
+        lab_guid(vm->snapshots[i].id, seed);
+    }
+    if (!vm->memory_min_mb)
+        vm->memory_min_mb = vm->dynamic_memory ? 512 : vm->memory_mb;
+    if (!vm->memory_max_mb)
+        vm->memory_max_mb = vm->dynamic_memory ? 1048576 : vm->memory_mb;
+    if (vm->memory_min_mb > vm->memory_mb || vm->memory_max_mb < vm->memory_mb)
+        return fail_at(r, node, "'memory' must lie between 'memory_min' and 'memory_max'");
+    for (size_t i = 0; i < vm->disk_count; i++) {
+        entry->disks[i].vm_id = vm->id;
+        entry->disks[i].generation = vm->generation;
+        if (!entry->disks[i].build)
+            entry->disks[i].build = vm->guest_build;
+    }
+    return true;
+}
+
+static bool read_vms(struct reader *r, yaml_node_t *node, void *target)
+{
+    struct lab_host *host = target;
+    struct vm_entry *entries;
+    size_t count, disk_count = 0, done = 0;
+
+    if (!read_list(r, node, "vms", sizeof(*entries), LAB_VM_MAX, &r->vm_no, read_vm,
+                   &entries, &count))
+        return false;
+    for (size_t i = 0; i < count; i++)
+        disk_count += entries[i].vm.disk_count;
+    host->vms = take(r, count * sizeof(*host->vms) + 1);
+    host->machine.disks = take(r, disk_count * sizeof(*host->machine.disks) + 1);
+    if (!host->vms || !host->machine.disks)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        for (size_t j = 0; j < i; j++)
+            if (strcmp(host->vms[j].id, entries[i].vm.id) == 0)
+                return fail_at(r, node, "two VMs have the id %s", entries[i].vm.id);
+        host->vms[i] = entries[i].vm;
+        host->vms[i].first_disk = done;
+        for (size_t j = 0; j < entries[i].vm.disk_count; j++) {
+            entries[i].disks[j].vm_id = host->vms[i].id;
+            for (size_t k = 0; k < done; k++)
+                if (text_ieq(host->machine.disks[k].path, entries[i].disks[j].path))
+                    return fail_at(r, node, "two disks have the path '%s'",
+                                   entries[i].disks[j].path);
+            host->machine.disks[done++] = entries[i].disks[j];
+        }
+    }
+    host->vm_count = count;
+    host->machine.disk_count = disk_count;
+    return true;
+}
+
+/* ---- hosts ---- */
+
+static bool read_registry_value(struct reader *r, yaml_node_t *node, void *target)
+{
+    static const struct key keys[] = {
+        { "key", TEXT, offsetof(struct sim_registry_value, key), .required = true },
+        { "name", TEXT, offsetof(struct sim_registry_value, name), .required = true },
+        { "number", U32, offsetof(struct sim_registry_value, number), 0, UINT32_MAX },
+        { "text", TEXT, offsetof(struct sim_registry_value, text) },
+    };
+    struct sim_registry_value *value = target;
+
+    if (!read_map(r, node, "a registry value", keys, ARRAY_LEN(keys), value))
+        return false;
+    if (!text_istarts(value->key, "HKLM\\"))
+        return fail_at(r, node, "'%s' does not begin with HKLM\\", value->key);
+    return true;
+}
+
+static bool read_registry(struct reader *r, yaml_node_t *node, void *target)
+{
+    struct sim_machine *machine = target;
+
+    return read_list(r, node, "registry", sizeof(*machine->registry), LAB_REGISTRY_MAX,
+                     NULL, read_registry_value, &machine->registry,
+                     &machine->registry_count);
+}
+
+static bool read_host(struct reader *r, yaml_node_t *node, void *target)
+{
+    static const struct key keys[] = {
+        { "name", TEXT, offsetof(struct lab_host, name), .required = true },
+        { "product", TEXT, offsetof(struct lab_host, product), .required = true },
+        { "edition", TEXT, offsetof(struct lab_host, edition), .required = true },
+        { "build", UNSIGNED, offsetof(struct lab_host, build), 9200, 99999,
+          .required = true },
+        { "ubr", UNSIGNED, offsetof(struct lab_host, ubr), 0, 99999 },
+        { "locale", TEXT, offsetof(struct lab_host, locale) },
+        { "domain", TEXT, offsetof(struct lab_host, domain) },
+        { "hyperv", BOOL, offsetof(struct lab_host, hyperv) },
+        { "job_ms", UNSIGNED, offsetof(struct lab_host, job_ms), 0, 600000 },
+        { "address_bits", UNSIGNED, offsetof(struct lab_host, address_bits), 36, 52 },
+        { "manufacturer", TEXT, offsetof(struct lab_host, machine.manufacturer) },
+        { "model", TEXT, offsetof(struct lab_host, machine.model) },
+        { "memory", SIZE_BYTES, offsetof(struct lab_host, machine.memory_bytes), 1 << 20,
+          UINT64_C(64) << 40 },
+        { "processors", UNSIGNED, offsetof(struct lab_host, machine.logical_processors), 1,
+          2048 },
+        { "gpus", OTHER, 0, .read = read_gpus },
+        { "vms", OTHER, 0, .read = read_vms },
+        { "registry", OTHER, offsetof(struct lab_host, machine), .read = read_registry },
+    };
+    struct lab_host *host = target;
+    size_t len;
+
+    *host = (struct lab_host){
+        .locale = "en-US", .hyperv = true, .job_ms = 100, .address_bits = 39
+    };
+    host->machine.memory_bytes = UINT64_C(32) << 30;
+    host->machine.logical_processors = 16;
+    r->host = host;
+    r->next_gpu = 0;
+    if (!read_map(r, node, "a host", keys, ARRAY_LEN(keys), host))
+        return false;
+
+    /* What may be a folder here and a computer name there (NetBIOS: 15 letters). */
+    len = strlen(host->name);
+    if (!len || len > 15 ||
+        strspn(host->name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-") != len)
+        return fail_at(r, node, "'%s' is no computer name: 1 to 15 of A-Z, 0-9 and -",
+                       host->name);
+    if (!host->hyperv && host->vm_count)
+        return fail_at(r, node, "a host without Hyper-V has no VMs");
+    return true;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static bool read_hosts(struct reader *r, yaml_node_t *node, void *target)
+{
+    struct lab_description *lab = target;
+    const char **names;
+
+    if (!read_list(r, node, "hosts", sizeof(*lab->hosts), LAB_HOST_MAX, &r->host_no,
+                   read_host, &lab->hosts, &lab->host_count))
+        return false;
+    names = take(r, lab->host_count * sizeof(*names) + 1);
+    if (!names)
+        return false;
+    for (size_t i = 0; i < lab->host_count; i++)
+        names[i] = lab->hosts[i].name;
+    qsort(names, lab->host_count, sizeof(*names), by_name);
+    for (size_t i = 1; i < lab->host_count; i++)
+        if (strcmp(names[i - 1], names[i]) == 0)
+            return fail_at(r, node, "two hosts are named '%s'", names[i]);
+    return true;
+}
+
+/* ---- the file ---- */
+
+/* Keys whose values only hold anchors for the rest of the file. */
+static bool read_nothing(struct reader *r, yaml_node_t *node, void *target)
+{
+    return true;
+}
+
+struct lab_description *lab_parse(const char *text, size_t len, const char *file,
+                                  unsigned number, struct err *err)
+{
+    static const struct key keys[] = {
+        { "hosts", OTHER, 0, .read = read_hosts, .required = true },
+        { "about", OTHER, 0, .read = read_nothing },
+        { "shared", OTHER, 0, .read = read_nothing },
+    };
+    CLEANUP(lab_description_cleanup) struct lab_description *lab = calloc(1, sizeof(*lab));
+    struct lab_description *ret = NULL;
+    yaml_parser_t parser;
+    yaml_document_t document;
+    struct reader r = {
+        .document = &document, .file = file, .lab = lab, .number = number, .err = err
+    };
+    yaml_node_t *root;
+
+    if (len > LAB_FILE_MAX) {
+        err_fail(err, ERR_INVALID, 0, "%s: a lab file has at most %d bytes", file,
+                 LAB_FILE_MAX);
+        return NULL;
+    }
+    if (!lab || !yaml_parser_initialize(&parser)) {
+        err_no_memory(err);
+        return NULL;
+    }
+    yaml_parser_set_input_string(&parser, (const unsigned char *)text, len);
+    if (!yaml_parser_load(&parser, &document)) {
+        err_fail(err, ERR_INVALID, 0, "%s:%zu: %s", file, parser.problem_mark.line + 1,
+                 parser.problem ? parser.problem : "not YAML");
+        yaml_parser_delete(&parser);
+        return NULL;
+    }
+    root = yaml_document_get_root_node(&document);
+    if (!root)
+        err_fail(err, ERR_INVALID, 0, "%s: the file is empty", file);
+    else if (read_map(&r, root, "a lab", keys, ARRAY_LEN(keys), lab)) {
+        if (!lab->host_count)
+            fail_at(&r, root, "the lab has no hosts");
+        else {
+            ret = lab;
+            lab = NULL;
+        }
+    }
+    yaml_document_delete(&document);
+    yaml_parser_delete(&parser);
+    return ret;
+}
+
+void lab_description_free(struct lab_description *lab)
+{
+    if (!lab)
+        return;
+    for (struct lab_block *block = lab->blocks, *next; block; block = next) {
+        next = block->next;
+        free(block);
+    }
+    free(lab);
+}
+
+/* FNV-1a, twice, with a final mix; shaped like a random GUID (RFC 9562 version 4). */
+void lab_guid(char ret[37], const char *seed)
+{
+    uint64_t a = UINT64_C(0xcbf29ce484222325), b = UINT64_C(0x9e3779b97f4a7c15);
+
+    for (const char *c = seed; *c; c++) {
+        a = (a ^ (unsigned char)*c) * UINT64_C(0x100000001b3);
+        b = (b ^ (unsigned char)*c ^ (a >> 32)) * UINT64_C(0x100000001b3);
+    }
+    a = (a ^ (a >> 31)) * UINT64_C(0xbf58476d1ce4e5b9);
+    b = (b ^ (b >> 29)) * UINT64_C(0x94d049bb133111eb);
+    a ^= a >> 30;
+    b ^= b >> 32;
+    snprintf(ret, 37, "%08X-%04X-4%03X-%04X-%012llX", (unsigned)(a >> 32),
+             (unsigned)(a >> 16 & 0xffff), (unsigned)(a & 0xfff),
+             (unsigned)(0x8000 | (b >> 48 & 0x3fff)),
+             (unsigned long long)(b & UINT64_C(0xffffffffffff)));
+}
