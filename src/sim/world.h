@@ -65,6 +65,10 @@ bool world_batch_end(struct sim_world *w, struct err *err) MUST_CHECK;
 
 /* ---- registry; keys as "HKLM\\SYSTEM\\CurrentControlSet\\..." ---- */
 
+/* Of a registry call: the key lies where nothing is simulated (HKCU, HKLM\\HARDWARE...);
+ * callers refuse with sim_unknown(). */
+#define WIN_UNKNOWN UINT32_MAX
+
 /* Win32 code: 0, 2 (no key or value), 5.  Links CurrentControlSet as Windows does. */
 uint32_t world_reg_get(struct sim_world *w, const char *key, const char *name,
                        struct hive_value *ret);
@@ -75,7 +79,8 @@ uint32_t world_reg_delete_value(struct sim_world *w, const char *key, const char
 uint32_t world_reg_delete_key(struct sim_world *w, const char *key, bool tree);
 uint32_t world_reg_list(struct sim_world *w, const char *key, bool values,
                         char ***ret_names, size_t *ret_count);
-/* reg load / unload: the file stays in use while loaded. */
+/* reg load / unload: the file stays in use while loaded.  @key: "HKLM\\NAME".  1009, 1017:
+ * no hive; 32: in use; 87: the mount point. */
 uint32_t world_reg_load(struct sim_world *w, const char *key, const char *file);
 uint32_t world_reg_unload(struct sim_world *w, const char *key);
 

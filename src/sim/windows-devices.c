@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Win32_PnPEntity.GetDeviceProperties: the device's property keys, those of the PCI bus
+ * among them.  A property that the device does not have gives no instance: public
+ * sources leave open whether there would be one without Data.
+ *
+ * Source: MicrosoftDocs/win32 desktop-src/CIMWin32Prov (getdeviceproperties-win32-
+ * pnpentity, win32-pnpdeviceproperty*); devpkey.h and pciprop.h as in microsoft/windows-rs.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "machine.h"
+#include "package.h"
+#include "text.h"
+#include "windows.h"
+
+#define DEVICE "{a45c254e-df1c-4efd-8020-67d146a850e0}"
+#define DRIVER "{a8b865dd-2e3d-4094-ad97-e593a70c75d6}"
+#define PCI "{3ab22e31-8264-4b4e-9af5-a8d2d8e33e62}"
+
+enum { /* DEVPROP types; the list type is the native one */
+       TYPE_UINT32 = 7,
+       TYPE_GUID = 13,
+       TYPE_STRING = 18,
+       TYPE_STRING_LIST = 8210,
+};
+
+enum property {
+    DEVICE_DESC,
+    HARDWARE_IDS,
+    SERVICE,
+    CLASS_NAME,
+    CLASS_GUID,
+    DRIVER_KEY,
+    LOCATION_PATHS,
+    INSTANCE_ID,
+    PROBLEM_CODE,
+    DRIVER_VERSION,
+    DRIVER_INF,
+    DRIVER_INF_SECTION,
+    DRIVER_PROVIDER,
+    PCI_DEVICE_TYPE,
+    PCI_BASE_CLASS,
+    PCI_SUB_CLASS,
+    PCI_PROG_IF,
+    PCI_CURRENT_SPEED,
+    PCI_CURRENT_WIDTH,
+    PCI_MAX_SPEED,
+    PCI_MAX_WIDTH,
+    PCI_INTERRUPTS,
+    PCI_BAR_TYPES,
+    PCI_SRIOV,
+    PCI_ACS_UP,
+    PCI_RESERVED_MEMORY,
+};
+
+static const struct {
+    enum property property;
+    const char *name, *fmtid;
+    unsigned pid;
+    unsigned type;
+} known[] = {
+    { DEVICE_DESC, "DEVPKEY_Device_DeviceDesc", DEVICE, 2, TYPE_STRING },
+    { HARDWARE_IDS, "DEVPKEY_Device_HardwareIds", DEVICE, 3, TYPE_STRING_LIST },
+    { SERVICE, "DEVPKEY_Device_Service", DEVICE, 6, TYPE_STRING },
+    { CLASS_NAME, "DEVPKEY_Device_Class", DEVICE, 9, TYPE_STRING },
+    { CLASS_GUID, "DEVPKEY_Device_ClassGuid", DEVICE, 10, TYPE_GUID },
+    { DRIVER_KEY, "DEVPKEY_Device_Driver", DEVICE, 11, TYPE_STRING },
+    { LOCATION_PATHS, "DEVPKEY_Device_LocationPaths", DEVICE, 37, TYPE_STRING_LIST },
+    { INSTANCE_ID, "DEVPKEY_Device_InstanceId", "{78c34fc8-104a-4aca-9ea4-524d52996e57}",
+      256, TYPE_STRING },
+    { PROBLEM_CODE, "DEVPKEY_Device_ProblemCode", "{4340a6c5-93fa-4706-972c-7b648008a5a7}",
+      3, TYPE_UINT32 },
+    { DRIVER_VERSION, "DEVPKEY_Device_DriverVersion", DRIVER, 3, TYPE_STRING },
+    { DRIVER_INF, "DEVPKEY_Device_DriverInfPath", DRIVER, 5, TYPE_STRING },
+    { DRIVER_INF_SECTION, "DEVPKEY_Device_DriverInfSection", DRIVER, 6, TYPE_STRING },
+    { DRIVER_PROVIDER, "DEVPKEY_Device_DriverProvider", DRIVER, 9, TYPE_STRING },
+    { PCI_DEVICE_TYPE, "DEVPKEY_PciDevice_DeviceType", PCI, 1, TYPE_UINT32 },
+    { PCI_BASE_CLASS, "DEVPKEY_PciDevice_BaseClass", PCI, 3, TYPE_UINT32 },
+    { PCI_SUB_CLASS, "DEVPKEY_PciDevice_SubClass", PCI, 4, TYPE_UINT32 },
+    { PCI_PROG_IF, "DEVPKEY_PciDevice_ProgIf", PCI, 5, TYPE_UINT32 },
+    { PCI_CURRENT_SPEED, "DEVPKEY_PciDevice_CurrentLinkSpeed", PCI, 9, TYPE_UINT32 },
+    { PCI_CURRENT_WIDTH, "DEVPKEY_PciDevice_CurrentLinkWidth", PCI, 10, TYPE_UINT32 },
+    { PCI_MAX_SPEED, "DEVPKEY_PciDevice_MaxLinkSpeed", PCI, 11, TYPE_UINT32 },
+    { PCI_MAX_WIDTH, "DEVPKEY_PciDevice_MaxLinkWidth", PCI, 12, TYPE_UINT32 },
+    { PCI_INTERRUPTS, "DEVPKEY_PciDevice_InterruptSupport", PCI, 14, TYPE_UINT32 },
+    { PCI_BAR_TYPES, "DEVPKEY_PciDevice_BarTypes", PCI, 16, TYPE_UINT32 },
+    { PCI_SRIOV, "DEVPKEY_PciDevice_SriovSupport", PCI, 26, TYPE_UINT32 },
+    { PCI_ACS_UP, "DEVPKEY_PciDevice_AcsCompatibleUpHierarchy", PCI, 31, TYPE_UINT32 },
+    { PCI_RESERVED_MEMORY, "DEVPKEY_PciDevice_RequiresReservedMemoryRegion", PCI, 34,
+      TYPE_UINT32 },
+};
+
+struct subject {
+    const struct sim_machine *machine;
+    const struct sim_device *device;
+    const struct cim_instance *entity; /* Win32_PnPEntity, as it is now */
+    const struct package *package;     /* NULL: the system's own driver */
+};
+
+/* Four byte counters: I/O, memory, 32-bit prefetchable, 64-bit prefetchable. */
+static int64_t bar_types(const struct sim_device *device)
+{
+    uint32_t counts = 0;
+
+    for (size_t i = 0; i < device->range_count; i++) {
+        const struct sim_range *r = &device->ranges[i];
+
+        counts += 1u << (!r->prefetchable ? 8 : r->wide ? 24 : 16);
+    }
+    return counts;
+}
+
+/* -1: the device does not have it. */
+static int64_t number_of(const struct subject *s, enum property property)
+{
+    const struct sim_pci *pci = &s->device->pci;
+    uint64_t problem = 0;
+
+    switch (property) {
+    case PROBLEM_CODE:
+        cim_get_u64(s->entity, "ConfigManagerErrorCode", &problem);
+        return (int64_t)problem;
+    case PCI_DEVICE_TYPE:
+        return pci->device_type;
+    case PCI_BASE_CLASS:
+        return pci->base_class;
+    case PCI_SUB_CLASS:
+        return pci->sub_class;
+    case PCI_PROG_IF:
+        return pci->prog_if;
+    case PCI_CURRENT_SPEED:
+    case PCI_MAX_SPEED:
+        return pci->link_speed;
+    case PCI_CURRENT_WIDTH:
+    case PCI_MAX_WIDTH:
+        return pci->link_width;
+    case PCI_INTERRUPTS:
+        return pci->interrupt_support;
+    case PCI_BAR_TYPES:
+        return bar_types(s->device);
+    case PCI_SRIOV:
+        return pci->sriov_support;
+    case PCI_ACS_UP:
+        return pci->acs_up_hierarchy;
+    case PCI_RESERVED_MEMORY:
+        return pci->reserved_memory;
+    default:
+        return -1;
+    }
+}
+
+/* Lent, or in @buf; NULL: the device does not have it. */
+static const char *text_of(const struct subject *s, enum property property, char buf[64])
+{
+    switch (property) {
+    case DEVICE_DESC:
+        return s->device->name;
+    case SERVICE:
+        return cim_get_text(s->entity, "Service");
+    case CLASS_NAME:
+        return cim_get_text(s->entity, "PNPClass");
+    case CLASS_GUID:
+        return cim_get_text(s->entity, "ClassGuid");
+    case DRIVER_KEY:
+        snprintf(buf, 64, "{4d36e968-e325-11ce-bfc1-08002be10318}\\%04u",
+                 s->device->class_index);
+        return buf;
+    case INSTANCE_ID:
+        return s->device->instance_id;
+    case DRIVER_VERSION:
+        return s->package ? s->package->version : NULL;
+    case DRIVER_INF:
+        return s->package ? s->package->published : "display.inf";
+    case DRIVER_INF_SECTION:
+        return s->package ? s->package->model->section : NULL;
+    case DRIVER_PROVIDER:
+        return s->package ? s->package->model->provider : NULL;
+    default:
+        return NULL;
+    }
+}
+
+static bool set_texts(const struct subject *s, enum property property,
+                      struct cim_instance *to, bool *ret_has, struct err *err)
+{
+    const char *texts[4];
+    size_t count = 0;
+
+    if (property == LOCATION_PATHS) {
+        if (s->device->location_path)
+            texts[count++] = s->device->location_path;
+        if (s->device->acpi_path)
+            texts[count++] = s->device->acpi_path;
+    } else {
+        count = cim_get_count(s->entity, "HardwareID");
+        if (count > ARRAY_LEN(texts))
+            count = ARRAY_LEN(texts);
+        for (size_t i = 0; i < count; i++)
+            texts[i] = cim_get_text_at(s->entity, "HardwareID", i);
+    }
+    *ret_has = count > 0;
+    return count == 0 || cim_set_texts(to, "Data", texts, count, err);
+}
+
+/* NULL without @err: the device does not have the property. */
+static struct cim_instance *make_property(const struct subject *s, size_t which,
+                                          struct err *err)
+{
+    unsigned type = known[which].type;
+    const char *class_name = type == TYPE_UINT32 ? "Win32_PnPDevicePropertyUint32"
+                             : type == TYPE_STRING_LIST
+                                 ? "Win32_PnPDevicePropertyStringArray"
+                                 : "Win32_PnPDevicePropertyString";
+    CLEANUP(cim_instance_cleanup)
+    struct cim_instance *to = cim_instance_new(CIMV2, class_name);
+    bool has = false, ok = true;
+    char key[80], buf[64];
+
+    if (!to) {
+        err_no_memory(err);
+        return NULL;
+    }
+    snprintf(key, sizeof(key), "%s %u", known[which].fmtid, known[which].pid);
+    if (type == TYPE_UINT32) {
+        int64_t number = number_of(s, known[which].property);
+
+        has = number >= 0;
+        ok = !has || cim_set_uint(to, "Data", CIM_UINT32, (uint64_t)number, err);
+    } else if (type == TYPE_STRING_LIST) {
+        ok = set_texts(s, known[which].property, to, &has, err);
+    } else {
+        const char *text = text_of(s, known[which].property, buf);
+
+        has = text != NULL;
+        ok = !has || cim_set_text(to, "Data", text, err);
+    }
+    if (!ok || !has || !cim_set_text(to, "DeviceID", s->device->instance_id, err) ||
+        !cim_set_text(to, "key", key, err) ||
+        !cim_set_text(to, "KeyName", known[which].name, err) ||
+        !cim_set_uint(to, "Type", CIM_UINT32, type, err))
+        return NULL;
+    return TAKE(to);
+}
+
+/* @wanted: a symbolic name, or "{fmtid} pid". */
+static bool is_wanted(size_t which, const char *wanted)
+{
+    char key[80];
+
+    snprintf(key, sizeof(key), "%s %u", known[which].fmtid, known[which].pid);
+    return text_ieq(wanted, known[which].name) || text_ieq(wanted, key);
+}
+
+static bool add_property(const struct subject *s, size_t which, struct cim_value *to,
+                         struct err *err)
+{
+    struct cim_instance *property = make_property(s, which, err);
+
+    if (!property)
+        return err->kind == ERR_NONE;
+    to->data[to->count++].object = property;
+    return true;
+}
+
+static bool fill(const struct subject *s, const struct cim_instance *in,
+                 struct cim_value *to, struct sim_fault *fault)
+{
+    size_t wanted = cim_get_count(in, "devicePropertyKeys");
+    struct err err = ERR_INIT;
+
+    to->data = calloc((wanted ? wanted : 1) + ARRAY_LEN(known), sizeof(*to->data));
+    if (!to->data)
+        return sim_refuse(fault, "w:InternalError", 8, "no memory");
+    for (size_t i = 0; wanted == 0 && i < ARRAY_LEN(known); i++)
+        if (!add_property(s, i, to, &err))
+            return windows_fault(fault, &err);
+    for (size_t k = 0; k < wanted; k++) {
+        const char *key = cim_get_text_at(in, "devicePropertyKeys", k);
+        size_t which = 0;
+
+        while (which < ARRAY_LEN(known) && (!key || !is_wanted(which, key)))
+            which++;
+        if (which == ARRAY_LEN(known)) {
+            char what[160];
+
+            snprintf(what, sizeof(what), "device property '%.100s'", key ? key : "");
+            return sim_unknown(fault, what);
+        }
+        if (!add_property(s, which, to, &err))
+            return windows_fault(fault, &err);
+    }
+    return true;
+}
+
+static bool get_device_properties(struct sim_call *call, struct sim_fault *fault)
+{
+    struct cim_value found = { .type = CIM_OBJECT, .is_array = true };
+    CLEANUP(free_cleanup) struct package *packages = NULL;
+    struct subject s = { .machine = call->host->machine };
+    struct err err = ERR_INIT;
+    size_t count;
+    bool ok;
+
+    if (!call->object)
+        return sim_refuse(fault, "a:DestinationUnreachable", 0x8004102f,
+                          "GetDeviceProperties needs an instance");
+    s.entity = sim_object_instance(call->object);
+    s.device = s.machine ? sim_machine_device(s.machine, cim_get_text(s.entity, "DeviceID"))
+                         : NULL;
+    if (!s.device)
+        return sim_unknown(fault, "properties of a device that the lab does not describe");
+    packages = calloc(PACKAGE_MAX, sizeof(*packages));
+    if (!packages)
+        return sim_refuse(fault, "w:InternalError", 8, "no memory");
+    count = package_list(s.machine, packages);
+    s.package = package_of(packages, count, s.device);
+    ok = fill(&s, call->in, &found, fault);
+    if (ok && !cim_set(call->out, "deviceProperties", &found, &err))
+        ok = windows_fault(fault, &err);
+    cim_value_clear(&found);
+    return ok && sim_return(call, 0, fault);
+}
+
+static const struct sim_method methods[] = {
+    { CIMV2, "Win32_PnPEntity", "GetDeviceProperties", get_device_properties,
+      "MicrosoftDocs/win32 desktop-src/CIMWin32Prov/getdeviceproperties-win32-pnpentity.md" },
+    { 0 },
+};
+
+const struct sim_behaviour windows_devices = { .name = "devices", .methods = methods };
