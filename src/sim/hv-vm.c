@@ -199,7 +199,7 @@ static bool make_disk(struct sim_host *host, const struct lab_vm *vm,
                       struct err *err)
 {
     struct sim_object *drive;
-    char id[160], number[12];
+    char id[300], number[12];
     struct maker m;
 
     snprintf(number, sizeof(number), "%u", slot);
