@@ -1,0 +1,490 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * HTTP.  Our own listening sockets, one per host, hand their connections to one
+ * libmicrohttpd daemon; which host is meant follows from the local port.
+ */
+#include "server.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <libxml/parser.h>
+#include <microhttpd.h>
+
+#include "auth.h"
+#include "dispatch.h"
+#include "err.h"
+#include "listen.h"
+#include "os.h"
+#include "text.h"
+
+enum {
+    MAX_REQUEST_BYTES = 512 * 1024,       /* MaxEnvelopeSizekb 500, with room for UTF-16 */
+    MAX_SKIPPED_BYTES = 16 * 1024 * 1024, /* more than that is not even read */
+    MAX_CONNECTIONS = 8192,
+    REQUEST_SECONDS = 120, /* MaxPacketRetrievalTimeSeconds */
+    STACK_BYTES = 2 * 1024 * 1024,
+};
+
+struct server {
+    struct server_options options;
+    struct auth_users users;
+    char *user, *password;
+    struct endpoint *endpoints;
+    size_t count;
+    struct pollfd *listeners; /* @count of them, and the waking pipe */
+    unsigned *ports;
+    int wake[2];
+    struct MHD_Daemon *daemon;
+    char *tls_cert, *tls_key;
+    pthread_t acceptor;
+    bool is_accepting;
+};
+
+/* ---- connections ---- */
+
+struct connection {
+    struct endpoint *endpoint;
+    char client[NI_MAXHOST];
+    const struct auth_scheme *scheme;
+    void *auth_state;
+};
+
+static unsigned local_port(int fd)
+{
+    struct sockaddr_storage name;
+    socklen_t len = sizeof(name);
+
+    if (getsockname(fd, (struct sockaddr *)&name, &len) != 0)
+        return 0;
+    return ntohs(name.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&name)->sin6_port
+                                            : ((struct sockaddr_in *)&name)->sin_port);
+}
+
+static void on_connection(void *user, struct MHD_Connection *mhd, void **context,
+                          enum MHD_ConnectionNotificationCode what)
+{
+    struct server *server = user;
+    struct connection *c;
+    int fd;
+    unsigned port;
+
+    if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
+        c = *context;
+        if (c && c->scheme && c->scheme->forget)
+            c->scheme->forget(c->auth_state);
+        free(c);
+        *context = NULL;
+        return;
+    }
+    c = calloc(1, sizeof(*c));
+    if (!c)
+        return;
+    fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+    port = local_port(fd);
+    for (size_t i = 0; i < server->count; i++)
+        if (server->ports[i] == port)
+            c->endpoint = &server->endpoints[i];
+    {
+        struct sockaddr_storage name;
+        socklen_t len = sizeof(name);
+
+        if (getpeername(fd, (struct sockaddr *)&name, &len) != 0 ||
+            getnameinfo((struct sockaddr *)&name, len, c->client, sizeof(c->client), NULL,
+                        0, NI_NUMERICHOST) != 0)
+            snprintf(c->client, sizeof(c->client), "0.0.0.0");
+    }
+    *context = c;
+}
+
+static bool accept_one(struct server *server, int listener)
+{
+    struct sockaddr_storage name;
+    socklen_t len = sizeof(name);
+    int one = 1;
+    int fd =
+        accept4(listener, (struct sockaddr *)&name, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+    if (fd < 0)
+        return errno == EINTR || errno == ECONNABORTED;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    /* Closes the socket when it fails. */
+    MHD_add_connection(server->daemon, fd, (struct sockaddr *)&name, len);
+    return true;
+}
+
+static void *accept_all(void *user)
+{
+    struct server *server = user;
+    struct pollfd *wake = &server->listeners[server->count];
+
+    while (poll(server->listeners, server->count + 1, -1) >= 0 || errno == EINTR) {
+        if (wake->revents)
+            break;
+        for (size_t i = 0; i < server->count; i++) {
+            if (!server->listeners[i].revents)
+                continue;
+            while (accept_one(server, server->listeners[i].fd))
+                ;
+            if (errno == EMFILE || errno == ENFILE || errno == ENOMEM)
+                poll(wake, 1, 100); /* no room now: do not spin */
+        }
+    }
+    return NULL;
+}
+
+/* ---- requests ---- */
+
+struct upload {
+    struct strbuf body;
+    size_t skipped;
+    unsigned status; /* decided before the body came; 0: go on */
+    bool only_identify;
+    bool is_utf16;
+    char challenge[512];
+};
+
+static enum MHD_Result reply(struct MHD_Connection *mhd, unsigned status, char *body,
+                             size_t len, const char *challenge)
+{
+    struct MHD_Response *response = MHD_create_response_from_buffer(
+        len, body, body ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
+    enum MHD_Result result;
+
+    if (!response) {
+        free(body);
+        return MHD_NO;
+    }
+    if (len > 0)
+        MHD_add_response_header(response, "Content-Type",
+                                "application/soap+xml;charset=UTF-8");
+    MHD_add_response_header(response, "Server", "Microsoft-HTTPAPI/2.0");
+    if (status == MHD_HTTP_UNAUTHORIZED) {
+        for (size_t i = 0; !challenge[0] && auth_schemes[i]; i++)
+            MHD_add_response_header(response, "WWW-Authenticate",
+                                    auth_schemes[i]->challenge);
+        if (challenge[0])
+            MHD_add_response_header(response, "WWW-Authenticate", challenge);
+    }
+    if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
+        MHD_add_response_header(response, "Allow", "POST");
+    result = MHD_queue_response(mhd, status, response);
+    MHD_destroy_response(response);
+    return result;
+}
+
+static const char *header(struct MHD_Connection *mhd, const char *name)
+{
+    return MHD_lookup_connection_value(mhd, MHD_HEADER_KIND, name);
+}
+
+static unsigned check_type(struct MHD_Connection *mhd, struct upload *upload)
+{
+    const char *type = header(mhd, "Content-Type");
+    const char *charset = type ? text_istr(type, "charset=") : NULL;
+
+    if (!type || !text_istarts(type, "application/soap+xml"))
+        return MHD_HTTP_UNSUPPORTED_MEDIA_TYPE;
+    if (!charset)
+        return 0;
+    charset += strlen("charset=");
+    charset += *charset == '"';
+    upload->is_utf16 = text_istarts(charset, "utf-16");
+    return upload->is_utf16 || text_istarts(charset, "utf-8")
+               ? 0
+               : MHD_HTTP_UNSUPPORTED_MEDIA_TYPE;
+}
+
+/* What can be said before the body is there.  The body is read all the same, so that the
+ * connection stays usable. */
+static unsigned judge(struct server *server, struct connection *c,
+                      struct MHD_Connection *mhd, const char *url, const char *method,
+                      struct upload *upload)
+{
+    const char *identify = header(mhd, "WSMANIDENTIFY");
+    unsigned status;
+
+    if (!text_ieq(url, "/wsman") && !text_ieq(url, "/wsman/"))
+        return MHD_HTTP_NOT_FOUND;
+    if (strcmp(method, "POST") != 0)
+        return MHD_HTTP_METHOD_NOT_ALLOWED;
+    if (auth_check(&server->users, header(mhd, "Authorization"), &c->scheme, &c->auth_state,
+                   upload->challenge, sizeof(upload->challenge)) != AUTH_OK) {
+        if (!identify || !text_ieq(identify, "unauthenticated"))
+            return MHD_HTTP_UNAUTHORIZED;
+        upload->only_identify = true;
+    }
+    status = check_type(mhd, upload);
+    return status;
+}
+
+static bool is_identify(const struct upload *upload)
+{
+    CLEANUP(soap_request_cleanup) struct soap_request *request = NULL;
+    struct sim_fault ignored;
+
+    return soap_read(upload->body.text ? upload->body.text : "", upload->body.len,
+                     upload->is_utf16 ? "UTF-16" : NULL, &request, &ignored) &&
+           request->is_identify;
+}
+
+static enum MHD_Result answer_request(struct server *server, struct connection *c,
+                                      struct MHD_Connection *mhd, struct upload *upload)
+{
+    struct answer answer = { 0 };
+    int64_t began = os_now_usec();
+    size_t len;
+
+    if (!upload->status && upload->only_identify && !is_identify(upload))
+        upload->status = MHD_HTTP_UNAUTHORIZED;
+    if (upload->status) {
+        if (server->options.verbose)
+            fprintf(stderr, "%s %s HTTP %u\n", c->endpoint->host->name, c->client,
+                    upload->status);
+        return reply(mhd, upload->status, NULL, 0, upload->challenge);
+    }
+    dispatch(c->endpoint, upload->body.text ? upload->body.text : "", upload->body.len,
+             upload->is_utf16 ? "UTF-16" : NULL, c->client, &answer);
+    len = answer.body.len;
+    if (server->options.verbose)
+        fprintf(stderr, "%s %s %s: HTTP %u, %zu bytes in, %zu out, %.1f ms\n",
+                c->endpoint->host->name, c->client, answer.label, answer.status,
+                upload->body.len, len, (double)(os_now_usec() - began) / 1000);
+    if (answer.status == 0) { /* a connection lost on demand */
+        strbuf_free(&answer.body);
+        return MHD_NO;
+    }
+    if (len == 0)
+        return reply(mhd, answer.status, NULL, 0, "");
+    if (answer.body.failed) {
+        strbuf_free(&answer.body);
+        return MHD_NO;
+    }
+    return reply(mhd, answer.status, strbuf_take(&answer.body), len, "");
+}
+
+static enum MHD_Result on_request(void *user, struct MHD_Connection *mhd, const char *url,
+                                  const char *method, const char *version, const char *data,
+                                  size_t *size, void **context)
+{
+    struct server *server = user;
+    struct connection *c =
+        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+    struct upload *upload = *context;
+
+    if (!c || !c->endpoint)
+        return MHD_NO;
+    if (!upload) {
+        upload = *context = calloc(1, sizeof(*upload));
+        if (!upload)
+            return MHD_NO;
+        upload->status = judge(server, c, mhd, url, method, upload);
+        return MHD_YES;
+    }
+    if (*size == 0)
+        return answer_request(server, c, mhd, upload);
+    if (upload->status == 0 && upload->body.len + *size <= MAX_REQUEST_BYTES) {
+        strbuf_add(&upload->body, data, *size);
+    } else {
+        if (upload->status == 0)
+            upload->status = MHD_HTTP_CONTENT_TOO_LARGE;
+        upload->skipped += *size;
+        if (upload->skipped > MAX_SKIPPED_BYTES)
+            return MHD_NO;
+    }
+    *size = 0;
+    return MHD_YES;
+}
+
+static void on_completed(void *user, struct MHD_Connection *mhd, void **context,
+                         enum MHD_RequestTerminationCode code)
+{
+    struct upload *upload = *context;
+
+    if (upload)
+        strbuf_free(&upload->body);
+    free(upload);
+    *context = NULL;
+}
+
+/* ---- opening and closing ---- */
+
+/* Each host has a listener, each client a connection. */
+static void allow_many_files(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static bool open_endpoints(struct server *server, struct sim_host *const *hosts,
+                           struct err *err)
+{
+    for (size_t i = 0; i < server->count; i++) {
+        struct endpoint *e = &server->endpoints[i];
+        CLEANUP(free_cleanup) char *place = NULL;
+
+        if (!endpoint_init(e, hosts[i], err))
+            return false;
+        e->owner = server->user;
+        e->pull_items = server->options.pull_items;
+        e->faults = server->options.faults;
+        e->save = server->options.save;
+        server->listeners[i].events = POLLIN;
+        server->listeners[i].fd =
+            listen_open(server->options.listen, i, &place, &server->ports[i], err);
+        if (server->listeners[i].fd < 0)
+            return false;
+        e->url = text_printf("%s://%s/wsman", server->tls_cert ? "https" : "http", place);
+        if (!e->url)
+            return err_no_memory(err);
+    }
+    return true;
+}
+
+static bool read_tls(struct server *server, struct err *err)
+{
+    const struct server_options *o = &server->options;
+    enum { MAX_PEM = 1024 * 1024 };
+
+    if (!o->tls_cert && !o->tls_key)
+        return true;
+    if (!o->tls_cert || !o->tls_key)
+        return err_fail(err, ERR_INVALID, 0, "TLS needs both a certificate and a key");
+    if (MHD_is_feature_supported(MHD_FEATURE_TLS) != MHD_YES)
+        return err_fail(err, ERR_UNSUPPORTED, 0,
+                        "this libmicrohttpd was built without TLS");
+    server->tls_cert = os_read_file(o->tls_cert, MAX_PEM, NULL, err);
+    server->tls_key =
+        server->tls_cert ? os_read_file(o->tls_key, MAX_PEM, NULL, err) : NULL;
+    return server->tls_key != NULL;
+}
+
+static bool start_daemon(struct server *server, struct err *err)
+{
+    struct MHD_OptionItem tls[] = {
+        { MHD_OPTION_HTTPS_MEM_CERT, 0, server->tls_cert },
+        { MHD_OPTION_HTTPS_MEM_KEY, 0, server->tls_key },
+        { MHD_OPTION_END, 0, NULL },
+    };
+    struct MHD_OptionItem none[] = { { MHD_OPTION_END, 0, NULL } };
+    unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION |
+                     MHD_USE_NO_LISTEN_SOCKET | MHD_USE_POLL | MHD_USE_ITC;
+
+    if (server->tls_cert)
+        flags |= MHD_USE_TLS;
+    server->daemon = MHD_start_daemon(
+        flags, 0, NULL, NULL, on_request, server, MHD_OPTION_NOTIFY_CONNECTION,
+        on_connection, server, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)REQUEST_SECONDS,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)MAX_CONNECTIONS,
+        MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK_BYTES, MHD_OPTION_ARRAY,
+        server->tls_cert ? tls : none, MHD_OPTION_END);
+    if (!server->daemon)
+        return err_fail(err, ERR_SYSTEM, errno, "the HTTP server does not start%s",
+                        server->tls_cert ? " (certificate or key unusable?)" : "");
+    return true;
+}
+
+static bool start_accepting(struct server *server, struct err *err)
+{
+    int error;
+
+    if (pipe2(server->wake, O_CLOEXEC) != 0)
+        return err_errno(err, errno, "a pipe");
+    server->listeners[server->count] =
+        (struct pollfd){ .fd = server->wake[0], .events = POLLIN };
+    error = pthread_create(&server->acceptor, NULL, accept_all, server);
+    if (error)
+        return err_errno(err, error, "a thread");
+    server->is_accepting = true;
+    return true;
+}
+
+struct server *server_open(const struct server_options *options,
+                           struct sim_host *const *hosts, size_t host_count,
+                           struct err *err)
+{
+    CLEANUP(server_cleanup) struct server *server = calloc(1, sizeof(*server));
+
+    if (!server) {
+        err_no_memory(err);
+        return NULL;
+    }
+    xmlInitParser();
+    allow_many_files();
+    server->options = *options;
+    server->wake[0] = server->wake[1] = -1;
+    server->user = text_dup(options->user);
+    server->password = text_dup(options->password);
+    server->users = (struct auth_users){ server->user, server->password };
+    server->endpoints = calloc(host_count, sizeof(*server->endpoints));
+    server->listeners = calloc(host_count + 1, sizeof(*server->listeners));
+    server->ports = calloc(host_count, sizeof(*server->ports));
+    if (!server->user || !server->password || !server->endpoints || !server->listeners ||
+        !server->ports) {
+        err_no_memory(err);
+        return NULL;
+    }
+    for (size_t i = 0; i < host_count; i++)
+        server->listeners[i].fd = -1;
+    server->count = host_count;
+    if (!read_tls(server, err) || !open_endpoints(server, hosts, err) ||
+        !start_daemon(server, err) || !start_accepting(server, err))
+        return NULL;
+    return TAKE(server);
+}
+
+void server_close(struct server *server)
+{
+    if (!server)
+        return;
+    for (size_t i = 0; i < server->count; i++)
+        if (server->endpoints[i].host)
+            endpoint_close(&server->endpoints[i]);
+    if (server->is_accepting) {
+        ssize_t ignored = write(server->wake[1], "", 1);
+
+        (void)ignored;
+        pthread_join(server->acceptor, NULL);
+    }
+    for (size_t i = 0; i < server->count; i++)
+        if (server->listeners[i].fd >= 0)
+            close(server->listeners[i].fd);
+    if (server->daemon)
+        MHD_stop_daemon(server->daemon);
+    for (size_t i = 0; i < server->count; i++)
+        endpoint_clear(&server->endpoints[i]);
+    if (server->wake[0] >= 0) {
+        close(server->wake[0]);
+        close(server->wake[1]);
+    }
+    if (server->password)
+        os_wipe(server->password, strlen(server->password));
+    if (server->tls_key)
+        os_wipe(server->tls_key, strlen(server->tls_key));
+    free(server->user);
+    free(server->password);
+    free(server->endpoints);
+    free(server->listeners);
+    free(server->ports);
+    free(server->tls_cert);
+    free(server->tls_key);
+    free(server);
+}
+
+const char *server_url(const struct server *server, size_t host)
+{
+    return server->endpoints[host].url;
+}

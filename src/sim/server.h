@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The WS-Management server: N hosts in one process, one TCP port each.
+ *
+ * One thread accepts for all ports; each connection has a thread of its own, because a
+ * request may wait (Receive, a delay on demand, the host's lock).  Everything that
+ * changes a host happens under that host's lock and is saved before the answer leaves.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "host.h"
+
+struct fault_rules;
+struct server;
+
+struct server_options {
+    const char *listen; /* "ADDRESS:PORT", "[::1]:PORT", "PORT"; NULL: 127.0.0.1, free
+                           ports.  Host n answers on PORT + n; port 0: free ones */
+    const char *user, *password;
+    unsigned pull_items;            /* most items per Pull; 0: as many as fit */
+    struct fault_rules *faults;     /* lent */
+    const char *tls_cert, *tls_key; /* PEM files; NULL: plain HTTP */
+    bool verbose;
+    bool (*save)(struct sim_host *host, struct err *err); /* NULL: nothing is kept */
+};
+
+/* @hosts are lent and must outlive the server. */
+struct server *server_open(const struct server_options *options,
+                           struct sim_host *const *hosts, size_t host_count,
+                           struct err *err);
+/* Ends all connections and waits for them. */
+void server_close(struct server *server); /* NULL is fine */
+DEFINE_CLEANUP(server_cleanup, struct server *, server_close)
+
+const char *server_url(const struct server *server, size_t host); /* lent */
