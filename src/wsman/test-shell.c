@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "err.h"
-#include "fake-server.h"
+#include "test-fake-server.h"
 #include "os.h"
 #include "session.h"
 #include "test.h"

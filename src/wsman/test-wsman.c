@@ -6,7 +6,7 @@
 #include "base64.h"
 #include "cim.h"
 #include "err.h"
-#include "fake-server.h"
+#include "test-fake-server.h"
 #include "os.h"
 #include "session.h"
 #include "strbuf.h"

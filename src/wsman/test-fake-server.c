@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A scripted HTTP server for tests. */
 
-#include "fake-server.h"
+#include "test-fake-server.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
