@@ -3,73 +3,129 @@
  * One command of hvgpu.  main() is a loop over a table of these: it parses the options,
  * opens the sessions (or none), shows the plan, asks, runs it, prints the result as text
  * or JSON, and picks the exit status.  A command only says what is special about it.
+ *
+ * Which of the three ways a command works is told by the hooks it has:
+ *
+ *   collect + print   looks at hosts (CMD_HOST): collect runs on up to --jobs hosts at
+ *                     once, print shows what all of them gave
+ *   plan (+ finish)   changes something (CMD_CHANGES): the plan is shown and asked for,
+ *                     then carried out
+ *   run               everything else
  */
 #pragma once
 
 #include <jansson.h>
 
-#include "inventory.h"
+#include "err.h"
+#include "output.h"
 #include "plan.h"
-#include "session.h"
+
+struct cim_session;
+struct connector;
+struct option_values;
+struct progress;
 
 enum {
     CMD_HOST = 1 << 0,     /* works on hosts: connects; -H repeated runs it on each */
-    CMD_ONE_HOST = 1 << 1, /* exactly one */
+    CMD_ONE_HOST = 1 << 1, /* exactly one; with CMD_HOST */
     CMD_CHANGES = 1 << 2,  /* makes a plan: --dry-run, --yes; journaled */
+};
+
+/* Exit statuses of the contract. */
+enum {
+    STATUS_DONE = 0,
+    STATUS_FAILED = 1,
+    STATUS_USAGE = 2,
+    STATUS_FOUND = 3, /* a check found errors */
+    STATUS_SOME = 4,  /* some hosts failed, others not */
 };
 
 struct option_spec {
     const char *name;  /* "gpu" for --gpu */
     char letter;       /* 0: none */
-    const char *value; /* "GPU"; NULL: a switch */
-    const char *help;  /* one line, lower case, no full stop */
+    const char *value; /* "GPU"; NULL: a switch; "[FORM]": only as --name=FORM, optional */
+    const char *help;  /* one line, lower case, no full stop; N_() */
 };
-
-struct output;
 
 /* What a command gets.  Everything is lent. */
 struct invocation {
     const struct command *command;
     size_t operand_count;
-    char **operands;
+    char **operands; /* valid UTF-8 */
+    const struct option_values *values;
     struct cim_session *session; /* of one host; NULL without CMD_HOST */
-    const char *host;            /* how the user named it */
+    const char *host;            /* how the user named it; connects again later */
+    struct connector *connector; /* for command_connect() */
     struct output *out;
-    struct progress *progress;
+    struct progress *progress; /* NULL: nobody watches */
     bool json, verbose, quiet;
-    struct option_values *values;
 };
+
 /* The value of --name (last one given), or NULL; "" for a switch that was given. */
 const char *option_get(const struct invocation *in, const char *name);
+/* The n-th value of a repeated option; NULL behind the last. */
+const char *option_get_nth(const struct invocation *in, const char *name, size_t n);
+/* A number given as --name=N; leaves *ret alone when the option was not given. */
+bool option_get_u64(const struct invocation *in, const char *name, uint64_t *ret,
+                    struct err *err) MUST_CHECK;
 
 struct command {
     const char *name;     /* "gpu list" */
-    const char *operands; /* "VM" / "[GPU]" */
-    const char *summary;  /* one line, lower case, no full stop */
+    const char *operands; /* "VM", "[GPU]", "[VM...]"; NULL: none */
+    const char *summary;  /* one line, lower case, no full stop; N_() */
     unsigned flags;
     const struct option_spec *options; /* ends with a NULL name; NULL: none */
 
-    /* CMD_HOST without CMD_CHANGES: collect one host's part as JSON (the contract's
-     * element of "hosts"); the dispatcher joins hosts and calls print once. */
+    /* One host's part as JSON (an element of the contract's "hosts", without "host" and
+     * "error"; owned by the caller).  Runs in threads of its own: no output, no progress. */
     bool (*collect)(const struct invocation *in, json_t **ret, struct err *err);
-    /* Human output of the joined document. */
+    /* Text output of the joined document { "schema", "hosts": [...] }.  Hosts that failed
+     * have an "error"; it was already printed. */
     bool (*print)(const struct invocation *in, const json_t *document, struct err *err);
+    const char *list; /* what a host that failed has as null: "gpus" */
+
     /* CMD_CHANGES: computes the plan, touching nothing.  @context comes with session,
      * journal, progress, cancellation and on_step filled by the dispatcher; the command adds
      * its kinds (share_kinds) and how the guest's disk is opened.  A plan without steps:
      * nothing to do; with findings of severity "error": printed, exit 1, not run. */
     bool (*plan)(const struct invocation *in, struct plan_context *context,
                  struct plan **ret, struct err *err);
-    /* Neither of these: does it all itself; *ret_exit is the exit status. */
+    /* Takes back what plan() added to @context; called once after it, whatever it said.
+     * NULL: nothing to take back. */
+    void (*finish)(const struct invocation *in, struct plan_context *context);
+
+    /* Neither of these: does it all itself, --json included; *ret_exit is the exit status. */
     bool (*run)(const struct invocation *in, int *ret_exit, struct err *err);
 };
 
+/* All there are, NULL-terminated (commands.c). */
+extern const struct command *const hvgpu_commands[];
+
 /* ---- of the dispatcher, for `undo` and `resume`, which learn their host from a run ---- */
 
-/* Opens the session to @host with the invocation's options (user, TLS, faults ...). */
+/* Opens the session to @host, a text that in->host once was, with the invocation's options
+ * (user, TLS, faults ...). */
 struct cim_session *command_connect(const struct invocation *in, const char *host,
                                     struct err *err);
 /* Opens the journal and fills everything of @ret but the kinds; @session may be NULL. */
 bool command_context_open(const struct invocation *in, struct cim_session *session,
                           struct plan_context *ret, struct err *err) MUST_CHECK;
+/* Says whose plan it is from now on: sets backup_dir. */
+bool command_context_use(struct plan_context *context, const struct plan *plan,
+                         struct err *err) MUST_CHECK;
 void command_context_close(struct plan_context *context);
+/* Shows @plan unless quiet; with --dry-run that is all (*ret_go false, *ret_exit 0), with
+ * --yes it goes on, else it asks.  For `undo` and `resume` as for everything planned. */
+bool command_confirm(const struct invocation *in, const struct plan *plan,
+                     const char *question, bool *ret_go, int *ret_exit, struct err *err)
+    MUST_CHECK;
+
+/* ---- what a plan looks like (plan-view.c) ---- */
+
+/* The numbered steps with what they change, and the findings. */
+void plan_view(struct output *out, const struct plan *plan);
+/* The cmdlets a person would type for the same, one per line, steps without one as
+ * comments. */
+void plan_view_powershell(struct output *out, const struct plan *plan);
+/* {"schema", "plan": {...}} */
+json_t *plan_document(const struct plan *plan);

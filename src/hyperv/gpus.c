@@ -68,6 +68,11 @@ struct hv_gpu *find_gpu(struct hv_host *host, const char *instance_id)
     return search(host->gpus, host->gpu_count, instance_id);
 }
 
+const struct hv_gpu *hv_find_gpu(const struct hv_host *host, const char *instance_id)
+{
+    return search(host->gpus, host->gpu_count, instance_id);
+}
+
 static const char *vendor_name(const char *pci_id)
 {
     static const struct {

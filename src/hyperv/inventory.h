@@ -152,6 +152,9 @@ bool hv_select_vm(const struct hv_host *host, const char *selector,
 bool hv_select_gpu(const struct hv_host *host, const char *selector,
                    const struct hv_gpu **ret, struct err *err) MUST_CHECK;
 
+/* The GPU with this instance id, also in its other form (PCI\, PCIP\); NULL: none. */
+const struct hv_gpu *hv_find_gpu(const struct hv_host *host, const char *instance_id);
+
 /* `\\?\PCI#VEN_..#inst#{guid}\GPUPARAV` -> `PCI\VEN_..\inst`; also for `\??\` and a
  * lost prefix.  Owned; NULL: not such a path or no memory. */
 char *gpu_instance_from_interface(const char *interface_path);

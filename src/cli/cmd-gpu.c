@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* gpu list, gpu show: the GPUs of hosts, what each can do, and who has them. */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "command.h"
+#include "commands.h"
+#include "host-json.h"
+#include "json-view.h"
+#include "strbuf.h"
+#include "text.h"
+#include "tr.h"
+
+enum {
+    GPU_WHAT =
+        HV_GPUS | HV_VMS | HV_DEVICES | HV_GPU_DRIVERS | HV_PARTITIONS | HV_GPU_DETAILS
+};
+
+static bool collect(const struct invocation *in, json_t **ret, struct err *err)
+{
+    CLEANUP(hv_host_cleanup) struct hv_host *host = NULL;
+    const struct hv_gpu *only = NULL;
+
+    if (!hv_inventory_read(in->session, in->host, GPU_WHAT, &host, err))
+        return false;
+    if (in->operand_count > 0 && !hv_select_gpu(host, in->operands[0], &only, err))
+        return false;
+    *ret =
+        json_pack("{s:o, s:o}", "os", os_to_json(host), "gpus", gpus_to_json(host, only));
+    return *ret || err_no_memory(err);
+}
+
+/* "gpu-pv, dda" */
+static char *list_words(const json_t *words)
+{
+    struct strbuf text = STRBUF_INIT;
+    const json_t *word;
+    size_t i;
+
+    json_array_foreach(words, i, word)
+        strbuf_printf(&text, "%s%s", i ? ", " : "", json_string_value(word));
+    return strbuf_take(&text);
+}
+
+static char *list_users(const json_t *gpu)
+{
+    struct strbuf text = STRBUF_INIT;
+    const json_t *user;
+    size_t i;
+
+    json_array_foreach(json_object_get(gpu, "assigned_to"), i, user)
+    {
+        const char *name = json_string_value(json_object_get(user, "vm"));
+
+        strbuf_printf(&text, "%s%s", i ? ", " : "", name ? name : "?");
+    }
+    return strbuf_take(&text);
+}
+
+static enum style problem_style(const json_t *gpu)
+{
+    return json_integer_value(json_object_get(gpu, "problem_code")) ? STYLE_BAD
+                                                                    : STYLE_PLAIN;
+}
+
+static void list_gpu(struct table *table, const char *host, size_t number,
+                     const json_t *gpu)
+{
+    CLEANUP(free_cleanup) char *modes = list_words(json_object_get(gpu, "modes"));
+    CLEANUP(free_cleanup) char *users = list_users(gpu);
+    const json_t *vram = json_object_get(gpu, "vram_bytes");
+    const char *status = view_text(gpu, "assigned_status");
+    long long problem = json_integer_value(json_object_get(gpu, "problem_code"));
+    char size[24], shown[64];
+
+    if (host)
+        table_cell(table, host);
+    table_printf(table, "%zu", number);
+    table_cell(table, view_text(gpu, "name"));
+    table_cell(table, view_text(gpu, "pci_id"));
+    table_cell(table, json_is_integer(vram)
+                          ? size_text(size, (uint64_t)json_integer_value(vram))
+                          : NULL);
+    table_cell(table, modes && *modes ? modes : NULL);
+    if (problem) {
+        snprintf(shown, sizeof(shown), _("problem %lld"), problem);
+        table_styled(table, problem_style(gpu), shown);
+    } else {
+        table_cell(table, status);
+    }
+    table_cell(table, users && *users ? users : NULL);
+}
+
+static bool print_list(const struct invocation *in, const json_t *document, struct err *err)
+{
+    static const struct column columns[] = {
+        { N_("HOST"), COL_SHRINK },
+        { N_("#"), COL_RIGHT },
+        { N_("GPU"), COL_SHRINK },
+        { N_("ID"), 0 },
+        { N_("VRAM"), COL_RIGHT },
+        { N_("MODES"), 0 },
+        { N_("STATUS"), 0 },
+        { N_("USED BY"), COL_SHRINK },
+        { NULL, 0 },
+    };
+    const json_t *hosts = json_object_get(document, "hosts"), *host, *gpu;
+    bool many = json_array_size(hosts) > 1;
+    CLEANUP(table_cleanup)
+    struct table *table = table_new(many ? columns : columns + 1, err);
+    size_t h, g;
+
+    if (!table)
+        return false;
+    json_array_foreach(hosts, h, host)
+        json_array_foreach(json_object_get(host, "gpus"), g, gpu)
+            list_gpu(table, many ? view_text(host, "host") : NULL, g + 1, gpu);
+    if (table_row_count(table) == 0) {
+        output_note(in->out, "%s\n", _("No GPUs."));
+        return true;
+    }
+    return table_print(table, in->out, err);
+}
+
+enum { LABEL_COLUMNS = 18 };
+
+static void show_partitions(struct output *out, const json_t *gpu)
+{
+    const json_t *valid = json_object_get(gpu, "valid_partition_counts"), *count;
+    CLEANUP(strbuf_cleanup) struct strbuf text = STRBUF_INIT;
+    size_t i;
+
+    if (!json_is_array(valid))
+        return;
+    view_put(&text, json_object_get(gpu, "partition_count"));
+    if (json_array_size(valid) > 0)
+        strbuf_puts(&text, _(" (possible: "));
+    json_array_foreach(valid, i, count)
+        strbuf_printf(&text, "%s%lld", i ? ", " : "", (long long)json_integer_value(count));
+    if (json_array_size(valid) > 0)
+        strbuf_puts(&text, ")");
+    output_field(out, LABEL_COLUMNS, _("partitions"), text.text);
+}
+
+static void show_users(struct output *out, const json_t *gpu)
+{
+    const json_t *user, *partition;
+    size_t i;
+
+    json_array_foreach(json_object_get(gpu, "assigned_to"), i, user)
+    {
+        CLEANUP(strbuf_cleanup) struct strbuf text = STRBUF_INIT;
+        const char *name = view_text(user, "vm");
+
+        partition = json_object_get(user, "partition_id");
+        strbuf_printf(&text, "%s  %s", name ? name : "?", view_text(user, "vm_id"));
+        if (json_is_integer(partition))
+            strbuf_printf(&text, _("  partition %lld"),
+                          (long long)json_integer_value(partition));
+        output_field(out, LABEL_COLUMNS, i ? "" : _("used by"), text.text);
+    }
+}
+
+static void show_gpu(struct output *out, const json_t *gpu)
+{
+    const json_t *driver = json_object_get(gpu, "driver");
+    CLEANUP(free_cleanup) char *modes = list_words(json_object_get(gpu, "modes"));
+    const char *name = view_text(gpu, "name");
+    long long problem = json_integer_value(json_object_get(gpu, "problem_code"));
+
+    output_heading(out, name ? name : view_text(gpu, "instance_id"));
+    view_field(out, LABEL_COLUMNS, _("vendor"), gpu, "vendor");
+    view_field(out, LABEL_COLUMNS, _("id"), gpu, "pci_id");
+    view_field(out, LABEL_COLUMNS, _("instance id"), gpu, "instance_id");
+    view_field(out, LABEL_COLUMNS, _("interface path"), gpu, "interface_path");
+    view_field(out, LABEL_COLUMNS, _("location path"), gpu, "location_path");
+    output_field(out, LABEL_COLUMNS, _("modes"), modes && *modes ? modes : NULL);
+    view_field(out, LABEL_COLUMNS, _("status"), gpu, "assigned_status");
+    view_field(out, LABEL_COLUMNS, _("place"), gpu, "place");
+    show_partitions(out, gpu);
+    view_field(out, LABEL_COLUMNS, _("VRAM"), gpu, "vram_bytes");
+    view_field(out, LABEL_COLUMNS, _("driver"), driver, "version");
+    view_field(out, LABEL_COLUMNS, _("driver date"), driver, "date");
+    view_field(out, LABEL_COLUMNS, _("driver INF"), driver, "inf");
+    view_field(out, LABEL_COLUMNS, _("driver package"), driver, "package");
+    if (problem)
+        view_field(out, LABEL_COLUMNS, _("problem code"), gpu, "problem_code");
+    show_users(out, gpu);
+}
+
+static bool print_show(const struct invocation *in, const json_t *document, struct err *err)
+{
+    const json_t *hosts = json_object_get(document, "hosts"), *host, *gpu;
+    size_t h, g;
+
+    (void)err;
+    json_array_foreach(hosts, h, host)
+    {
+        json_array_foreach(json_object_get(host, "gpus"), g, gpu)
+        {
+            if (json_array_size(hosts) > 1)
+                output_text(in->out, "%s%s:\n", h ? "\n" : "", view_text(host, "host"));
+            show_gpu(in->out, gpu);
+        }
+    }
+    return true;
+}
+
+const struct command cmd_gpu_list = {
+    .name = "gpu list",
+    .summary = N_("list the GPUs of hosts and what each can do"),
+    .flags = CMD_HOST,
+    .list = "gpus",
+    .collect = collect,
+    .print = print_list,
+};
+
+const struct command cmd_gpu_show = {
+    .name = "gpu show",
+    .operands = "GPU",
+    .summary = N_("show everything about one GPU"),
+    .flags = CMD_HOST,
+    .list = "gpus",
+    .collect = collect,
+    .print = print_show,
+};

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* All commands, in the order of --help. */
+
+#include "commands.h"
+
+#include "command.h"
+
+const struct command *const hvgpu_commands[] = {
+    &cmd_status, &cmd_gpu_list, &cmd_gpu_show, &cmd_vm_list, &cmd_vm_show, NULL,
+};

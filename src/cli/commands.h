@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One line per command; the table is in commands.c. */
+#pragma once
+
+struct command;
+
+extern const struct command cmd_status;
+extern const struct command cmd_gpu_list;
+extern const struct command cmd_gpu_show;
+extern const struct command cmd_vm_list;
+extern const struct command cmd_vm_show;

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* From a target to a session. */
+
+#include "connect.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "os.h"
+#include "session.h"
+#include "text.h"
+#include "wsman.h"
+
+static bool is_cancelled(void *user)
+{
+    (void)user;
+    return os_was_interrupted();
+}
+
+/* HVGPU_FAULT="fail-before:3": what breaks, and at which change. */
+static bool add_fault(struct cim_session **session, struct err *err)
+{
+    static const struct {
+        const char *name;
+        enum cim_fault_mode mode;
+    } modes[] = {
+        { "fail-before", CIM_FAULT_FAIL_BEFORE },
+        { "fail-after", CIM_FAULT_FAIL_AFTER },
+        { "kill-before", CIM_FAULT_KILL_BEFORE },
+        { "kill-after", CIM_FAULT_KILL_AFTER },
+    };
+    const char *text = getenv("HVGPU_FAULT");
+    const char *colon = text ? strchr(text, ':') : NULL;
+    struct cim_session *wrapped;
+    uint64_t at;
+
+    if (!text || !*text)
+        return true;
+    for (size_t i = 0; colon && i < ARRAY_LEN(modes); i++) {
+        if (strlen(modes[i].name) != (size_t)(colon - text) ||
+            strncmp(modes[i].name, text, (size_t)(colon - text)) != 0 ||
+            !text_to_u64(colon + 1, 10, &at) || at > UINT32_MAX)
+            continue;
+        wrapped = cim_fault_open(session, modes[i].mode, (unsigned)at, err);
+        if (!wrapped)
+            return false;
+        *session = wrapped;
+        return true;
+    }
+    return err_fail(err, ERR_INVALID, 0, "HVGPU_FAULT='%.40s' is not MODE:NUMBER", text);
+}
+
+static bool add_trace(struct cim_session **session, struct err *err)
+{
+    struct cim_session *wrapped = cim_trace_open(session, stderr, err);
+
+    if (!wrapped)
+        return false;
+    *session = wrapped;
+    return true;
+}
+
+struct cim_session *connector_open(const struct connector *connector,
+                                   const struct host_target *target, struct err *err)
+{
+    CLEANUP(cim_session_cleanup) struct cim_session *session = NULL;
+    CLEANUP(secret_cleanup) char *password = NULL;
+    struct wsman_options options = {
+        .url = target->url,
+        .user = target->user,
+        .auth = target->auth,
+        .ca_file = target->ca,
+        .insecure = target->insecure,
+        .operation_timeout_ms = (unsigned)connector->timeout_ms,
+        .is_cancelled = is_cancelled,
+    };
+
+    if (!host_password(target, &password, err))
+        return NULL;
+    options.password = password;
+    session = wsman_open(&options, err);
+    if (!session || !add_fault(&session, err) ||
+        (connector->verbose && !add_trace(&session, err)))
+        return NULL;
+    return TAKE(session);
+}

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The contract's JSON.  jansson's integers are signed 64 bits: a size beyond that is no
+ * size and becomes null; a quota beyond it is Hyper-V's "all of it" (2^64-1) and becomes
+ * the word "unlimited".
+ */
+#include "host-json.h"
+
+#include <string.h>
+
+#include "text.h"
+
+json_t *text_to_json(const char *text)
+{
+    return text && text_is_utf8(text, strlen(text)) ? json_string(text) : json_null();
+}
+
+json_t *known_to_json(struct known_u64 number)
+{
+    return number.known && number.value <= INT64_MAX
+               ? json_integer((json_int_t)number.value)
+               : json_null();
+}
+
+static json_t *tri_to_json(enum tristate value)
+{
+    return value == TRI_UNKNOWN ? json_null() : json_boolean(value == TRI_YES);
+}
+
+static json_t *word_to_json(const char *word)
+{
+    return word ? json_string(word) : json_null();
+}
+
+json_t *os_to_json(const struct hv_host *host)
+{
+    return json_pack("{s:o, s:o, s:o}", "product", text_to_json(host->product), "build",
+                     known_to_json(host->build), "edition", text_to_json(host->edition));
+}
+
+const struct hv_gpu *adapter_gpu(const struct hv_host *host,
+                                 const struct hv_adapter *adapter)
+{
+    const char *path = adapter->running_on ? adapter->running_on : adapter->interface_path;
+    CLEANUP(free_cleanup) char *instance = gpu_instance_from_interface(path);
+
+    return instance ? hv_find_gpu(host, instance) : NULL;
+}
+
+static json_t *modes_to_json(unsigned modes)
+{
+    static const struct {
+        unsigned mode;
+        const char *name;
+    } names[] = { { GPU_MODE_PV, "gpu-pv" },
+                  { GPU_MODE_P, "gpu-p" },
+                  { GPU_MODE_DDA, "dda" } };
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (modes & names[i].mode)
+            json_array_append_new(list, json_string(names[i].name));
+    return list;
+}
+
+static json_t *gpu_to_json(const struct hv_gpu *gpu)
+{
+    json_t *counts = gpu->interface_path ? json_array() : json_null();
+    json_t *driver;
+
+    for (size_t i = 0; i < gpu->valid_partition_count_count; i++)
+        json_array_append_new(counts,
+                              json_integer((json_int_t)gpu->valid_partition_counts[i]));
+    driver = json_pack("{s:o, s:o, s:o, s:o}", "version", text_to_json(gpu->driver_version),
+                       "date", text_to_json(gpu->driver_date), "inf",
+                       text_to_json(gpu->driver_inf), "package",
+                       text_to_json(gpu->driver_package));
+    return json_pack(
+        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o,"
+        " s:o}",
+        "name", text_to_json(gpu->name), "pci_id", text_to_json(gpu->pci_id), "instance_id",
+        text_to_json(gpu->instance_id), "interface_path", text_to_json(gpu->interface_path),
+        "location_path", text_to_json(gpu->location_path), "vendor",
+        text_to_json(gpu->vendor), "driver", driver, "modes", modes_to_json(gpu->modes),
+        "assigned_status", word_to_json(gpu_status_name(gpu->status)), "place",
+        word_to_json(gpu_place_name(gpu->place)), "partition_count",
+        known_to_json(gpu->partition_count), "valid_partition_counts", counts, "vram_bytes",
+        known_to_json(gpu->vram_bytes), "problem_code", known_to_json(gpu->problem_code),
+        "assigned_to", json_array());
+}
+
+/* Adds @vm to those that have a part of @gpu. */
+static void add_user(const struct hv_host *host, json_t *gpus, const struct hv_gpu *gpu,
+                     const struct hv_vm *vm, struct known_u64 partition_id)
+{
+    if (!gpu)
+        return;
+    json_array_append_new(
+        json_object_get(json_array_get(gpus, (size_t)(gpu - host->gpus)), "assigned_to"),
+        json_pack("{s:o, s:s, s:o}", "vm", text_to_json(vm->name), "vm_id", vm->id,
+                  "partition_id", known_to_json(partition_id)));
+}
+
+json_t *gpus_to_json(const struct hv_host *host, const struct hv_gpu *only)
+{
+    json_t *gpus = json_array(), *one;
+
+    for (size_t i = 0; i < host->gpu_count; i++)
+        json_array_append_new(gpus, gpu_to_json(&host->gpus[i]));
+    for (size_t v = 0; v < host->vm_count; v++) {
+        const struct hv_vm *vm = &host->vms[v];
+
+        for (size_t a = 0; a < vm->adapter_count; a++)
+            add_user(host, gpus, adapter_gpu(host, &vm->adapters[a]), vm,
+                     vm->adapters[a].partition_id);
+        for (size_t d = 0; d < vm->device_count; d++)
+            add_user(host, gpus, hv_find_gpu(host, vm->devices[d].instance_id), vm,
+                     (struct known_u64){ false, 0 });
+    }
+    if (!only)
+        return gpus;
+    one = json_pack("[O]", json_array_get(gpus, (size_t)(only - host->gpus)));
+    json_decref(gpus);
+    return one;
+}
+
+static json_t *quota_to_json(struct known_u64 number)
+{
+    return number.known && number.value > INT64_MAX ? json_string("unlimited")
+                                                    : known_to_json(number);
+}
+
+static json_t *limits_to_json(const struct hv_quota *quota)
+{
+    return json_pack("{s:o, s:o, s:o}", "min", quota_to_json(quota->min), "max",
+                     quota_to_json(quota->max), "optimal", quota_to_json(quota->optimal));
+}
+
+static json_t *adapters_to_json(const struct hv_host *host, const struct hv_vm *vm)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < vm->adapter_count; i++) {
+        const struct hv_adapter *adapter = &vm->adapters[i];
+        const struct hv_gpu *gpu = adapter_gpu(host, adapter);
+        json_t *quota = json_pack("{s:o, s:o, s:o, s:o}", "vram",
+                                  limits_to_json(&adapter->quota[QUOTA_VRAM]), "encode",
+                                  limits_to_json(&adapter->quota[QUOTA_ENCODE]), "decode",
+                                  limits_to_json(&adapter->quota[QUOTA_DECODE]), "compute",
+                                  limits_to_json(&adapter->quota[QUOTA_COMPUTE]));
+
+        json_array_append_new(
+            list, json_pack("{s:o, s:o, s:o, s:o}", "interface_path",
+                            text_to_json(adapter->interface_path), "gpu",
+                            gpu ? text_to_json(gpu->name) : json_null(), "partition_id",
+                            known_to_json(adapter->partition_id), "quota", quota));
+    }
+    return list;
+}
+
+static json_t *disks_to_json(const struct hv_vm *vm)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < vm->disk_count; i++)
+        json_array_append_new(list, json_pack("{s:o, s:o}", "path",
+                                              text_to_json(vm->disks[i].path), "parent",
+                                              text_to_json(vm->disks[i].parent)));
+    return list;
+}
+
+static json_t *devices_to_json(const struct hv_vm *vm)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < vm->device_count; i++)
+        json_array_append_new(list, json_pack("{s:o, s:o}", "location_path",
+                                              text_to_json(vm->devices[i].location_path),
+                                              "instance_id",
+                                              text_to_json(vm->devices[i].instance_id)));
+    return list;
+}
+
+json_t *vm_to_json(const struct hv_host *host, const struct hv_vm *vm)
+{
+    json_t *guest = json_pack("{s:o, s:o}", "os", text_to_json(vm->guest_os), "build",
+                              known_to_json(vm->guest_build));
+    json_t *memory =
+        json_pack("{s:o, s:o}", "startup_bytes", known_to_json(vm->memory_startup_bytes),
+                  "dynamic", tri_to_json(vm->dynamic_memory));
+    const char *stop =
+        vm->stop_action.known ? stop_action_name(vm->stop_action.value) : NULL;
+    const char *checkpoint =
+        vm->checkpoint_type.known ? checkpoint_type_name(vm->checkpoint_type.value) : NULL;
+
+    return json_pack(
+        "{s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o,"
+        " s:o}",
+        "name", text_to_json(vm->name), "id", vm->id, "state",
+        word_to_json(vm_state_name(vm->state)), "generation", known_to_json(vm->generation),
+        "version", text_to_json(vm->version), "guest", guest, "guest_controlled_cache",
+        tri_to_json(vm->guest_controlled_cache), "low_mmio_bytes",
+        known_to_json(vm->low_mmio_bytes), "high_mmio_bytes",
+        known_to_json(vm->high_mmio_bytes), "stop_action", word_to_json(stop),
+        "checkpoint_type", word_to_json(checkpoint), "memory", memory, "disks",
+        disks_to_json(vm), "adapters", adapters_to_json(host, vm), "devices",
+        devices_to_json(vm));
+}

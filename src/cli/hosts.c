@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* From -H and the inventory to the list of hosts. */
+
+#include "hosts.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "os.h"
+#include "sim.h"
+#include "text.h"
+#include "tr.h"
+
+enum { HOST_MAX = 10000, SECRET_MAX = 4096, SIM_LOCK_WAIT_MS = 10 * 1000 };
+
+void secret_free(char *secret)
+{
+    if (secret)
+        os_wipe(secret, strlen(secret));
+    free(secret);
+}
+
+void host_target_clear(struct host_target *target)
+{
+    free(target->name);
+    free(target->url);
+    free(target->user);
+    free(target->password_file);
+    free(target->auth);
+    free(target->ca);
+    secret_free(target->password);
+    *target = (struct host_target){ 0 };
+}
+
+static bool copy(char **to, const char *from, struct err *err)
+{
+    *to = text_dup(from);
+    return *to || !from || err_no_memory(err);
+}
+
+bool host_target_copy(const struct host_target *from, struct host_target *to,
+                      struct err *err)
+{
+    struct host_target made = { .insecure = from->insecure };
+
+    if (copy(&made.name, from->name, err) && copy(&made.url, from->url, err) &&
+        copy(&made.user, from->user, err) &&
+        copy(&made.password_file, from->password_file, err) &&
+        copy(&made.auth, from->auth, err) && copy(&made.ca, from->ca, err) &&
+        copy(&made.password, from->password, err)) {
+        *to = made;
+        return true;
+    }
+    host_target_clear(&made);
+    return false;
+}
+
+void host_list_free(struct host_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        host_target_clear(&list->items[i]);
+    free(list->items);
+    for (size_t i = 0; i < list->lab_count; i++) {
+        sim_close(list->labs[i]);
+        free(list->lab_names[i]);
+    }
+    free(list->labs);
+    free(list->lab_names);
+    *list = (struct host_list){ 0 };
+}
+
+/* ---- passwords ---- */
+
+/* The first line of a file that only its owner can read. */
+static bool read_password(const char *path, char **ret, struct err *err)
+{
+    CLEANUP(secret_cleanup) char *text = NULL;
+    size_t len;
+
+    if (os_file_exists(path) && !os_is_private_file(path)) {
+        err_fail(err, ERR_DENIED, 0, "others can read the password file '%.160s'", path);
+        return err_hint(err, "chmod 600 '%.160s'", path);
+    }
+    text = os_read_file(path, SECRET_MAX, &len, err);
+    if (!text)
+        return err_wrap(err, "reading the password");
+    text[strcspn(text, "\r\n")] = '\0';
+    if (!*text)
+        return err_fail(err, ERR_INVALID, 0, "the password file '%.160s' is empty", path);
+    *ret = TAKE(text);
+    return true;
+}
+
+bool host_password(const struct host_target *target, char **ret, struct err *err)
+{
+    const char *environment = getenv("HVGPU_PASSWORD_FILE");
+    char prompt[256];
+
+    if (target->password)
+        return copy(ret, target->password, err);
+    if (target->password_file)
+        return read_password(target->password_file, ret, err);
+    if (environment && *environment)
+        return read_password(environment, ret, err);
+    if (!target->user)
+        return true;
+    if (!os_is_terminal(0)) {
+        err_fail(err, ERR_DENIED, 0, "no password for '%.80s'", target->user);
+        return err_hint(err, "name a file with --password-file or HVGPU_PASSWORD_FILE");
+    }
+    snprintf(prompt, sizeof(prompt), _("Password of %.80s on %.80s: "), target->user,
+             target->name);
+    *ret = os_read_secret(prompt, err);
+    return *ret;
+}
+
+bool host_list_ask(struct host_list *list, struct err *err)
+{
+    const char *environment = getenv("HVGPU_PASSWORD_FILE");
+
+    if ((environment && *environment) || !os_is_terminal(0))
+        return true; /* each host finds out for itself */
+    for (size_t i = 0; i < list->count; i++) {
+        struct host_target *target = &list->items[i];
+
+        if (target->password || target->password_file || !target->user)
+            continue;
+        for (size_t k = 0; k < i && !target->password; k++)
+            if (!list->items[k].password_file &&
+                text_ieq(list->items[k].user, target->user) &&
+                !copy(&target->password, list->items[k].password, err))
+                return false;
+        if (!target->password && !host_password(target, &target->password, err))
+            return false;
+    }
+    return true;
+}
+
+/* ---- one host ---- */
+
+static struct host_target *add(struct host_list *list, struct err *err)
+{
+    struct host_target *items;
+
+    if (list->count == HOST_MAX) {
+        err_fail(err, ERR_INVALID, 0, "more than %d hosts", HOST_MAX);
+        return NULL;
+    }
+    items = realloc(list->items, (list->count + 1) * sizeof(*items));
+    if (!items) {
+        err_no_memory(err);
+        return NULL;
+    }
+    list->items = items;
+    items[list->count] = (struct host_target){ 0 };
+    return &items[list->count++];
+}
+
+static bool has(const struct host_list *list, const char *name)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (text_ieq(list->items[i].name, name))
+            return true;
+    return false;
+}
+
+/* What the command line says of all hosts wins over the inventory. */
+static bool apply_options(struct host_target *target, const struct option_values *values,
+                          struct err *err)
+{
+    static const struct {
+        const char *option;
+        size_t offset;
+    } texts[] = {
+        { "user", offsetof(struct host_target, user) },
+        { "password-file", offsetof(struct host_target, password_file) },
+        { "auth", offsetof(struct host_target, auth) },
+        { "ca", offsetof(struct host_target, ca) },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        char **to = (char **)((char *)target + texts[i].offset);
+        const char *value = values_get(values, texts[i].option);
+
+        if (!value)
+            continue;
+        free(*to);
+        if (!copy(to, value, err))
+            return false;
+    }
+    if (values_get(values, "insecure"))
+        target->insecure = true;
+    return true;
+}
+
+/* A name, a name with a port, or a URL.  Without a scheme the port decides, and without a
+ * port it is TLS: passwords and data never go over a plain connection by default. */
+static bool make_url(struct host_target *target, const char *name, struct err *err)
+{
+    const char *host_end = name[0] == '[' ? strchr(name, ']') : name;
+    const char *colon = host_end ? strchr(host_end, ':') : NULL;
+    uint64_t port = 5986;
+
+    if (text_istarts(name, "http://") || text_istarts(name, "https://"))
+        return copy(&target->url, name, err);
+    if (!*name || strpbrk(name, "/\\ \t@?#") || !host_end)
+        return err_fail(err, ERR_INVALID, 0, "'%.80s' is not a host", name);
+    if (colon && (!text_to_u64(colon + 1, 10, &port) || port == 0 || port > 65535))
+        return err_fail(err, ERR_INVALID, 0, "'%.80s' has no valid port", name);
+    target->url =
+        text_printf("%s://%.*s:%u/wsman", port == 5985 ? "http" : "https",
+                    (int)(colon ? colon - name : (long)strlen(name)), name, (unsigned)port);
+    return target->url || err_no_memory(err);
+}
+
+/* ---- simulated hosts ---- */
+
+static struct sim *open_lab(struct host_list *list, const char *lab, struct err *err)
+{
+    struct sim_options options = { .lab = lab, .lock_wait_ms = SIM_LOCK_WAIT_MS };
+    struct sim **labs;
+    char **names;
+
+    for (size_t i = 0; i < list->lab_count; i++)
+        if (strcmp(list->lab_names[i], lab) == 0)
+            return list->labs[i];
+
+    labs = realloc(list->labs, (list->lab_count + 1) * sizeof(*labs));
+    if (labs)
+        list->labs = labs;
+    names = realloc(list->lab_names, (list->lab_count + 1) * sizeof(*names));
+    if (names)
+        list->lab_names = names;
+    if (!labs || !names) {
+        err_no_memory(err);
+        return NULL;
+    }
+    names[list->lab_count] = text_dup(lab);
+    if (!names[list->lab_count]) {
+        err_no_memory(err);
+        return NULL;
+    }
+    labs[list->lab_count] = sim_open(&options, err);
+    if (!labs[list->lab_count]) {
+        free(names[list->lab_count]);
+        err_wrap(err, "simulating the lab '%.80s'", lab);
+        return NULL;
+    }
+    return labs[list->lab_count++];
+}
+
+/* "laptop", "server:HV-01", "fleet:200", "fleet:200:HV-003", "/path/of/lab.yaml": the last
+ * part is a host unless it is a number or part of a path. */
+static bool split_lab(const char *text, char **ret_lab, char **ret_host, struct err *err)
+{
+    const char *colon = strrchr(text, ':');
+    uint64_t number;
+
+    if (colon && !text_to_u64(colon + 1, 10, &number) && !strpbrk(colon, "/\\")) {
+        *ret_lab = text_ndup(text, (size_t)(colon - text));
+        *ret_host = text_dup(colon + 1);
+        return (*ret_lab && *ret_host) || err_no_memory(err);
+    }
+    *ret_lab = text_dup(text);
+    return *ret_lab || err_no_memory(err);
+}
+
+static bool add_simulated(struct host_list *list, const char *text, struct err *err)
+{
+    CLEANUP(free_cleanup) char *lab = NULL;
+    CLEANUP(free_cleanup) char *host = NULL;
+    struct sim *sim;
+    bool found = false;
+
+    if (!split_lab(text, &lab, &host, err))
+        return false;
+    if (!*lab)
+        return err_fail(err, ERR_INVALID, 0, "'sim:' needs the name of a lab");
+    sim = open_lab(list, lab, err);
+    if (!sim)
+        return false;
+    for (size_t i = 0; i < sim_host_count(sim); i++) {
+        CLEANUP(free_cleanup) char *name = NULL;
+        struct host_target *target;
+
+        if (host && !text_ieq(host, sim_host_name(sim, i)))
+            continue;
+        found = true;
+        name = sim_host_count(sim) == 1
+                   ? text_printf("sim:%s", lab)
+                   : text_printf("sim:%s:%s", lab, sim_host_name(sim, i));
+        if (!name)
+            return err_no_memory(err);
+        if (has(list, name))
+            continue;
+        target = add(list, err);
+        if (!target)
+            return false;
+        target->name = TAKE(name);
+        if (!copy(&target->url, sim_host_url(sim, i), err) ||
+            !copy(&target->user, sim_user(sim), err) ||
+            !copy(&target->password, sim_password(sim), err) ||
+            !copy(&target->auth, "basic", err))
+            return false;
+    }
+    if (found)
+        return true;
+    err_fail(err, ERR_NOT_FOUND, 0, "the lab '%.80s' has no host '%.80s'", lab,
+             host ? host : "");
+    return err_hint(err, "see them with 'hvgpu -H sim:%.80s status'", lab);
+}
+
+/* ---- the list ---- */
+
+static bool no_local(struct err *err)
+{
+    err_fail(err, ERR_UNSUPPORTED, 0, "this machine runs no Hyper-V");
+    return err_hint(err, "name a host with -H, or try a simulated one: -H sim:laptop");
+}
+
+static bool in_group(const struct inventory_host *host, const char *name)
+{
+    for (size_t i = 0; i < host->group_count; i++)
+        if (text_ieq(host->groups[i], name))
+            return true;
+    return false;
+}
+
+static bool add_known(struct host_list *list, const struct option_values *values,
+                      const struct host_target *known, struct err *err)
+{
+    struct host_target *target;
+
+    if (has(list, known->name))
+        return true;
+    target = add(list, err);
+    if (!target || !host_target_copy(known, target, err))
+        return false;
+    return apply_options(target, values, err) &&
+           (target->url || make_url(target, known->name, err));
+}
+
+/* @name may be a host or a group of the inventory, or any host. */
+static bool add_named(struct host_list *list, const struct option_values *values,
+                      const struct inventory_file *file, const char *name, struct err *err)
+{
+    struct host_target plain = { .name = (char *)(uintptr_t)name };
+    bool found = false;
+
+    if (text_istarts(name, "sim:"))
+        return add_simulated(list, name + 4, err);
+    if (text_ieq(name, "local"))
+        return no_local(err);
+    for (size_t i = 0; file && i < file->count; i++) {
+        const struct inventory_host *known = &file->hosts[i];
+
+        if (!text_ieq(known->target.name, name) && !in_group(known, name))
+            continue;
+        found = true;
+        if (!add_known(list, values, &known->target, err))
+            return false;
+    }
+    return found || add_known(list, values, &plain, err);
+}
+
+/* The file of --inventory, else the user's own if there is one. */
+static bool read_inventory(const struct option_values *values, struct inventory_file **ret,
+                           struct err *err)
+{
+    const char *path = values_get(values, "inventory");
+    CLEANUP(free_cleanup) char *folder = NULL;
+    CLEANUP(free_cleanup) char *own = NULL;
+    struct err ignored = ERR_INIT;
+
+    if (!path) {
+        folder = os_config_dir(&ignored);
+        own = folder ? text_printf("%s/inventory.yaml", folder) : NULL;
+        if (!own || !os_file_exists(own))
+            return true;
+        path = own;
+    }
+    *ret = inventory_file_read(path, err);
+    return *ret;
+}
+
+bool host_list_make(const struct option_values *values, struct host_list *list,
+                    struct err *err)
+{
+    CLEANUP(inventory_file_cleanup) struct inventory_file *file = NULL;
+    const char *name;
+    size_t n = 0;
+
+    if (!read_inventory(values, &file, err))
+        return false;
+    for (; (name = values_get_nth(values, "host", n)); n++)
+        if (!add_named(list, values, file, name, err))
+            return false;
+    if (n > 0)
+        return true;
+    if (!file || !values_get(values, "inventory"))
+        return no_local(err);
+    for (size_t i = 0; i < file->count; i++)
+        if (!add_known(list, values, &file->hosts[i].target, err))
+            return false;
+    if (list->count == 0)
+        return err_fail(err, ERR_INVALID, 0, "the inventory names no hosts");
+    return true;
+}
+
+bool host_list_find(struct host_list *list, const struct option_values *values,
+                    const char *name, const struct host_target **ret, struct err *err)
+{
+    CLEANUP(inventory_file_cleanup) struct inventory_file *file = NULL;
+    size_t before = list->count;
+
+    for (size_t i = 0; i < list->count; i++)
+        if (text_ieq(list->items[i].name, name)) {
+            *ret = &list->items[i];
+            return true;
+        }
+    if (!read_inventory(values, &file, err) || !add_named(list, values, file, name, err))
+        return false;
+    if (list->count != before + 1)
+        return err_fail(err, ERR_INVALID, 0, "'%.80s' is no longer one host", name);
+    *ret = &list->items[before];
+    return true;
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * hvgpu: from a command line to an exit status.
+ *
+ * Exit: 0 done, 1 failed, 2 wrong usage or confirmation missing, 3 a check found errors,
+ * 4 some hosts failed and others not.
+ */
+#include <string.h>
+
+#include "change.h"
+#include "collect.h"
+#include "help.h"
+#include "options.h"
+#include "os.h"
+#include "progress-bar.h"
+#include "session.h"
+#include "tr.h"
+
+enum { JOBS_DEFAULT = 16, JOBS_MOST = 256, TIMEOUT_MOST_S = 24 * 3600 };
+
+struct app {
+    struct command_line line;
+    struct output out;
+    struct host_list hosts;
+    struct connector connector;
+    struct progress_bar bar;
+    struct invocation in;
+    uint64_t jobs;
+};
+
+struct cim_session *command_connect(const struct invocation *in, const char *host,
+                                    struct err *err)
+{
+    const struct host_target *target;
+
+    if (!host_list_find(in->connector->hosts, in->values, host, &target, err))
+        return NULL;
+    return connector_open(in->connector, target, err);
+}
+
+/* Wrong values of options are wrong usage, so they are looked at before anything else. */
+static bool read_options(struct app *app, struct err *err)
+{
+    const struct option_values *values = &app->line.values;
+    uint64_t seconds = 0;
+
+    app->in = (struct invocation){ .command = app->line.command,
+                                   .operand_count = app->line.operand_count,
+                                   .operands = app->line.operands,
+                                   .values = values,
+                                   .connector = &app->connector,
+                                   .out = &app->out,
+                                   .progress = &app->bar.base,
+                                   .json = app->out.json,
+                                   .verbose = values_get(values, "verbose"),
+                                   .quiet = app->out.quiet };
+    app->jobs = JOBS_DEFAULT;
+    if (!option_get_u64(&app->in, "jobs", &app->jobs, err) ||
+        !option_get_u64(&app->in, "timeout", &seconds, err))
+        return false;
+    if (app->jobs < 1 || app->jobs > JOBS_MOST)
+        return err_fail(err, ERR_INVALID, 0, _("--jobs takes 1 to %d"), JOBS_MOST);
+    if (seconds > TIMEOUT_MOST_S)
+        return err_fail(err, ERR_INVALID, 0, _("--timeout takes at most %d seconds"),
+                        TIMEOUT_MOST_S);
+    app->connector = (struct connector){ .values = values,
+                                         .hosts = &app->hosts,
+                                         .verbose = app->in.verbose,
+                                         .timeout_ms = seconds * 1000 };
+    return true;
+}
+
+/* For commands that work on one host: opens its session. */
+static bool run_on_one(struct app *app, int *ret_exit, struct err *err)
+{
+    CLEANUP(cim_session_cleanup) struct cim_session *session = NULL;
+    bool ok;
+
+    if (app->line.command->flags & CMD_HOST) {
+        session = connector_open(&app->connector, &app->hosts.items[0], err);
+        if (!session)
+            return err_wrap(err, "%.80s", app->hosts.items[0].name);
+        app->in.session = session;
+        app->in.host = app->hosts.items[0].name;
+    }
+    ok = app->line.command->plan ? change_run(&app->in, ret_exit, err)
+                                 : app->line.command->run(&app->in, ret_exit, err);
+    app->in.session = NULL;
+    return ok;
+}
+
+static bool run_command(struct app *app, int *ret_exit, struct err *err)
+{
+    const struct command *command = app->line.command;
+
+    *ret_exit = STATUS_USAGE;
+    if (!read_options(app, err))
+        return false;
+    if (command->flags & CMD_HOST) {
+        if (!host_list_make(app->in.values, &app->hosts, err)) {
+            *ret_exit = err->kind == ERR_INVALID || err->kind == ERR_UNSUPPORTED
+                            ? STATUS_USAGE
+                            : STATUS_FAILED;
+            return false;
+        }
+        if ((command->flags & CMD_ONE_HOST) && app->hosts.count != 1) {
+            err_fail(err, ERR_INVALID, 0, _("'%s' works on one host, not on %zu"),
+                     command->name, app->hosts.count);
+            return err_hint(err, _("name one of them with -H"));
+        }
+    }
+    *ret_exit = STATUS_FAILED;
+    if (!host_list_ask(&app->hosts, err))
+        return false;
+    if (command->collect)
+        return collect_run(&app->in, &app->connector, &app->hosts, (unsigned)app->jobs,
+                           ret_exit, err);
+    return run_on_one(app, ret_exit, err);
+}
+
+static bool run_line(struct app *app, int *ret_exit, struct err *err)
+{
+    const struct command_line *line = &app->line;
+
+    *ret_exit = STATUS_DONE;
+    if (line->version && !line->command) {
+        help_version(&app->out);
+        return true;
+    }
+    if (line->help && line->command) {
+        help_command(&app->out, line->command);
+        return true;
+    }
+    if (line->help) {
+        help_all(&app->out);
+        return true;
+    }
+    if (!line->command) {
+        *ret_exit = STATUS_USAGE;
+        err_fail(err, ERR_INVALID, 0, _("no command was given"));
+        return err_hint(err, _("see 'hvgpu --help'"));
+    }
+    return run_command(app, ret_exit, err);
+}
+
+static void prepare_output(struct app *app)
+{
+    const struct option_values *values = &app->line.values;
+    bool explains = app->line.help || app->line.version;
+
+    output_init(&app->out, values_get(values, "json") && !explains,
+                values_get(values, "quiet"), values_get(values, "no-color"));
+    progress_bar_init(&app->bar, &app->out);
+}
+
+int main(int argc, char **argv)
+{
+    struct app app = { 0 };
+    struct err err = ERR_INIT;
+    int status = STATUS_USAGE;
+    bool ok;
+
+    tr_init();
+    os_terminal_setup();
+    os_catch_interrupt();
+    ok = command_line_parse(argc, argv, hvgpu_commands, &app.line, &err);
+    prepare_output(&app);
+    ok = ok && run_line(&app, &status, &err);
+    progress_bar_clear(&app.bar);
+    if (!ok) {
+        output_error(&app.out, NULL, &err);
+        if (status == STATUS_DONE)
+            status = STATUS_FAILED;
+    }
+    host_list_free(&app.hosts);
+    command_line_free(&app.line);
+    if (fflush(stdout) != 0 && status == STATUS_DONE)
+        status = STATUS_FAILED;
+    return status;
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Which language to speak. */
+
+#include "tr.h"
+
+#include <locale.h>
+
+void tr_init(void)
+{
+    setlocale(LC_ALL, "");
+    setlocale(LC_NUMERIC, "C"); /* JSON and CIM have one decimal point */
+#ifdef HAVE_LIBINTL
+    bindtextdomain("hvgpu", HVGPU_LOCALE_DIR);
+    bind_textdomain_codeset("hvgpu", "UTF-8");
+    textdomain("hvgpu");
+#endif
+}
