@@ -150,8 +150,8 @@ static void begin_device(struct maker *m, struct sim_host *host, const char *cla
     make_number(m, "OperationalStatus", 2);
 }
 
-static bool make_partition(struct sim_host *host, struct sim_object *system,
-                           struct sim_object *adapter, struct err *err)
+bool hv_make_partition(struct sim_host *host, struct sim_object *system,
+                       struct sim_object *adapter, struct err *err)
 {
     struct sim_object *gpu = gpu_for(host, adapter);
     char luid[32];
@@ -169,6 +169,22 @@ static bool make_partition(struct sim_host *host, struct sim_object *system,
     make_text(&m, "PartitionVfLuid", luid);
     return link_device(host, system, make_end(&m), adapter, err) &&
            count_available(host, gpu, err);
+}
+
+void hv_remove_partition(struct sim_host *host, struct sim_object *adapter)
+{
+    struct sim_object *o = hv_find_by_text(host, "Msvm_GpuPartition", "DeviceID",
+                                           hv_text(adapter, "InstanceID"));
+    struct sim_object *gpu = o ? hv_find_by_text(host, "Msvm_PartitionableGpu", "Name",
+                                                 hv_text(o, "DeviceInstancePath"))
+                               : NULL;
+    struct err err = ERR_INIT;
+
+    if (o)
+        sim_store_remove_with_links(host->store, o);
+    /* Without memory the available numbers stay as they were. */
+    if (gpu && !count_available(host, gpu, &err))
+        err = ERR_INIT;
 }
 
 /* ---- integration components ---- */
@@ -275,7 +291,7 @@ bool hv_make_devices(struct sim_host *host, struct sim_object *system, struct er
     }
     o = NULL;
     while ((o = hv_next_resource(host, o, "Msvm_GpuPartitionSettingData", id)))
-        if (!make_partition(host, system, o, err))
+        if (!hv_make_partition(host, system, o, err))
             return false;
     return true;
 }

@@ -85,6 +85,10 @@ bool hv_after_load(struct sim_host *host, struct err *err) MUST_CHECK;
 bool hv_make_devices(struct sim_host *host, struct sim_object *system, struct err *err)
     MUST_CHECK;
 void hv_remove_devices(struct sim_host *host, struct sim_object *system);
+/* One running VM's partition for @adapter; ERR_CONFLICT: none is free. */
+bool hv_make_partition(struct sim_host *host, struct sim_object *system,
+                       struct sim_object *adapter, struct err *err) MUST_CHECK;
+void hv_remove_partition(struct sim_host *host, struct sim_object *adapter);
 /* Partitions of @gpu that VMs hold now. */
 unsigned hv_partitions_in_use(struct sim_host *host, struct sim_object *gpu);
 
