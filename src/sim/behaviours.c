@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Everything a simulated host can do, one line each. */
 #include "behaviour.h"
+#include "hv.h"
 
 const struct sim_behaviour *const sim_behaviours[] = {
+    &sim_job_behaviour,
+    &sim_state_behaviour,
+    &sim_settings_behaviour,
+    &sim_summary_behaviour,
     NULL,
 };
