@@ -171,8 +171,9 @@ static const int allowed_calls[] = {
 
 /* Opening by name, for those who were given folders. */
 static const int naming_calls[] = {
-    SCMP_SYS(open),   SCMP_SYS(openat), SCMP_SYS(stat),     SCMP_SYS(lstat),
-    SCMP_SYS(unlink), SCMP_SYS(access), SCMP_SYS(unlinkat),
+    SCMP_SYS(open),   SCMP_SYS(openat),   SCMP_SYS(stat),   SCMP_SYS(lstat),
+    SCMP_SYS(unlink), SCMP_SYS(unlinkat), SCMP_SYS(access), SCMP_SYS(mkdir),
+    SCMP_SYS(rmdir),  SCMP_SYS(rename),   SCMP_SYS(fchmod), SCMP_SYS(readlink),
 };
 
 /* What the sanitizers' runtime adds. */
@@ -209,7 +210,7 @@ static bool allow(scmp_filter_ctx filter, const int *calls, size_t count)
 static bool limit_calls(const struct sandbox_options *options, struct err *err)
 {
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
-    bool names = options->read_dir || options->write_dir;
+    bool names = options->read_dirs || options->write_dirs;
     /* FICLONE and FICLONERANGE share blocks between two open files. */
     const unsigned long clone_range = 0x4020940D, clone_file = 0x40049409;
     bool ok;
@@ -227,20 +228,22 @@ static bool limit_calls(const struct sandbox_options *options, struct err *err)
     return ok || err_fail(err, ERR_SYSTEM, 0, "the kernel refused the seccomp filter");
 }
 
-static bool landlock_allow(int rules, const char *dir, uint64_t access)
+static bool landlock_allow(int rules, const char *const *dirs, uint64_t access)
 {
-    struct landlock_path_beneath_attr beneath = { .allowed_access = access };
-    bool ok;
+    for (; dirs && *dirs; dirs++) {
+        struct landlock_path_beneath_attr beneath = { .allowed_access = access };
+        bool ok;
 
-    if (!dir)
-        return true;
-    beneath.parent_fd = open(dir, O_PATH | O_CLOEXEC);
-    if (beneath.parent_fd < 0)
-        return false;
-    ok =
-        syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &beneath, 0) == 0;
-    close(beneath.parent_fd);
-    return ok;
+        beneath.parent_fd = open(*dirs, O_PATH | O_CLOEXEC);
+        if (beneath.parent_fd < 0)
+            return false;
+        ok = syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &beneath,
+                     0) == 0;
+        close(beneath.parent_fd);
+        if (!ok)
+            return false;
+    }
+    return true;
 }
 
 /* File names: only below the two folders.  A kernel without Landlock (before 5.13, or
@@ -249,11 +252,11 @@ static bool limit_names(const struct sandbox_options *options, struct err *err)
 {
     const uint64_t reading = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
     const uint64_t writing = reading | LANDLOCK_ACCESS_FS_WRITE_FILE |
-                             LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_REMOVE_FILE;
+                             LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_REMOVE_FILE |
+                             LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_REMOVE_DIR;
     struct landlock_ruleset_attr handled = {
         .handled_access_fs = writing | LANDLOCK_ACCESS_FS_EXECUTE |
-                             LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_MAKE_CHAR |
-                             LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_SOCK |
+                             LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_SOCK |
                              LANDLOCK_ACCESS_FS_MAKE_FIFO | LANDLOCK_ACCESS_FS_MAKE_BLOCK |
                              LANDLOCK_ACCESS_FS_MAKE_SYM
     };
@@ -262,8 +265,8 @@ static bool limit_names(const struct sandbox_options *options, struct err *err)
 
     if (rules < 0)
         return true;
-    ok = landlock_allow(rules, options->read_dir, reading) &&
-         landlock_allow(rules, options->write_dir, writing) &&
+    ok = landlock_allow(rules, options->read_dirs, reading) &&
+         landlock_allow(rules, options->write_dirs, writing) &&
          syscall(SYS_landlock_restrict_self, rules, 0) == 0;
     close(rules);
     return ok || err_errno(err, errno, "cannot confine the reader to its folders");

@@ -31,11 +31,12 @@ struct sandbox_options {
     void (*close)(void *user); /* in the child, when it was asked to stop; may be NULL */
     void *user;
 
-    /* Folders in which files may still be opened after the door closed; NULL: none. */
-    const char *read_dir;
-    const char *write_dir; /* also creating and removing */
-    uint64_t memory_bytes; /* address space past what it starts with; 0: 512 MiB */
-    unsigned cpu_seconds;  /* 0: 600 */
+    /* Folders in and below which files may still be opened after the door closed; each
+     * list ends with NULL, and may be NULL for none.  All must exist. */
+    const char *const *read_dirs;
+    const char *const *write_dirs; /* also creating, renaming and removing */
+    uint64_t memory_bytes;         /* address space past what it starts with; 0: 512 MiB */
+    unsigned cpu_seconds;          /* 0: 600 */
 };
 
 struct sandbox;

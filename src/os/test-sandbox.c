@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include <fcntl.h>
-#include <signal.h>
+#include <linux/landlock.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "err.h"
@@ -10,6 +10,7 @@
 #include "sandbox.h"
 #include "strbuf.h"
 #include "test.h"
+#include "text.h"
 
 static bool open_nothing(void *user, struct err *err)
 {
@@ -48,6 +49,14 @@ static bool serve(void *user, const void *request, size_t len, struct progress *
         (void)!socket(AF_INET, SOCK_STREAM, 0);
     else if (strcmp(what, "memory") == 0)
         strbuf_puts(answer, malloc(1u << 30) ? "had" : "none");
+    else if (strncmp(what, "read ", 5) == 0) {
+        CLEANUP(free_cleanup) char *text = os_read_file(what + 5, 100, NULL, err);
+
+        if (!text)
+            return false;
+        strbuf_puts(answer, text);
+    } else if (strncmp(what, "write ", 6) == 0)
+        return os_write_file(what + 6, "new", 3, err);
     else if (strcmp(what, "count") == 0)
         for (unsigned i = 0; i < 5; i++)
             if (!progress_report(progress, "counting", PROGRESS_ITEMS, i, 5, err))
@@ -159,4 +168,50 @@ TEST(progress_is_seen_and_can_cancel)
 
     CHECK(!sandbox_call(sandbox, "count", 5, 2000, &progress, &answer, &len, &err));
     CHECK_EQ(err.kind, ERR_CANCELLED);
+}
+
+static bool has_landlock(void)
+{
+    return syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION) >
+           0;
+}
+
+TEST(names_reach_only_the_folders_given)
+{
+    char guid[37];
+    struct err err = ERR_INIT;
+
+    if (!has_landlock())
+        SKIP("this kernel has no Landlock");
+    os_guid(guid);
+    {
+        CLEANUP(free_cleanup) char *dir = text_printf("/tmp/test-sandbox-%s", guid);
+        CLEANUP(free_cleanup) char *in = text_printf("%s/in", dir);
+        CLEANUP(free_cleanup) char *out = text_printf("%s/out", dir);
+        CLEANUP(free_cleanup) char *secret = text_printf("%s/secret", dir);
+        CLEANUP(free_cleanup) char *read_in = text_printf("read %s/in/file", dir);
+        CLEANUP(free_cleanup) char *write_in = text_printf("write %s/in/new", dir);
+        CLEANUP(free_cleanup) char *write_out = text_printf("write %s/out/new", dir);
+        CLEANUP(free_cleanup) char *read_secret = text_printf("read %s", secret);
+        CLEANUP(free_cleanup) char *file = text_printf("%s/file", in);
+        const char *const reads[] = { in, NULL }, *const writes[] = { out, NULL };
+        struct sandbox_options confined = options;
+        CLEANUP(sandbox_cleanup) struct sandbox *sandbox = NULL;
+        CLEANUP(free_cleanup) char *answer = NULL;
+
+        CHECK_OK(os_make_dirs(in, &err) && os_make_dirs(out, &err) &&
+                 os_write_file(secret, "secret", 6, &err) &&
+                 os_write_file(file, "hello", 5, &err));
+        confined.read_dirs = reads;
+        confined.write_dirs = writes;
+        sandbox = sandbox_start(&confined, &err);
+        CHECK_OK(ask(sandbox, read_in, &answer, &err));
+        CHECK_STR_EQ(answer, "hello");
+        free(TAKE(answer));
+        CHECK(!ask(sandbox, read_secret, &answer, &err));
+        CHECK_EQ(err.kind, ERR_DENIED);
+        CHECK(!ask(sandbox, write_in, &answer, &err));
+        CHECK_OK(ask(sandbox, write_out, &answer, &err));
+        CHECK_OK(os_remove_tree(dir, &err));
+    }
 }
