@@ -25,7 +25,11 @@ printf '#pragma once\ntypedef void *iconv_t;\n' >"$out/include/iconv.h"
 
 includes=
 for folder in src/*/; do
-    includes="$includes -I$folder"
+    # The simulator has a windows.h of its own, which must not come before the system's.
+    case $folder in
+    src/sim/) includes="$includes -idirafter $folder" ;;
+    *) includes="$includes -I$folder" ;;
+    esac
 done
 
 failed=0

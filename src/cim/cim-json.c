@@ -119,19 +119,8 @@ static bool element_from_json(struct cim_value *value, const json_t *json, unsig
 {
     if (value->type == CIM_OBJECT) {
         struct cim_instance *object = from_json(json, depth + 1, err);
-        union cim_datum *grown;
 
-        if (!object)
-            return false;
-        grown = realloc(value->data, (value->count + 1) * sizeof(*grown));
-        if (!grown) {
-            cim_instance_free(object);
-            return err_no_memory(err);
-        }
-        value->data = grown;
-        value->data[value->count++].object = object;
-        value->is_null = false;
-        return true;
+        return object && cim_value_take(value, (union cim_datum){ .object = object }, err);
     }
     if (!json_is_string(json) && !json_is_null(json))
         return bad_record("a value is no text", err);

@@ -132,7 +132,6 @@ static bool end_instance(struct reading *r, struct err *err)
 {
     struct cim_instance *instance = TAKE(r->at[r->open - 1].instance);
     struct cim_value *outer;
-    union cim_datum *grown;
 
     r->open--;
     if (r->open == 0) {
@@ -140,19 +139,11 @@ static bool end_instance(struct reading *r, struct err *err)
         return true;
     }
     outer = &r->at[r->open - 1].value;
-    if (outer->type != CIM_OBJECT || (!outer->is_array && outer->count)) {
+    if (outer->type != CIM_OBJECT) {
         cim_instance_free(instance);
         return err_fail(err, ERR_PROTOCOL, 0, "an INSTANCE stands where none belongs");
     }
-    grown = realloc(outer->data, (outer->count + 1) * sizeof(*grown));
-    if (!grown) {
-        cim_instance_free(instance);
-        return err_no_memory(err);
-    }
-    outer->data = grown;
-    outer->data[outer->count++].object = instance;
-    outer->is_null = false;
-    return true;
+    return cim_value_take(outer, (union cim_datum){ .object = instance }, err);
 }
 
 static const struct {
@@ -273,8 +264,6 @@ static bool add_value(struct reading *r, const char *text, struct err *err)
         value->type = CIM_STRING;
     }
     ok = cim_value_add_text(value, text, err);
-    if (!ok && err->kind == ERR_INVALID)
-        err->kind = ERR_PROTOCOL;
     return ok || err_wrap(err, "property '%.60s'", r->at[r->open - 1].name);
 }
 
@@ -302,13 +291,7 @@ static bool end_reference(struct reading *r, struct err *err)
         return err_fail(err, ERR_PROTOCOL, 0,
                         "a VALUE.REFERENCE stands where none belongs");
     r->reference->ns = TAKE(r->namespace);
-    value->data = malloc(sizeof(*value->data));
-    if (!value->data)
-        return err_no_memory(err);
-    value->data[0].path = TAKE(r->reference);
-    value->count = 1;
-    value->is_null = false;
-    return true;
+    return cim_value_take(value, (union cim_datum){ .path = TAKE(r->reference) }, err);
 }
 
 static bool on_end(void *user, const struct xml_element *e, struct err *err)
@@ -375,6 +358,8 @@ struct cim_instance *cim_xml_read(const char *text, size_t len, struct err *err)
             err_fail(err, ERR_PROTOCOL, 0, "the text holds no INSTANCE");
     }
     reading_clear(&r);
+    if (!instance && err->kind == ERR_INVALID)
+        err->kind = ERR_PROTOCOL; /* it is what somebody else wrote */
     if (!instance)
         err_wrap(err, "reading an embedded instance");
     return instance;

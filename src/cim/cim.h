@@ -97,6 +97,9 @@ bool cim_value_equal(const struct cim_value *a, const struct cim_value *b);
  * is checked.  A scalar takes one element only. */
 bool cim_value_add_text(struct cim_value *value, const char *text, struct err *err)
     MUST_CHECK;
+/* Appends one element of @value's type; what @datum points to is taken over, also on
+ * failure. */
+bool cim_value_take(struct cim_value *value, union cim_datum datum, struct err *err) MUST_CHECK;
 /* Element @i as text in the form above (datetime: CIM form). */
 void cim_value_put_text(const struct cim_value *value, size_t i, struct strbuf *to);
 

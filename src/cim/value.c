@@ -270,14 +270,30 @@ static const char *trim(const char *text, char *copy, size_t size)
     return copy;
 }
 
-bool cim_value_add_text(struct cim_value *value, const char *text, struct err *err)
+bool cim_value_take(struct cim_value *value, union cim_datum datum, struct err *err)
 {
-    union cim_datum datum = { 0 }, *grown;
-    char copy[128];
+    union cim_datum *grown = NULL;
 
     if (!value->is_array && value->count == 1)
-        return err_fail(err, ERR_INVALID, 0, "a %s that is no array got two values",
-                        types[value->type].name);
+        err_fail(err, ERR_INVALID, 0, "a %s that is no array got two values",
+                 types[value->type].name);
+    else if (!(grown = realloc(value->data, (value->count + 1) * sizeof(*grown))))
+        err_no_memory(err);
+    if (!grown) {
+        datum_clear(value->type, &datum);
+        return false;
+    }
+    value->data = grown;
+    value->data[value->count++] = datum;
+    value->is_null = false;
+    return true;
+}
+
+bool cim_value_add_text(struct cim_value *value, const char *text, struct err *err)
+{
+    union cim_datum datum = { 0 };
+    char copy[128];
+
     if (value->type == CIM_STRING) {
         datum.text = text_dup(text);
         if (text && !datum.text)
@@ -288,15 +304,7 @@ bool cim_value_add_text(struct cim_value *value, const char *text, struct err *e
     } else if (!parse_datum(value->type, trim(text, copy, sizeof(copy)), &datum, err)) {
         return false;
     }
-    grown = realloc(value->data, (value->count + 1) * sizeof(*grown));
-    if (!grown) {
-        datum_clear(value->type, &datum);
-        return err_no_memory(err);
-    }
-    value->data = grown;
-    value->data[value->count++] = datum;
-    value->is_null = false;
-    return true;
+    return cim_value_take(value, datum, err);
 }
 
 static void put_owned(struct strbuf *to, char *text)

@@ -17,6 +17,8 @@ bool disk_set_free_map(struct disk *disk, const struct disk_free_map *map, struc
 void disk_keep_in_memory(struct disk *disk);
 /* From now on nothing can be committed: a file system was left half changed. */
 void disk_spoil(struct disk *disk);
+/* ERR_CONFLICT: in use; ERR_DENIED: no right.  Changes nothing. */
+bool disk_can_write(const char *path, struct err *err) MUST_CHECK;
 bool disk_is_writable(const struct disk *disk);
 const char *disk_path(const struct disk *disk);
 uint64_t disk_dirty_bytes(const struct disk *disk);

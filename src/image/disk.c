@@ -103,6 +103,14 @@ struct disk *disk_open(const char *path, enum disk_mode mode, struct err *err)
     return TAKE(disk);
 }
 
+bool disk_can_write(const char *path, struct err *err)
+{
+    struct image_file *file = image_file_open(path, IMAGE_LOCK_WRITE, err);
+
+    image_file_close(file);
+    return file != NULL;
+}
+
 void disk_close(struct disk *disk)
 {
     if (!disk)

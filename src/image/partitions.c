@@ -14,6 +14,7 @@
 #include "image.h"
 #include "little-endian.h"
 #include "os.h"
+#include "partition-type.h"
 #include "text.h"
 
 enum {
@@ -34,7 +35,7 @@ static const uint8_t bitlocker_to_go[16] = {
     0x83, 0x99, 0xF6, 0xA3, 0x39, 0xE3, 0xD0, 0x01
 };
 
-static bool detect(struct disk *disk, struct partition *p, struct err *err)
+bool partition_detect(struct disk *disk, struct partition *p, struct err *err)
 {
     static const struct {
         unsigned at;
@@ -304,7 +305,7 @@ bool disk_partitions(struct disk *disk, struct partition ret[PARTITION_MAX],
             return err_wrap(err, "reading the partition table");
     }
     for (unsigned i = 0; i < count; i++)
-        if (!detect(disk, &found[i], err))
+        if (!partition_detect(disk, &found[i], err))
             return false;
     memcpy(ret, found, count * sizeof(*found));
     *ret_count = count;

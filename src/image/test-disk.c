@@ -260,8 +260,9 @@ TEST(locks_keep_writers_out_qemu_included)
     CHECK_EQ(shell("qemu-io -f vhdx -c 'write 0 4096' %s", path), 0);
     /* QEMU writing: we stay out, for reading too. */
     {
-        FILE *qemu =
-            popen(text_printf("qemu-io -f vhdx %s >%s", path, scratch("io.log")), "we");
+        CLEANUP(free_cleanup)
+        char *line = text_printf("qemu-io -f vhdx %s >%s", path, scratch("io.log"));
+        FILE *qemu = popen(line, "we");
 
         fputs("read 0 4096\n", qemu);
         fflush(qemu);

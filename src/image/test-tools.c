@@ -3,6 +3,9 @@
 
 #include "test-tools.h"
 
+#include "err.h"
+#include "image.h"
+
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -148,4 +151,65 @@ void dice_fill(struct dice *dice, void *to, size_t len)
 {
     for (size_t i = 0; i < len; i++)
         ((uint8_t *)to)[i] = (uint8_t)dice_roll(dice, 256);
+}
+
+/* ---- NTFS images ---- */
+
+bool make_ntfs_image(const char *path, unsigned mib, const char *format, struct err *err)
+{
+    static const struct partition part = { .index = 1,
+                                           .type = "ebd0a0a2-b9e5-4433-87c0-68b6b72699c7",
+                                           .offset_bytes = 1 << 20 };
+    struct partition layout = part;
+    CLEANUP(disk_cleanup) struct disk *disk = NULL;
+    CLEANUP(free_cleanup) uint8_t *bytes = NULL;
+    uint64_t size = (uint64_t)(mib + 2) << 20;
+    size_t len = 0;
+
+    shell("rm -f %s %s && truncate -s %uM %s", path, scratch("mkntfs.raw"), mib,
+          scratch("mkntfs.raw"));
+    if (shell("mkntfs -q -F -f -L Gast -s 512 -p 2048 -H 255 -S 63 %s",
+              scratch("mkntfs.raw")) != 0)
+        return err_fail(err, ERR_SYSTEM, 0, "mkntfs failed");
+    bytes = read_whole(scratch("mkntfs.raw"), &len);
+    if (!bytes)
+        return err_no_memory(err);
+    if (format ? shell("truncate -s %uM %s", mib + 2, path) != 0
+               : !disk_create_vhdx(path, size, 1 << 20, err))
+        return false;
+    disk = disk_open(path, DISK_WRITE, err);
+    layout.size_bytes = len;
+    if (!disk || !disk_write_gpt(disk, &layout, 1, err))
+        return false;
+    for (size_t at = 0; at < len; at += 1 << 20)
+        if (!disk_write(disk, (1 << 20) + at, bytes + at, 1 << 20, err))
+            return false;
+    return disk_commit(disk, err);
+}
+
+struct volume *open_ntfs_image(const char *path, enum disk_mode mode,
+                               struct disk **ret_disk, struct err *err)
+{
+    struct disk *disk = disk_open(path, mode, err);
+    CLEANUP(free_cleanup) struct partition *parts = calloc(PARTITION_MAX, sizeof(*parts));
+    struct volume *volume = NULL;
+    const char *table;
+    unsigned count = 0;
+
+    if (disk && disk_partitions(disk, parts, &count, &table, err) && count)
+        volume = volume_open(disk, &parts[0], mode, err);
+    if (!volume) {
+        disk_close(disk);
+        return NULL;
+    }
+    *ret_disk = disk;
+    return volume;
+}
+
+bool extract_partition(const char *path, const char *format, unsigned mib, const char *to)
+{
+    shell("rm -f %s", to);
+    return shell("qemu-img dd -f %s -O raw if=%s of=%s bs=1M skip=1 count=%u", format, path,
+                 to, mib + 1) == 0 &&
+           shell("truncate -s %uM %s", mib, to) == 0;
 }

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "attr.h"
+#include "image.h"
 
 /* Made on first use, removed at exit. */
 const char *scratch_dir(void);
@@ -31,3 +31,12 @@ struct dice {
 };
 uint64_t dice_roll(struct dice *dice, uint64_t below);
 void dice_fill(struct dice *dice, void *to, size_t len);
+
+/* A GPT image with an EFI-like gap and one basic-data partition of @mib MiB at 1 MiB, NTFS
+ * made by mkntfs.  @format: NULL for our VHDX with 1 MiB blocks, or "raw". */
+bool make_ntfs_image(const char *path, unsigned mib, const char *format, struct err *err);
+/* Opens it with its only volume; both to be closed by the caller. */
+struct volume *open_ntfs_image(const char *path, enum disk_mode mode,
+                               struct disk **ret_disk, struct err *err);
+/* The partition of a VHDX as a raw file, taken out by QEMU. */
+bool extract_partition(const char *path, const char *format, unsigned mib, const char *to);

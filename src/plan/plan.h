@@ -33,6 +33,9 @@ enum {
     /* Later steps stand on this one (an attached disk, a VM that is off): not taken back
      * while one of them could not be. */
     STEP_HOLDS_LATER = 1 << 2,
+    /* About things that only hvgpu has business with: taken back whatever state they are
+     * in (a restarted host has lost an attached disk half way). */
+    STEP_PRIVATE = 1 << 3,
 };
 
 struct step_kind {

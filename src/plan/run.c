@@ -122,7 +122,8 @@ static bool undo_step(struct plan *plan, struct step *step, struct plan_context 
     if (!probe(plan, step, context, &now, err))
         return false;
     if (!json_equal(now, step->before)) {
-        if (was_done && !json_equal(now, step->after) && !context->undo_changed) {
+        if (was_done && !json_equal(now, step->after) && !context->undo_changed &&
+            !(step->kind->flags & STEP_PRIVATE)) {
             json_decref(now);
             err_fail(err, ERR_CONFLICT, 0,
                      "%s was changed by others after hvgpu, and is left as it is",

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* detach: the adapter, the drivers and the settings that attach made, taken away. */
+
+#include "share.h"
+
+#include <string.h>
+
+#include "checks.h"
+#include "inspect.h"
+#include "text.h"
+
+#define SRC "MicrosoftDocs/windowsserverdocs virtualization/hyper-v/gpu-partitioning.md"
+
+struct detach {
+    struct plan_context *context;
+    struct plan *plan;
+    const struct detach_options *options;
+    const struct hv_vm *vm;
+    const struct hv_adapter *adapter; /* NULL: the VM has none of this GPU */
+    const char *gpu;                  /* interface path; NULL: an unpinned adapter */
+    struct plan *drivers;             /* owned */
+    struct image_facts image;
+    bool disk_seen;
+    size_t disk;
+};
+
+/* ---- which adapter ---- */
+
+static bool choose_adapter(struct detach *d, const struct hv_host *host, struct err *err)
+{
+    const struct hv_vm *vm = d->vm;
+    const struct hv_gpu *gpu;
+
+    if (d->options->gpu) {
+        if (!hv_select_gpu(host, d->options->gpu, &gpu, err))
+            return false;
+        d->gpu = gpu->interface_path;
+        for (size_t i = 0; gpu->interface_path && i < vm->adapter_count && !d->adapter; i++)
+            if (text_ieq(vm->adapters[i].interface_path, gpu->interface_path))
+                d->adapter = &vm->adapters[i];
+        return true;
+    }
+    for (size_t i = 1; i < vm->adapter_count; i++)
+        if (!text_ieq(vm->adapters[i].interface_path, vm->adapters[0].interface_path)) {
+            err_fail(err, ERR_INVALID, 0, "VM '%s' has partitions of several GPUs",
+                     vm->name);
+            return err_hint(err, "choose one with --gpu; 'hvgpu vm show' lists them");
+        }
+    if (vm->adapter_count > 0) {
+        d->adapter = &vm->adapters[0];
+        d->gpu = d->adapter->interface_path;
+    }
+    return true;
+}
+
+/* ---- settings: former values, out of the journal ---- */
+
+struct search {
+    struct detach *d;
+    struct step *found; /* lent from @run */
+    struct plan *run;   /* owned */
+};
+
+static struct step *find_kind(struct plan *run, const struct step_kind *kind)
+{
+    for (size_t i = 0; i < run->step_count; i++)
+        if (run->steps[i].kind == kind && run->steps[i].state == STEP_DONE)
+            return &run->steps[i];
+    return NULL;
+}
+
+/* The newest run that gave this VM an adapter and changed its settings for it. */
+static bool look_for_settings(const struct run_info *info, void *user, struct err *err)
+{
+    struct search *search = user;
+    struct plan *run;
+    struct step *settings;
+
+    if (search->found || info->state != RUN_DONE ||
+        !text_ieq(info->lock, search->d->plan->lock))
+        return true;
+    run = journal_load(search->d->context->journal, info->id, false,
+                       search->d->context->kinds, err);
+    if (!run)
+        return false;
+    settings = find_kind(run, &step_vm_settings);
+    if (!settings || !find_kind(run, &step_adapter_add)) {
+        plan_free(run);
+        return true;
+    }
+    search->run = run;
+    search->found = settings;
+    return true;
+}
+
+/* Each value that still is what hvgpu made it goes back; others are not ours any more. */
+static bool restore_settings(struct detach *d, const struct step *made, struct err *err)
+{
+    json_t *now = NULL, *after = json_object();
+    const char *key;
+    json_t *value;
+    bool kept = false;
+
+    if (!after)
+        return err_no_memory(err);
+    if (!read_vm_settings(d->context->session, d->vm->id, made->after, &now, err)) {
+        json_decref(after);
+        return false;
+    }
+    json_object_foreach(made->after, key, value)
+    {
+        json_t *former = json_object_get(made->before, key);
+
+        if (json_equal(value, json_object_get(now, key)) && former && !json_is_null(former))
+            json_object_set(after, key, former);
+        else
+            kept = true;
+    }
+    for (void *at = json_object_iter(now), *next; at; at = next) {
+        next = json_object_iter_next(now, at);
+        if (!json_object_get(after, json_object_iter_key(at)))
+            json_object_del(now, json_object_iter_key(at));
+    }
+    if (kept && !plan_find(d->plan, "vm-settings-changed", "info", d->vm->name, NULL,
+                           "some settings were changed since attach and stay as they are",
+                           NULL, SRC, err)) {
+        json_decref(now);
+        json_decref(after);
+        return false;
+    }
+    if (json_object_size(after) > 0)
+        return add_vm_settings(d->plan, d->vm, now, after, err);
+    json_decref(now);
+    json_decref(after);
+    return true;
+}
+
+static bool add_settings(struct detach *d, struct err *err)
+{
+    struct search search = { .d = d };
+    bool ok;
+
+    for (size_t i = 0; i < d->vm->adapter_count; i++)
+        if (!text_ieq(d->vm->adapters[i].interface_path, d->gpu))
+            return true; /* another GPU still needs them */
+    if (!journal_list(d->context->journal, look_for_settings, &search, err))
+        return false;
+    if (search.found)
+        ok = restore_settings(d, search.found, err);
+    else
+        ok = plan_find(
+            d->plan, "vm-settings-kept", "info", d->vm->name, NULL,
+            "no record of former settings here: cache types, MMIO sizes, stop action "
+            "and checkpoint type stay as they are",
+            "change them with Set-VM if they are not wanted", SRC, err);
+    plan_free(search.run);
+    return ok;
+}
+
+/* ---- drivers ---- */
+
+static bool look(struct plan_context *context, void *user, struct err *err)
+{
+    struct detach *d = user;
+
+    return plan_drivers(context, d->drivers, d->gpu, DRIVERS_REMOVE, err);
+}
+
+static bool look_at_disk(struct detach *d, struct err *err)
+{
+    d->drivers = plan_new(d->plan->host, d->plan->title, err);
+    if (!d->drivers ||
+        !inspect_disks(d->context, d->plan->host, d->vm, look, d, &d->disk, &d->image, err))
+        return false;
+    d->disk_seen = true;
+    if (json_array_extend(d->plan->findings, d->drivers->findings) != 0)
+        return err_no_memory(err);
+    json_array_clear(d->drivers->findings);
+    return !d->image.hibernated ||
+           find_hibernated(d->plan, d->vm->disks[d->disk].path, err);
+}
+
+static bool add_drivers(struct detach *d, struct err *err)
+{
+    CLEANUP(free_cleanup) char *folder = host_folder_of(d->plan->id);
+    const char *image = d->vm->disks[d->disk].path;
+    bool has_parent;
+
+    if (d->disk_seen && d->drivers->step_count == 0)
+        return true;
+    if (!folder)
+        return err_no_memory(err);
+    return share_work_folder_exists(d->context->session, &has_parent, err) &&
+           add_host_folder(d->plan, folder, !has_parent, err) &&
+           add_image_open(d->plan, image, folder, false, err) &&
+           (d->disk_seen
+                ? plan_splice(d->plan, d->plan->step_count, d->drivers, err)
+                : add_drivers_plan(d->plan, image, folder, d->gpu, DRIVERS_REMOVE, err)) &&
+           add_image_close(d->plan, image, folder, err);
+}
+
+/* ---- steps ---- */
+
+static bool check_power(struct detach *d, struct err *err)
+{
+    const struct hv_vm *vm = d->vm;
+
+    if (vm->state == VM_OFF ||
+        (vm->state == VM_RUNNING && (d->options->stop || d->options->force_stop)))
+        return true;
+    return plan_find(d->plan, "vm-power", "error", vm->name, vm_state_name(vm->state),
+                     "settings, adapters and disks can be changed only while the VM is off",
+                     vm->state == VM_RUNNING ? "use --stop to shut it down first"
+                                             : "start the VM and shut it down first",
+                     SRC, err);
+}
+
+static bool plan_all(struct detach *d, struct err *err)
+{
+    bool runs = d->vm->state == VM_RUNNING;
+    bool drivers = !d->options->no_drivers && d->vm->disk_count > 0 && d->gpu;
+
+    if (!d->adapter && (runs || !drivers))
+        return true; /* nothing to take away that could be seen */
+    if (!check_power(d, err))
+        return false;
+    if (plan_has_errors(d->plan))
+        return true;
+    if (drivers && !runs && !look_at_disk(d, err))
+        return false;
+    if (plan_has_errors(d->plan))
+        return true;
+
+    if (runs && !add_vm_stop(d->plan, d->vm, d->options->force_stop, err))
+        return false;
+    if (d->adapter && !add_adapter_remove(d->plan, d->vm, d->adapter, err))
+        return false;
+    if (drivers && !add_drivers(d, err))
+        return false;
+    if (d->adapter &&
+        (!add_settings(d, err) || !add_verify(d->plan, d->vm, NULL, d->gpu, 0, err)))
+        return false;
+    return (!runs && !(d->options->start && d->vm->state == VM_OFF)) ||
+           add_vm_start(d->plan, d->vm, err);
+}
+
+struct plan *share_plan_detach(struct plan_context *context, const char *host_name,
+                               const char *vm, const struct detach_options *options,
+                               struct err *err)
+{
+    CLEANUP(hv_host_cleanup) struct hv_host *host = NULL;
+    CLEANUP(plan_cleanup) struct plan *plan = NULL;
+    CLEANUP(free_cleanup) char *title = NULL;
+    struct detach d = { .context = context, .options = options };
+    bool ok;
+
+    if (!hv_inventory_read(context->session, host_name, HV_ALL & ~(unsigned)HV_GPU_DETAILS,
+                           &host, err) ||
+        !hv_select_vm(host, vm, &d.vm, err) || !choose_adapter(&d, host, err))
+        return NULL;
+    title = text_printf("detach the GPU from '%s'", d.vm->name);
+    plan = title ? plan_new(host_name, title, err) : NULL;
+    if (!plan)
+        return NULL;
+    plan->lock = text_printf("vm-%s", d.vm->id);
+    if (!plan->lock) {
+        err_no_memory(err);
+        return NULL;
+    }
+    d.plan = plan;
+    ok = plan_all(&d, err);
+    plan_free(d.drivers);
+    return ok ? TAKE(plan) : NULL;
+}

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * host-folder, image-attach, image-mount and their opposites: the disk of a guest that is
+ * off, on its host, in a folder of our own.
+ *
+ * A disk is attached without a drive letter and its Windows volume mounted in an empty
+ * folder, so that nothing on the host notices.  Sources: hyperv_v2
+ * Msvm_ImageManagementService.AttachVirtualHardDisk, Msvm_MountedStorageImage;
+ * MicrosoftDocs/win32 MSFT_Disk, MSFT_Partition.AddAccessPath.
+ */
+
+#include "share-steps.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "host-disk.h"
+#include "step-params.h"
+#include "text.h"
+
+#define WORK_FOLDER "C:\\ProgramData\\hvgpu"
+
+char *host_folder_of(const char *plan_id)
+{
+    return text_printf("%s\\%s", WORK_FOLDER, plan_id);
+}
+
+char *mounted_windows(const char *folder)
+{
+    return text_printf("%s\\mount\\Windows", folder);
+}
+
+static char *mount_point(const char *folder)
+{
+    return text_printf("%s\\mount", folder);
+}
+
+/* A folder comes from the journal; what `rmdir` is pointed at must be ours. */
+static bool check_folder(const char *folder, struct err *err)
+{
+    const char *id = folder + strlen(WORK_FOLDER) + 1;
+
+    if (!text_istarts(folder, WORK_FOLDER "\\") || !*id ||
+        strspn(id, "0123456789abcdef-") != strlen(id))
+        return err_fail(err, ERR_PROTOCOL, 0, "'%.100s' is not a folder of hvgpu", folder);
+    return true;
+}
+
+/* ---- host-folder ---- */
+
+static bool probe_folder(struct plan_context *context, const struct step *step,
+                         json_t **ret_now, struct err *err)
+{
+    const char *folder;
+    bool exists;
+
+    if (!param_text(step, "folder", &folder, err) ||
+        !host_folder_exists(context->session, folder, &exists, err))
+        return false;
+    *ret_now = json_pack("{s:b}", "exists", exists);
+    return *ret_now || err_no_memory(err);
+}
+
+static bool apply_folder(struct plan_context *context, struct step *step, struct err *err)
+{
+    const char *folder;
+
+    return param_text(step, "folder", &folder, err) && check_folder(folder, err) &&
+           host_make_folder(context->session, folder, err);
+}
+
+static bool revert_folder(struct plan_context *context, struct step *step, struct err *err)
+{
+    CLEANUP(free_cleanup) char *mount = NULL;
+    const char *folder;
+    bool exists;
+
+    if (!param_text(step, "folder", &folder, err) || !check_folder(folder, err))
+        return false;
+    mount = mount_point(folder);
+    if (!mount)
+        return err_no_memory(err);
+    /* Never a recursive delete above a disk that may be mounted there. */
+    if (!host_folder_exists(context->session, mount, &exists, err))
+        return false;
+    if (exists)
+        return err_fail(err, ERR_CONFLICT, 0, "a disk may still be mounted in '%s'", mount);
+    if (!host_folder_exists(context->session, folder, &exists, err) ||
+        (exists && !host_remove_folder(context->session, folder, true, err)))
+        return false;
+    /* Ours too, but only when no other run keeps something there. */
+    return !param_true(step, "made_parent") ||
+           host_remove_empty_folder(context->session, WORK_FOLDER, err);
+}
+
+const struct step_kind step_host_folder = {
+    .name = "host-folder",
+    .probe = probe_folder,
+    .apply = apply_folder,
+    .revert = revert_folder,
+    .flags = STEP_HOLDS_LATER | STEP_PRIVATE,
+};
+
+/* ---- image-attach, image-detach ---- */
+
+static bool probe_attached(struct plan_context *context, const struct step *step,
+                           json_t **ret_now, struct err *err)
+{
+    const char *image;
+    bool attached;
+
+    if (!param_text(step, "image", &image, err) ||
+        !host_image_is_attached(context->session, image, &attached, err))
+        return false;
+    *ret_now = json_pack("{s:b}", "attached", attached);
+    return *ret_now || err_no_memory(err);
+}
+
+static bool attach(struct plan_context *context, struct step *step, struct err *err)
+{
+    const char *image;
+
+    return param_text(step, "image", &image, err) &&
+           host_attach_image(context->session, image, param_true(step, "read_only"),
+                             context->progress, err);
+}
+
+static bool detach(struct plan_context *context, struct step *step, struct err *err)
+{
+    const char *image;
+
+    return param_text(step, "image", &image, err) &&
+           host_detach_image(context->session, image, err);
+}
+
+const struct step_kind step_image_attach = {
+    .name = "image-attach",
+    .probe = probe_attached,
+    .apply = attach,
+    .revert = detach,
+    .flags = STEP_HOLDS_LATER | STEP_PRIVATE,
+};
+
+const struct step_kind step_image_detach = {
+    .name = "image-detach",
+    .probe = probe_attached,
+    .apply = detach,
+    .revert = attach,
+    .flags = STEP_PRIVATE,
+};
+
+/* ---- image-mount, image-unmount ---- */
+
+static bool probe_mounted(struct plan_context *context, const struct step *step,
+                          json_t **ret_now, struct err *err)
+{
+    CLEANUP(free_cleanup) char *mount = NULL;
+    const char *folder, *image;
+    bool mounted, exists;
+
+    if (!param_text(step, "folder", &folder, err) ||
+        !param_text(step, "image", &image, err))
+        return false;
+    mount = mount_point(folder);
+    if (!mount)
+        return err_no_memory(err);
+    if (!host_image_is_mounted(context->session, image, mount, &mounted, err) ||
+        !host_folder_exists(context->session, mount, &exists, err))
+        return false;
+    /* A folder without a volume in it is half of the work. */
+    *ret_now = mounted == exists
+                   ? json_pack("{s:b}", "mounted", mounted)
+                   : json_pack("{s:b, s:b}", "mounted", mounted, "folder", exists);
+    return *ret_now || err_no_memory(err);
+}
+
+static bool mount(struct plan_context *context, struct step *step, struct err *err)
+{
+    CLEANUP(free_cleanup) char *point = NULL;
+    const char *folder, *image;
+
+    if (!param_text(step, "folder", &folder, err) ||
+        !param_text(step, "image", &image, err) || !check_folder(folder, err))
+        return false;
+    point = mount_point(folder);
+    if (!point)
+        return err_no_memory(err);
+    return host_mount_windows(context->session, image, point, err);
+}
+
+static bool unmount(struct plan_context *context, struct step *step, struct err *err)
+{
+    CLEANUP(free_cleanup) char *point = NULL;
+    const char *folder, *image;
+    bool exists;
+
+    if (!param_text(step, "folder", &folder, err) ||
+        !param_text(step, "image", &image, err) || !check_folder(folder, err))
+        return false;
+    point = mount_point(folder);
+    if (!point)
+        return err_no_memory(err);
+    if (context->guest && context->close_guest)
+        context->close_guest(context);
+    return host_unmount(context->session, image, point, err) &&
+           host_folder_exists(context->session, point, &exists, err) &&
+           (!exists || host_remove_folder(context->session, point, false, err));
+}
+
+const struct step_kind step_image_mount = {
+    .name = "image-mount",
+    .probe = probe_mounted,
+    .apply = mount,
+    .revert = unmount,
+    .flags = STEP_HOLDS_LATER | STEP_PRIVATE,
+};
+
+const struct step_kind step_image_unmount = {
+    .name = "image-unmount",
+    .probe = probe_mounted,
+    .apply = unmount,
+    .revert = mount,
+    .flags = STEP_PRIVATE,
+};
+
+/* ---- making steps ---- */
+
+bool add_host_folder(struct plan *plan, const char *folder, bool made_parent,
+                     struct err *err)
+{
+    CLEANUP(free_cleanup) char *target = text_printf("folder '%s' of the host", folder);
+    CLEANUP(free_cleanup) char *quoted = ps_quote(folder);
+    CLEANUP(free_cleanup)
+    char *command =
+        text_printf("New-Item -ItemType Directory -Force -Path %s", quoted ? quoted : "");
+
+    if (!target || !quoted || !command)
+        return err_no_memory(err);
+    return plan_add(plan, &step_host_folder, target,
+                    json_pack("{s:s, s:b}", "folder", folder, "made_parent", made_parent),
+                    json_pack("{s:b}", "exists", false), json_pack("{s:b}", "exists", true),
+                    command, err) != NULL;
+}
+
+bool share_work_folder_exists(struct cim_session *session, bool *ret, struct err *err)
+{
+    return host_folder_exists(session, WORK_FOLDER, ret, err);
+}
+
+static bool add_image(struct plan *plan, const struct step_kind *kind, const char *image,
+                      const char *folder, bool read_only, const char *state, bool before,
+                      const char *command, struct err *err)
+{
+    CLEANUP(free_cleanup) char *target = text_printf("disk '%s'", image);
+
+    if (!target || !command)
+        return err_no_memory(err);
+    return plan_add(plan, kind, target,
+                    json_pack("{s:s, s:s, s:b}", "image", image, "folder", folder,
+                              "read_only", read_only),
+                    json_pack("{s:b}", state, before), json_pack("{s:b}", state, !before),
+                    command, err) != NULL;
+}
+
+bool add_image_open(struct plan *plan, const char *image, const char *folder,
+                    bool read_only, struct err *err)
+{
+    CLEANUP(free_cleanup) char *path = ps_quote(image);
+    CLEANUP(free_cleanup) char *point = mount_point(folder);
+    CLEANUP(free_cleanup) char *quoted = point ? ps_quote(point) : NULL;
+    CLEANUP(free_cleanup) char *attach_command = NULL, *mount_command = NULL;
+
+    if (!path || !quoted)
+        return err_no_memory(err);
+    attach_command = text_printf("Mount-VHD -Path %s -NoDriveLetter%s", path,
+                                 read_only ? " -ReadOnly" : "");
+    mount_command = text_printf(
+        "New-Item -ItemType Directory -Path %s; Get-VHD -Path %s | Get-Disk | Get-Partition | "
+        "Where-Object Type -eq Basic | Add-PartitionAccessPath -AccessPath %s",
+        quoted, path, quoted);
+    return add_image(plan, &step_image_attach, image, folder, read_only, "attached", false,
+                     attach_command, err) &&
+           add_image(plan, &step_image_mount, image, folder, read_only, "mounted", false,
+                     mount_command, err);
+}
+
+bool add_image_close(struct plan *plan, const char *image, const char *folder,
+                     struct err *err)
+{
+    CLEANUP(free_cleanup) char *path = ps_quote(image);
+    CLEANUP(free_cleanup) char *point = mount_point(folder);
+    CLEANUP(free_cleanup) char *quoted = point ? ps_quote(point) : NULL;
+    CLEANUP(free_cleanup) char *unmount_command = NULL, *detach_command = NULL;
+
+    if (!path || !quoted)
+        return err_no_memory(err);
+    unmount_command = text_printf(
+        "Get-VHD -Path %s | Get-Disk | Get-Partition | Where-Object AccessPaths "
+        "-contains (%s + '\\') | Remove-PartitionAccessPath -AccessPath %s; "
+        "Remove-Item -Path %s",
+        path, quoted, quoted, quoted);
+    detach_command = text_printf("Dismount-VHD -Path %s", path);
+    return add_image(plan, &step_image_unmount, image, folder, false, "mounted", true,
+                     unmount_command, err) &&
+           add_image(plan, &step_image_detach, image, folder, false, "attached", true,
+                     detach_command, err);
+}
+
+bool read_image_facts(struct cim_session *session, const char *image, const char *folder,
+                      struct image_facts *ret, struct err *err)
+{
+    CLEANUP(free_cleanup) char *point = mount_point(folder);
+
+    return point ? host_read_image_facts(session, image, point, ret, err)
+                 : err_no_memory(err);
+}

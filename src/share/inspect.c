@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Looking at the disk of a VM that is off. */
+
+#include "inspect.h"
+
+#include "text.h"
+
+/* The steps of looking, without those that a plan of change needs. */
+static struct plan *plan_look(struct plan_context *context, const char *host,
+                              const struct hv_vm *vm, const char *image, struct err *err)
+{
+    CLEANUP(plan_cleanup) struct plan *plan = NULL;
+    CLEANUP(free_cleanup) char *title = text_printf("look at the disk of '%s'", vm->name);
+    CLEANUP(free_cleanup) char *folder = NULL;
+    bool has_parent;
+
+    plan = title ? plan_new(host, title, err) : NULL;
+    if (!plan)
+        return NULL;
+    plan->lock = text_printf("vm-%s", vm->id);
+    folder = host_folder_of(plan->id);
+    if (!plan->lock || !folder) {
+        err_no_memory(err);
+        return NULL;
+    }
+    if (!share_work_folder_exists(context->session, &has_parent, err) ||
+        !add_host_folder(plan, folder, !has_parent, err) ||
+        !add_image_open(plan, image, folder, true, err))
+        return NULL;
+    return TAKE(plan);
+}
+
+static const char *folder_of(const struct plan *plan)
+{
+    return json_string_value(json_object_get(plan->steps[0].params, "folder"));
+}
+
+static bool look_at(struct plan_context *context, const char *host, const struct hv_vm *vm,
+                    const char *image,
+                    bool (*look)(struct plan_context *context, void *user, struct err *err),
+                    void *user, struct image_facts *ret, struct err *err)
+{
+    CLEANUP(plan_cleanup) struct plan *plan = plan_look(context, host, vm, image, err);
+    struct err undo_err = ERR_INIT;
+    char why[ERR_TEXT];
+    bool ok;
+
+    if (!plan)
+        return false;
+    if (!plan_run(plan, context, err)) {
+        struct err ignored = ERR_INIT;
+
+        /* Undone already; nothing of it is worth a line in `history`. */
+        if (!journal_forget(context->journal, plan->id, &ignored))
+            err_wrap(err, "and the journal keeps run %s", plan->id);
+        return err_wrap(err, "looking at the disk of '%s'", vm->name);
+    }
+    ok = read_image_facts(context->session, image, folder_of(plan), ret, err);
+    if (ok && ret->windows_found && !ret->hibernated)
+        ok = context->open_guest(context, plan, err) && look(context, user, err);
+    if (context->guest)
+        context->close_guest(context);
+    if (!plan_undo(plan, context, &undo_err)) {
+        if (ok) {
+            *err = undo_err;
+            return err_wrap(err, "giving the disk of '%s' back", vm->name);
+        }
+        err_format(&undo_err, why, sizeof(why));
+        err_hint(err, "%s", undo_err.hint);
+        return err_wrap(err, "and the disk of '%s' was not given back (%s)", vm->name, why);
+    }
+    if (!ok)
+        return journal_forget(context->journal, plan->id, &undo_err) &&
+               err_wrap(err, "looking at the disk of '%s'", vm->name);
+    return journal_forget(context->journal, plan->id, err);
+}
+
+bool inspect_disks(struct plan_context *context, const char *host, const struct hv_vm *vm,
+                   bool (*look)(struct plan_context *context, void *user, struct err *err),
+                   void *user, size_t *ret_disk, struct image_facts *ret_facts,
+                   struct err *err)
+{
+    bool (*on_step)(const struct plan *, const struct step *, const char *, void *) =
+        context->on_step;
+    bool ok = true;
+
+    context->on_step = NULL; /* not steps of what the user asked for */
+    *ret_facts = (struct image_facts){ 0 };
+    for (size_t i = 0; ok && i < vm->disk_count && !ret_facts->windows_found; i++) {
+        struct err one = ERR_INIT;
+
+        *ret_disk = i;
+        if (look_at(context, host, vm, vm->disks[i].path, look, user, ret_facts, &one))
+            continue;
+        /* A data disk is no failure while there are others to look at. */
+        if (one.kind == ERR_NOT_FOUND && i + 1 < vm->disk_count)
+            continue;
+        *err = one;
+        ok = false;
+    }
+    context->on_step = on_step;
+    return ok;
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The kinds of step that attach and detach consist of, and what they are made from.
+ * Each makes its step with the parameters its kind needs to find the thing again.
+ */
+#pragma once
+
+#include "inventory.h"
+#include "plan.h"
+
+extern const struct step_kind step_vm_stop, step_vm_start, step_vm_settings;
+extern const struct step_kind step_adapter_add, step_adapter_quota, step_adapter_remove;
+extern const struct step_kind step_host_folder, step_image_attach, step_image_mount,
+    step_image_unmount, step_image_detach;
+extern const struct step_kind step_drivers_plan, step_drivers_check, step_verify;
+
+/* ---- power (vm-steps.c) ---- */
+
+bool add_vm_stop(struct plan *plan, const struct hv_vm *vm, bool force, struct err *err)
+    MUST_CHECK;
+bool add_vm_start(struct plan *plan, const struct hv_vm *vm, struct err *err) MUST_CHECK;
+
+/* ---- settings (settings-step.c) ---- */
+
+/* Objects with some of: "guest_controlled_cache", "low_mmio_bytes", "high_mmio_bytes",
+ * "stop_action", "checkpoint_type" (the two last as Hyper-V numbers them).  Takes them
+ * over. */
+bool add_vm_settings(struct plan *plan, const struct hv_vm *vm, json_t *before,
+                     json_t *after, struct err *err) MUST_CHECK;
+/* What the VM has now, only the members that @like has. */
+bool read_vm_settings(struct cim_session *session, const char *vm_id, const json_t *like,
+                      json_t **ret, struct err *err) MUST_CHECK;
+
+/* ---- adapters (adapter-steps.c) ---- */
+
+/* @interface_path NULL: not pinned, for hosts that cannot. */
+bool add_adapter_add(struct plan *plan, const struct hv_vm *vm, const char *gpu_name,
+                     const char *interface_path, struct err *err) MUST_CHECK;
+bool add_adapter_remove(struct plan *plan, const struct hv_vm *vm,
+                        const struct hv_adapter *adapter, struct err *err) MUST_CHECK;
+/* @fresh: an earlier step of the plan adds the adapter, so undoing needs nothing here. */
+bool add_adapter_quota(struct plan *plan, const struct hv_vm *vm,
+                       const char *interface_path,
+                       const struct hv_quota before[QUOTA_COUNT],
+                       const struct hv_quota after[QUOTA_COUNT], bool fresh,
+                       struct err *err) MUST_CHECK;
+/* How many adapters of this VM are pinned to @interface_path (NULL: to none). */
+bool count_adapters(struct cim_session *session, const char *vm_id,
+                    const char *interface_path, unsigned *ret, struct err *err) MUST_CHECK;
+
+/* ---- disks (image-steps.c) ---- */
+
+/* The folder of one plan on the host: backups, and where the guest's disk is mounted. */
+char *host_folder_of(const char *plan_id); /* "C:\\ProgramData\\hvgpu\\ID"; owned */
+
+/* @made_parent: the folder above it is made with it, and goes with it when empty. */
+bool add_host_folder(struct plan *plan, const char *folder, bool made_parent,
+                     struct err *err) MUST_CHECK;
+bool share_work_folder_exists(struct cim_session *session, bool *ret, struct err *err)
+    MUST_CHECK;
+/* Attach and mount; or, in this order, unmount and detach. */
+bool add_image_open(struct plan *plan, const char *image, const char *folder,
+                    bool read_only, struct err *err) MUST_CHECK;
+bool add_image_close(struct plan *plan, const char *image, const char *folder,
+                     struct err *err) MUST_CHECK;
+/* The mounted Windows folder of @folder; owned. */
+char *mounted_windows(const char *folder);
+
+/* What was seen while looking for Windows on a disk. */
+struct image_facts {
+    bool windows_found;
+    bool encrypted;       /* a volume without a file system Windows can name: BitLocker */
+    bool hibernated;      /* hiberfil.sys */
+    char file_system[32]; /* of the Windows volume, else of the largest one; "" unknown */
+    struct known_u64 free_bytes;
+};
+bool read_image_facts(struct cim_session *session, const char *image, const char *folder,
+                      struct image_facts *ret, struct err *err) MUST_CHECK;
+
+/* ---- drivers (driver-steps.c) ---- */
+
+enum drivers_task { DRIVERS_INSTALL, DRIVERS_REMOVE };
+/* Plans the driver steps when the disk is open: for a VM that still runs. */
+bool add_drivers_plan(struct plan *plan, const char *image, const char *folder,
+                      const char *gpu, enum drivers_task task, struct err *err) MUST_CHECK;
+/* Adds the driver steps now; the disk is open as context->guest. */
+bool plan_drivers(struct plan_context *context, struct plan *plan, const char *gpu,
+                  enum drivers_task task, struct err *err) MUST_CHECK;
+
+/* ---- reading everything back (verify-step.c) ---- */
+
+/* @settings may be NULL; @adapters: how many of this GPU the VM must have then. */
+bool add_verify(struct plan *plan, const struct hv_vm *vm, const json_t *settings,
+                const char *interface_path, unsigned adapters, struct err *err) MUST_CHECK;

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A scripted HTTP server for tests. */
+
+#include "test-fake-server.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "strbuf.h"
+#include "text.h"
+
+enum { MAX_REQUESTS = 256 };
+
+struct fake_server {
+    const struct fake_answer *script;
+    size_t count;
+    int listener, stop[2];
+    pthread_t thread;
+    char url[64];
+    pthread_mutex_t lock;
+    size_t requests;
+    char *heads[MAX_REQUESTS], *bodies[MAX_REQUESTS];
+};
+
+/* False: the server is to stop, or the time is over. */
+static bool wait_for(struct fake_server *s, int fd, int timeout_ms)
+{
+    struct pollfd fds[] = { { fd, POLLIN, 0 }, { s->stop[0], POLLIN, 0 } };
+
+    return poll(fds, 2, timeout_ms) > 0 && !fds[1].revents && fds[0].revents;
+}
+
+/* One request: head and body.  False: the other side is gone. */
+static bool read_request(struct fake_server *s, int fd)
+{
+    struct strbuf in = STRBUF_INIT;
+    size_t need = 0;
+    char piece[4096], *end = NULL, *length;
+
+    while (!end || in.len < need) {
+        ssize_t n = wait_for(s, fd, -1) ? recv(fd, piece, sizeof(piece), 0) : 0;
+
+        if (n <= 0) {
+            strbuf_free(&in);
+            return false;
+        }
+        strbuf_add(&in, piece, (size_t)n);
+        if (!end && (end = strstr(in.text, "\r\n\r\n")) != NULL) {
+            length = (char *)text_istr(in.text, "Content-Length: ");
+            need =
+                (size_t)(end + 4 - in.text) + (length ? strtoul(length + 16, NULL, 10) : 0);
+        }
+        end = strstr(in.text, "\r\n\r\n");
+    }
+    pthread_mutex_lock(&s->lock);
+    if (s->requests < MAX_REQUESTS) {
+        s->heads[s->requests] = text_ndup(in.text, (size_t)(end - in.text));
+        s->bodies[s->requests] = text_dup(end + 4);
+    }
+    s->requests++;
+    pthread_mutex_unlock(&s->lock);
+    strbuf_free(&in);
+    return true;
+}
+
+/* False: close the connection. */
+static bool answer(struct fake_server *s, int fd, const struct fake_answer *a)
+{
+    struct strbuf out = STRBUF_INIT;
+    size_t len = (a->body ? strlen(a->body) : 0) + a->repeat, sent = 0;
+
+    if (a->delay_ms)
+        poll(&(struct pollfd){ s->stop[0], POLLIN, 0 }, 1, (int)a->delay_ms);
+    if (a->drop)
+        return false;
+    if (a->raw) {
+        strbuf_puts(&out, a->raw);
+    } else {
+        strbuf_printf(
+            &out, "HTTP/1.1 %d Status\r\nContent-Type: %s\r\nContent-Length: %zu\r\n\r\n",
+            a->status ? a->status : 200,
+            a->type ? a->type : "application/soap+xml;charset=UTF-8", len);
+        strbuf_puts(&out, a->body ? a->body : "");
+        for (size_t i = 0; i < a->repeat; i++)
+            strbuf_putc(&out, 'x');
+    }
+    if (a->cut && a->cut < out.len)
+        out.len = a->cut;
+    while (sent < out.len) {
+        ssize_t n = send(fd, out.text + sent, out.len - sent, MSG_NOSIGNAL);
+
+        if (n <= 0)
+            break;
+        sent += (size_t)n;
+    }
+    strbuf_free(&out);
+    return !a->cut && !a->raw;
+}
+
+static void *serve(void *user)
+{
+    struct fake_server *s = user;
+
+    while (wait_for(s, s->listener, -1)) {
+        int fd = accept(s->listener, NULL, NULL);
+        bool open = fd >= 0;
+
+        if (open)
+            setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
+        while (open && read_request(s, fd)) {
+            size_t n = s->requests - 1;
+
+            open = n < s->count && answer(s, fd, &s->script[n]);
+        }
+        if (fd >= 0)
+            close(fd);
+    }
+    return NULL;
+}
+
+struct fake_server *fake_server_start(const struct fake_answer *script, size_t count)
+{
+    struct fake_server *s = calloc(1, sizeof(*s));
+    struct sockaddr_in address = { .sin_family = AF_INET };
+    socklen_t size = sizeof(address);
+
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    s->script = script;
+    s->count = count;
+    s->listener = socket(AF_INET, SOCK_STREAM, 0);
+    pthread_mutex_init(&s->lock, NULL);
+    if (pipe(s->stop) || bind(s->listener, (struct sockaddr *)&address, sizeof(address)) ||
+        listen(s->listener, 8) ||
+        getsockname(s->listener, (struct sockaddr *)&address, &size) ||
+        pthread_create(&s->thread, NULL, serve, s))
+        abort();
+    snprintf(s->url, sizeof(s->url), "http://127.0.0.1:%u/wsman", ntohs(address.sin_port));
+    return s;
+}
+
+const char *fake_server_url(const struct fake_server *server)
+{
+    return server->url;
+}
+
+size_t fake_server_requests(struct fake_server *s)
+{
+    size_t n;
+
+    pthread_mutex_lock(&s->lock);
+    n = s->requests;
+    pthread_mutex_unlock(&s->lock);
+    return n;
+}
+
+const char *fake_server_body(struct fake_server *s, size_t n)
+{
+    return n < fake_server_requests(s) && s->bodies[n] ? s->bodies[n] : "";
+}
+
+const char *fake_server_head(struct fake_server *s, size_t n)
+{
+    return n < fake_server_requests(s) && s->heads[n] ? s->heads[n] : "";
+}
+
+void fake_server_stop(struct fake_server *s)
+{
+    if (write(s->stop[1], "x", 1) != 1)
+        abort();
+    pthread_join(s->thread, NULL);
+    close(s->listener);
+    close(s->stop[0]);
+    close(s->stop[1]);
+    for (size_t i = 0; i < MAX_REQUESTS; i++) {
+        free(s->heads[i]);
+        free(s->bodies[i]);
+    }
+    pthread_mutex_destroy(&s->lock);
+    free(s);
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the parts of the WS-Management session share. */
+#pragma once
+
+#include "envelope.h"
+#include "http.h"
+#include "session.h"
+#include "wsman.h"
+
+struct wsman_session {
+    struct cim_session base;
+    struct http *http;
+    unsigned timeout_ms;
+    uint32_t max_envelope_bytes, max_elements;
+    bool (*is_cancelled)(void *user);
+    void *cancel_user;
+    char *shell_id; /* of the one shell of this session; NULL: none yet */
+};
+
+/* Begins a request in @to; the caller adds the body.  @e needs action and resource_uri. */
+void wsman_begin(const struct wsman_session *ws, struct strbuf *to, struct envelope *e);
+
+/* Ends the request in @body and sends it; @ret_answer holds the answer's XML. */
+struct wsman_send {
+    bool may_repeat;
+    bool even_if_cancelled;
+    unsigned timeout_ms; /* 0: the session's */
+};
+bool wsman_send(struct wsman_session *ws, struct strbuf *body, const struct wsman_send *how,
+                struct strbuf *ret_answer, struct err *err) MUST_CHECK;
+
+bool wsman_query(struct cim_session *self, const char *ns, const char *wql,
+                 cim_row_fn *on_row, void *user, struct err *err);
+
+bool wsman_run(struct cim_session *self, const struct shell_command *command,
+               uint32_t *ret_exit_code, struct err *err);
+void wsman_shell_close(struct wsman_session *ws); /* if there is one */
