@@ -134,35 +134,51 @@ static bool find_call(const struct soap_request *r, struct call *call,
 
 /* ---- running it ---- */
 
-static bool save(struct operation *op)
+bool endpoint_enter(struct endpoint *endpoint, struct err *err)
 {
-    struct endpoint *endpoint = op->endpoint;
-    char why[ERR_TEXT];
-    struct err err = ERR_INIT;
+    pthread_mutex_lock(&endpoint->host->lock);
+    if (!endpoint->open || endpoint->open(endpoint->host, endpoint->user_data, err))
+        return true;
+    pthread_mutex_unlock(&endpoint->host->lock);
+    return false;
+}
 
-    if (!op->host->dirty || !endpoint->save)
-        return true;
-    if (endpoint->save(op->host, &err)) {
-        op->host->dirty = false;
-        return true;
+bool endpoint_leave(struct endpoint *endpoint, struct err *err)
+{
+    bool ok = true;
+
+    if (endpoint->host->dirty && endpoint->save) {
+        ok = endpoint->save(endpoint->host, endpoint->user_data, err);
+        if (ok)
+            endpoint->host->dirty = false;
     }
-    err_format(&err, why, sizeof(why));
+    pthread_mutex_unlock(&endpoint->host->lock);
+    return ok;
+}
+
+static bool lab_trouble(struct operation *op, const struct err *err)
+{
+    char why[ERR_TEXT];
+
+    err_format(err, why, sizeof(why));
     return sim_refuse(op->fault, "w:InternalError", 0x8007001Du,
-                      "hvgpu-sim cannot save the state of the lab: %s", why);
+                      "hvgpu-sim cannot read or save the state of the lab: %s", why);
 }
 
 static bool run_on_host(struct operation *op, const struct call *call)
 {
+    struct err err = ERR_INIT;
     bool ok;
 
-    pthread_mutex_lock(&op->host->lock);
+    if (!endpoint_enter(op->endpoint, &err))
+        return lab_trouble(op, &err);
     for (size_t i = 0; sim_behaviours[i]; i++)
         if (sim_behaviours[i]->tick)
             sim_behaviours[i]->tick(op->host, os_now_usec());
     ok = call->method ? op_invoke(op, call->method) : call->action->run(op);
     /* What was changed before a refusal is kept as well: memory and disk must agree. */
-    ok = save(op) && ok;
-    pthread_mutex_unlock(&op->host->lock);
+    if (!endpoint_leave(op->endpoint, &err))
+        return lab_trouble(op, &err);
     return ok;
 }
 

@@ -22,7 +22,10 @@ struct endpoint {
     const char *owner;          /* user name, for shells; lent */
     unsigned pull_items;        /* 0: as many as fit */
     struct fault_rules *faults; /* lent */
-    bool (*save)(struct sim_host *host, struct err *err);
+    /* As in server_options; may be NULL. */
+    bool (*open)(struct sim_host *host, void *user_data, struct err *err);
+    bool (*save)(struct sim_host *host, void *user_data, struct err *err);
+    void *user_data;
     atomic_uint requests;
     /* Under host->lock. */
     struct context *contexts;
@@ -46,6 +49,11 @@ struct answer {
     struct strbuf body;
     char label[160]; /* "Msvm_ComputerSystem Enumerate", for the log */
 };
+
+/* Locks the host and makes its store usable; on failure it is not locked. */
+bool endpoint_enter(struct endpoint *endpoint, struct err *err) MUST_CHECK;
+/* Saves what was changed and unlocks, always. */
+bool endpoint_leave(struct endpoint *endpoint, struct err *err) MUST_CHECK;
 
 /* @client: its address, as text; for rsp:ClientIP. */
 void dispatch(struct endpoint *endpoint, const char *bytes, size_t len,

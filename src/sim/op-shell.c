@@ -9,6 +9,7 @@
 
 #include "command.h"
 #include "dispatch.h"
+#include "err.h"
 #include "os.h"
 #include "text.h"
 #include "xml.h"
@@ -97,8 +98,22 @@ static void *run_command(void *user)
                                    .stop = &run->stop,
                                    .on_output = on_output,
                                    .user = run };
-    uint32_t exit_code = sim_command_run(&command);
+    struct err err = ERR_INIT;
+    uint32_t exit_code = 1;
 
+    /* The host's store is there before the command starts, and what the command changed
+     * is saved before anyone hears of its end. */
+    if (endpoint_enter(endpoint, &err) && endpoint_leave(endpoint, &err))
+        exit_code = sim_command_run(&command);
+    if (err.kind == ERR_NONE && endpoint_enter(endpoint, &err) &&
+        !endpoint_leave(endpoint, &err))
+        exit_code = 1;
+    if (err.kind != ERR_NONE) {
+        char why[ERR_TEXT];
+
+        err_format(&err, why, sizeof(why));
+        on_output(why, strlen(why), true, run);
+    }
     pthread_mutex_lock(&endpoint->shell_lock);
     run->exit_code = exit_code;
     run->ended = true;

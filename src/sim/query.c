@@ -4,15 +4,25 @@
 
 #include "dispatch.h"
 #include "err.h"
+#include "lab.h"
 #include "text.h"
 #include "wql.h"
+
+/* Without the Hyper-V role there is no such namespace. */
+static bool is_hyperv(const char *ns)
+{
+    return text_istarts(ns, "root/virtualization") ||
+           text_istarts(ns, "root\\virtualization");
+}
 
 const struct cim_class *query_class(struct sim_host *host, const char *ns, const char *name,
                                     struct sim_fault *fault)
 {
     const struct cim_class *class = cim_schema_class(ns, name);
 
-    if (class && class->first_build <= host->build)
+    bool has_namespace = !host->lab || host->lab->hyperv || !is_hyperv(ns);
+
+    if (class && has_namespace && class->first_build <= host->build)
         return class;
     sim_refuse(
         fault, "a:DestinationUnreachable", CODE_INVALID_RESOURCE_URI,

@@ -340,7 +340,9 @@ static bool open_endpoints(struct server *server, struct sim_host *const *hosts,
         e->owner = server->user;
         e->pull_items = server->options.pull_items;
         e->faults = server->options.faults;
+        e->open = server->options.open;
         e->save = server->options.save;
+        e->user_data = server->options.user_data;
         server->listeners[i].events = POLLIN;
         server->listeners[i].fd =
             listen_open(server->options.listen, i, &place, &server->ports[i], err);

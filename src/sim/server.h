@@ -24,7 +24,11 @@ struct server_options {
     struct fault_rules *faults;     /* lent */
     const char *tls_cert, *tls_key; /* PEM files; NULL: plain HTTP */
     bool verbose;
-    bool (*save)(struct sim_host *host, struct err *err); /* NULL: nothing is kept */
+    /* Called under the host's lock: before its store is used, and after it was changed.
+     * Either may be NULL. */
+    bool (*open)(struct sim_host *host, void *user_data, struct err *err);
+    bool (*save)(struct sim_host *host, void *user_data, struct err *err);
+    void *user_data;
 };
 
 /* @hosts are lent and must outlive the server. */

@@ -16,7 +16,7 @@
 
 static unsigned saves;
 
-static bool count_save(struct sim_host *host, struct err *err)
+static bool count_save(struct sim_host *host, void *user_data, struct err *err)
 {
     saves++;
     return true;

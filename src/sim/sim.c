@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A lab from opening to closing: its folder, its lock, its hosts, its server. */
+#include "sim.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fault-rule.h"
+#include "host.h"
+#include "os.h"
+#include "server.h"
+#include "sim-dump.h"
+#include "text.h"
+
+struct sim {
+    char *user, *password;
+    char *temporary; /* ephemeral: goes with the sim */
+    char *owner_file;
+    struct os_lock *lock;
+    struct sim_lab *lab;
+    struct fault_rules *faults;
+    struct server *server;
+};
+
+/* ---- the lab's folder ---- */
+
+static char *make_temporary(struct err *err)
+{
+    const char *tmp = getenv("TMPDIR");
+    char *dir = text_printf("%s/hvgpu-sim-XXXXXX", tmp && *tmp ? tmp : "/tmp");
+
+    if (!dir) {
+        err_no_memory(err);
+        return NULL;
+    }
+    if (!mkdtemp(dir)) {
+        err_errno(err, errno, "a temporary folder for the lab");
+        free(dir);
+        return NULL;
+    }
+    return dir;
+}
+
+static bool held_by_another(const char *lab, const char *owner_file, struct err *err)
+{
+    struct err ignored = ERR_INIT;
+    CLEANUP(free_cleanup) char *owner = os_read_file(owner_file, 4096, NULL, &ignored);
+
+    if (err->kind != ERR_CONFLICT)
+        return err_wrap(err, "lab '%s'", lab);
+    err_fail(err, ERR_CONFLICT, 0, "lab '%s' is in use by %s", lab,
+             owner && *owner ? owner : "another program");
+    return err_hint(err,
+                    "end that program, or talk to the hosts it serves (-H http://...)");
+}
+
+/* The lock and the name of who holds it stand beside the folder: they outlive a reset. */
+static bool take_lock(const char *lab, const char *dir, unsigned wait_ms,
+                      char **ret_owner_file, struct os_lock **ret, struct err *err)
+{
+    CLEANUP(free_cleanup) char *lock_file = text_printf("%s.lock", dir);
+    CLEANUP(free_cleanup) char *owner_file = text_printf("%s.owner", dir);
+    CLEANUP(free_cleanup) char *parent = text_ndup(dir, (size_t)(strrchr(dir, '/') - dir));
+
+    if (!lock_file || !owner_file || !parent)
+        return err_no_memory(err);
+    if (!os_make_dirs(parent, err))
+        return false;
+    *ret = os_lock_take(lock_file, wait_ms, err);
+    if (!*ret)
+        return held_by_another(lab, owner_file, err);
+    *ret_owner_file = TAKE(owner_file);
+    return true;
+}
+
+static bool write_owner(struct sim *sim, struct err *err)
+{
+    CLEANUP(free_cleanup)
+    char *text =
+        text_printf("process %ld, which serves %s", (long)getpid(), sim_host_url(sim, 0));
+
+    if (!text)
+        return err_no_memory(err);
+    return os_write_file(sim->owner_file, text, strlen(text), err);
+}
+
+/* ---- who may log on ---- */
+
+static char *random_password(void)
+{
+    static const char letters[] =
+        "abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789";
+    unsigned char bytes[20];
+    char *password = calloc(1, sizeof(bytes) + 1);
+
+    if (!password || !os_random(bytes, sizeof(bytes))) {
+        free(password);
+        return NULL;
+    }
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        password[i] = letters[bytes[i] % (sizeof(letters) - 1)];
+    return password;
+}
+
+static bool set_user(struct sim *sim, const struct sim_options *o, struct err *err)
+{
+    sim->user = text_dup(o->user ? o->user : "admin");
+    sim->password = o->password ? text_dup(o->password) : random_password();
+    return (sim->user && sim->password) || err_no_memory(err);
+}
+
+/* ---- opening ---- */
+
+static bool open_host(struct sim_host *host, void *lab, struct err *err)
+{
+    return sim_host_open(lab, host, err);
+}
+
+static bool save_host(struct sim_host *host, void *lab, struct err *err)
+{
+    return sim_host_save(host, err);
+}
+
+static bool add_faults(struct sim *sim, const char *const *faults, struct err *err)
+{
+    sim->faults = fault_rules_new();
+    if (!sim->faults)
+        return err_no_memory(err);
+    for (size_t i = 0; faults && faults[i]; i++)
+        if (!fault_rules_add(sim->faults, faults[i], err))
+            return false;
+    return true;
+}
+
+static bool open_lab(struct sim *sim, const struct sim_options *o, struct err *err)
+{
+    CLEANUP(free_cleanup) char *dir = NULL;
+    const char *state_dir = o->state_dir;
+
+    if (o->ephemeral) {
+        sim->temporary = make_temporary(err);
+        if (!sim->temporary)
+            return false;
+        state_dir = sim->temporary;
+    }
+    dir = sim_lab_dir(o->lab, state_dir, err);
+    if (!dir || !take_lock(o->lab, dir, o->lock_wait_ms, &sim->owner_file, &sim->lock, err))
+        return false;
+    sim->lab = sim_lab_open(o->lab, state_dir, o->full_size, err);
+    return sim->lab != NULL;
+}
+
+static bool serve(struct sim *sim, const struct sim_options *o, struct err *err)
+{
+    struct server_options options = {
+        .listen = o->listen,
+        .user = sim->user,
+        .password = sim->password,
+        .pull_items = o->pull_items,
+        .faults = sim->faults,
+        .tls_cert = o->tls_cert,
+        .tls_key = o->tls_key,
+        .verbose = o->verbose,
+        .open = open_host,
+        .save = save_host,
+        .user_data = sim->lab,
+    };
+
+    if (sim->lab->host_count == 0)
+        return err_fail(err, ERR_INVALID, 0, "lab '%s' has no host", o->lab);
+    sim->server = server_open(&options, sim->lab->hosts, sim->lab->host_count, err);
+    return sim->server && write_owner(sim, err);
+}
+
+struct sim *sim_open(const struct sim_options *options, struct err *err)
+{
+    CLEANUP(sim_cleanup) struct sim *sim = calloc(1, sizeof(*sim));
+
+    if (!sim) {
+        err_no_memory(err);
+        return NULL;
+    }
+    if (!set_user(sim, options, err) || !add_faults(sim, options->faults, err) ||
+        !open_lab(sim, options, err) || !serve(sim, options, err))
+        return NULL;
+    return TAKE(sim);
+}
+
+void sim_close(struct sim *sim)
+{
+    struct err ignored = ERR_INIT;
+
+    if (!sim)
+        return;
+    server_close(sim->server);
+    sim_lab_close(sim->lab);
+    fault_rules_free(sim->faults);
+    if (sim->owner_file && !os_remove_file(sim->owner_file, &ignored))
+        ignored = ERR_INIT; /* stale, and said to be so by the free lock */
+    os_lock_drop(sim->lock);
+    if (sim->temporary && !os_remove_tree(sim->temporary, &ignored))
+        fprintf(stderr, "hvgpu-sim: '%s' stays behind: %s\n", sim->temporary,
+                ignored.text[0]);
+    if (sim->password)
+        os_wipe(sim->password, strlen(sim->password));
+    free(sim->user);
+    free(sim->password);
+    free(sim->temporary);
+    free(sim->owner_file);
+    free(sim);
+}
+
+size_t sim_host_count(const struct sim *sim)
+{
+    return sim->lab->host_count;
+}
+
+const char *sim_host_name(const struct sim *sim, size_t i)
+{
+    return sim->lab->hosts[i]->name;
+}
+
+const char *sim_host_url(const struct sim *sim, size_t i)
+{
+    return server_url(sim->server, i);
+}
+
+const char *sim_user(const struct sim *sim)
+{
+    return sim->user;
+}
+
+const char *sim_password(const struct sim *sim)
+{
+    return sim->password;
+}
+
+const char *sim_state_path(const struct sim *sim)
+{
+    return sim->lab->dir;
+}
+
+char *sim_dump(struct sim *sim, struct err *err)
+{
+    return sim_dump_lab(sim->lab, err);
+}
+
+bool sim_reset(const char *lab, const char *state_dir, struct err *err)
+{
+    CLEANUP(free_cleanup) char *dir = sim_lab_dir(lab, state_dir, err);
+    CLEANUP(free_cleanup) char *owner_file = NULL;
+    CLEANUP(os_lock_cleanup) struct os_lock *lock = NULL;
+
+    return dir && take_lock(lab, dir, 0, &owner_file, &lock, err) &&
+           (os_remove_tree(dir, err) || err_wrap(err, "resetting lab '%s'", lab));
+}
