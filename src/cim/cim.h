@@ -99,7 +99,8 @@ bool cim_value_add_text(struct cim_value *value, const char *text, struct err *e
     MUST_CHECK;
 /* Appends one element of @value's type; what @datum points to is taken over, also on
  * failure. */
-bool cim_value_take(struct cim_value *value, union cim_datum datum, struct err *err) MUST_CHECK;
+bool cim_value_take(struct cim_value *value, union cim_datum datum, struct err *err)
+    MUST_CHECK;
 /* Element @i as text in the form above (datetime: CIM form). */
 void cim_value_put_text(const struct cim_value *value, size_t i, struct strbuf *to);
 

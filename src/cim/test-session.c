@@ -287,8 +287,7 @@ static unsigned run_until_fault(struct cim_session *session, struct err *err)
 {
     CLEANUP(cim_path_cleanup) struct cim_path *path = cim_path_new("root/x", "Thing");
     CLEANUP(cim_instance_cleanup)
-    struct cim_instance *got = NULL,
-                        *out = NULL, *info = NULL;
+    struct cim_instance *got = NULL, *out = NULL, *info = NULL;
     struct shell_command read = { .line = "dir",
                                   .reads_only = true,
                                   .on_output = keep_output };

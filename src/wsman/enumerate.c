@@ -17,6 +17,7 @@
 #include "names.h"
 #include "text.h"
 #include "wsman-session.h"
+#include "xml.h"
 
 /* Answers without items in a row after which a host is not believed to end ever. */
 enum { MAX_EMPTY_PULLS = 1000 };

@@ -12,6 +12,7 @@
 #include "schema.h"
 #include "text.h"
 #include "wsman-session.h"
+#include "xml.h"
 
 enum {
     DEFAULT_TIMEOUT_MS = 60000,
