@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Differencing VHDX.  Neither QEMU nor libvhdi makes them here, so the tests build one by
+ * hand, from the format's own document: [MS-VHDX] 2.5.1 (states), 2.6.2.6 (locator).
+ */
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "err.h"
+#include "guid-text.h"
+#include "image.h"
+#include "little-endian.h"
+#include "test-tools.h"
+#include "test.h"
+#include "text.h"
+
+enum {
+    MIB = 1 << 20,
+    BLOCK = 2 << 20,
+    DISK = 24 << 20,
+    SECTORS = BLOCK / 512,
+    BAT_AT = 3 << 20,
+    BITMAP_ENTRY = 2048, /* behind as many blocks */
+};
+
+static void patch_number(const char *path, uint64_t at, uint64_t number, size_t len)
+{
+    uint8_t bytes[8];
+
+    store_u64(bytes, number);
+    patch_file(path, at, bytes, len);
+}
+
+/* One key and its value into the locator at @locator, entry @i; *@used: its bytes so far. */
+static void put_pair(uint8_t *locator, unsigned i, const char *key, const char *value,
+                     uint32_t *used)
+{
+    uint8_t *entry = locator + 20 + i * 12;
+    size_t len = 0;
+    uint8_t *wide = text_to_utf16le(key, &len);
+
+    store_u32(entry, *used);
+    store_u16(entry + 8, (uint16_t)len);
+    memcpy(locator + *used, wide, len);
+    *used += (uint32_t)len;
+    free(wide);
+    wide = text_to_utf16le(value, &len);
+    store_u32(entry + 4, *used);
+    store_u16(entry + 10, (uint16_t)len);
+    memcpy(locator + *used, wide, len);
+    *used += (uint32_t)len;
+    free(wide);
+}
+
+/* The DataWriteGuid of the newer header, as the locator writes it. */
+static void linkage_of(const char *path, char ret[40])
+{
+    size_t len = 0;
+    CLEANUP(free_cleanup) uint8_t *bytes = read_whole(path, &len);
+    const uint8_t *a = bytes + 0x10000, *b = bytes + 0x20000;
+    char guid[37];
+
+    guid_to_text((load_u64(a + 8) > load_u64(b + 8) ? a : b) + 32, guid);
+    snprintf(ret, 40, "{%s}", guid);
+}
+
+/* Turns the empty disk @child into one with the parent @name. */
+static void give_parent(const char *child, const char *parent, const char *name)
+{
+    static const uint8_t item[16] = { 0x2D, 0x5F, 0xD3, 0xA8, 0x0B, 0xB3, 0x4D, 0x45,
+                                      0xAB, 0xF7, 0xD3, 0xD8, 0x48, 0x34, 0xAB, 0x0C };
+    static const uint8_t type[16] = { 0xB7, 0xEF, 0x4A, 0xB0, 0x9E, 0xD1, 0x81, 0x4A,
+                                      0xB7, 0x89, 0x25, 0xB8, 0xE9, 0x44, 0x59, 0x13 };
+    uint8_t entry[32] = { 0 }, locator[4096] = { 0 };
+    uint32_t used = 1000;
+    char linkage[40];
+
+    linkage_of(parent, linkage);
+    memcpy(locator, type, 16);
+    store_u16(locator + 18, 3);
+    put_pair(locator, 0, "parent_linkage", linkage, &used);
+    put_pair(locator, 1, "relative_path", name, &used);
+    put_pair(locator, 2, "absolute_win32_path", "C:\\VMs\\parent.vhdx", &used);
+    patch_file(child, 0x218000, locator, sizeof(locator));
+
+    memcpy(entry, item, 16);
+    store_u32(entry + 16, 0x18000);
+    store_u32(entry + 20, sizeof(locator));
+    store_u32(entry + 24, 4);
+    patch_file(child, 0x200020 + 5 * 32, entry, sizeof(entry));
+    patch_number(child, 0x20000A, 6, 2);
+    patch_number(child, 0x210004, 2, 4); /* has a parent */
+}
+
+/* parent.vhdx and child.vhdx in the scratch folder; @model: what the child shows. */
+static bool make_chain(uint8_t *model, const char *parent_name, struct err *err)
+{
+    const char *parent = scratch("parent.vhdx"), *child = scratch("child.vhdx");
+    CLEANUP(disk_cleanup) struct disk *disk = NULL;
+    CLEANUP(free_cleanup) uint8_t *own = malloc(BLOCK), *bitmap = calloc(1, MIB);
+    struct dice dice = { 5 };
+
+    unlink(parent);
+    unlink(child);
+    dice_fill(&dice, model, DISK / 2); /* the rest of the parent is empty */
+    memset(model + DISK / 2, 0, DISK / 2);
+    if (!disk_create_vhdx(parent, DISK, MIB, err))
+        return false;
+    disk = disk_open(parent, DISK_WRITE, err);
+    if (!disk || !disk_write(disk, 0, model, DISK / 2, err) || !disk_commit(disk, err))
+        return false;
+    if (!disk_create_vhdx(child, DISK, BLOCK, err))
+        return false;
+    give_parent(child, parent, parent_name);
+
+    /* Block 0: the parent's.  1: partly own.  2: own.  3: zero.  4: unmapped. */
+    dice_fill(&dice, own, BLOCK);
+    for (unsigned s = 0; s < SECTORS; s++) {
+        bool here = s % 64 < 16 || dice_roll(&dice, 5) == 0;
+
+        bitmap[SECTORS / 8 + s / 8] |= (uint8_t)(here << (s % 8)); /* of block 1 */
+        if (here)
+            memcpy(model + BLOCK + s * 512, own + s * 512, 512);
+    }
+    patch_file(child, 4 * MIB, own, BLOCK);
+    patch_number(child, BAT_AT + 8, 4 * MIB | 7, 8);
+    patch_file(child, 6 * MIB, bitmap, MIB);
+    patch_number(child, BAT_AT + BITMAP_ENTRY * 8, 6 * MIB | 6, 8);
+    dice_fill(&dice, own, BLOCK);
+    memcpy(model + 2 * BLOCK, own, BLOCK);
+    patch_file(child, 7 * MIB, own, BLOCK);
+    patch_number(child, BAT_AT + 16, 7 * MIB | 6, 8);
+    memset(model + 3 * BLOCK, 0, 2 * BLOCK);
+    patch_number(child, BAT_AT + 24, 2, 8);
+    patch_number(child, BAT_AT + 32, 3, 8);
+    return true;
+}
+
+static bool shows(const char *path, const uint8_t *model, struct err *err)
+{
+    CLEANUP(disk_cleanup) struct disk *disk = disk_open(path, DISK_READ, err);
+    CLEANUP(free_cleanup) uint8_t *bytes = malloc(DISK);
+    struct dice dice = { 8 };
+
+    if (!disk || !disk_read(disk, 0, bytes, DISK, err))
+        return false;
+    if (memcmp(bytes, model, DISK) != 0)
+        return err_fail(err, ERR_PROTOCOL, 0, "content differs");
+    for (unsigned i = 0; i < 200; i++) {
+        size_t len = 1 + dice_roll(&dice, 5000);
+        uint64_t at = dice_roll(&dice, DISK - len + 1);
+
+        if (!disk_read(disk, at, bytes, len, err))
+            return false;
+        if (memcmp(bytes, model + at, len) != 0)
+            return err_fail(err, ERR_PROTOCOL, 0, "content differs in a short read");
+    }
+    return true;
+}
+
+TEST(a_child_shows_its_own_sectors_and_the_parents_behind_them)
+{
+    CLEANUP(free_cleanup) uint8_t *model = malloc(DISK);
+    struct err err = ERR_INIT;
+    CLEANUP(disk_cleanup) struct disk *disk = NULL;
+
+    CHECK_OK(make_chain(model, ".\\parent.vhdx", &err));
+    CHECK_OK(shows(scratch("child.vhdx"), model, &err));
+    disk = disk_open(scratch("child.vhdx"), DISK_READ, &err);
+    CHECK_STR_EQ(disk ? disk_format(disk) : NULL, "vhdx-differencing");
+}
+
+TEST(only_the_leaf_is_written)
+{
+    static const uint32_t sizes[] = { 1, 512, 4096, 5000, 40000, 300000, 3 << 20 };
+    CLEANUP(free_cleanup) uint8_t *model = malloc(DISK), *bytes = malloc(4 << 20);
+    struct err err = ERR_INIT;
+    struct dice dice = { 21 };
+
+    CHECK_OK(make_chain(model, ".\\parent.vhdx", &err));
+    copy_file(scratch("parent.vhdx"), scratch("parent.before"));
+    for (unsigned session = 0; session < 4; session++) {
+        CLEANUP(disk_cleanup)
+        struct disk *disk = disk_open(scratch("child.vhdx"), DISK_WRITE, &err);
+        CLEANUP(free_cleanup) uint8_t *next = malloc(DISK);
+
+        CHECK_OK(disk != NULL);
+        memcpy(next, model, DISK);
+        for (unsigned i = 0; disk && i < 25; i++) {
+            size_t len = 1 + dice_roll(&dice, sizes[dice_roll(&dice, ARRAY_LEN(sizes))]);
+            uint64_t at = dice_roll(&dice, DISK - len + 1);
+
+            dice_fill(&dice, bytes, len);
+            if (dice_roll(&dice, 4) == 0)
+                memset(bytes, 0, len);
+            CHECK_OK(disk_write(disk, at, bytes, len, &err));
+            memcpy(next + at, bytes, len);
+        }
+        if (session == 0) /* dropped: as if nothing had been */
+            memcpy(next, model, DISK);
+        else
+            CHECK_OK(disk && disk_commit(disk, &err));
+        disk_close(disk);
+        disk = NULL;
+        memcpy(model, next, DISK);
+        CHECK_OK(shows(scratch("child.vhdx"), model, &err));
+    }
+    CHECK_EQ(shell("cmp %s %s", scratch("parent.vhdx"), scratch("parent.before")), 0);
+}
+
+TEST(a_parent_that_moved_on_or_is_gone_is_refused)
+{
+    CLEANUP(free_cleanup) uint8_t *model = malloc(DISK);
+    CLEANUP(disk_cleanup) struct disk *disk = NULL;
+    struct err err = ERR_INIT;
+
+    CHECK_OK(make_chain(model, ".\\parent.vhdx", &err));
+    disk = disk_open(scratch("parent.vhdx"), DISK_WRITE, &err);
+    CHECK_OK(disk && disk_write(disk, 0, "changed", 7, &err) && disk_commit(disk, &err));
+    disk_close(disk);
+    disk = NULL;
+    CHECK(!disk_open(scratch("child.vhdx"), DISK_READ, &err));
+    CHECK_EQ(err.kind, ERR_CONFLICT);
+    CHECK(err.hint[0]);
+    unlink(scratch("parent.vhdx"));
+    CHECK(!disk_open(scratch("child.vhdx"), DISK_READ, &err));
+    CHECK_EQ(err.kind, ERR_NOT_FOUND);
+    CHECK(strstr(err.text[err.depth - 1], "parent"));
+    CHECK(err.hint[0]);
+}
+
+TEST(a_name_in_an_image_leads_nowhere_but_beside_it)
+{
+    static const char *const names[] = { "..\\..\\..\\etc\\parent.vhdx", "/etc/parent.vhdx",
+                                         "C:\\x\\parent.vhdx", "C:parent.vhdx" };
+    static const char *const bad[] = { "..", "x\\..", "", "dir\\" };
+    CLEANUP(free_cleanup) uint8_t *model = malloc(DISK);
+    struct err err = ERR_INIT;
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        test_case(names[i]);
+        CHECK_OK(make_chain(model, names[i], &err));
+        CHECK_OK(shows(scratch("child.vhdx"), model, &err)); /* the one beside it */
+    }
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        test_case(bad[i]);
+        err = ERR_INIT;
+        CHECK_OK(make_chain(model, bad[i], &err));
+        CHECK(!disk_open(scratch("child.vhdx"), DISK_READ, &err));
+        CHECK_EQ(err.kind, ERR_PROTOCOL);
+    }
+}
+
+TEST(a_disk_that_is_its_own_parent_is_refused)
+{
+    CLEANUP(free_cleanup) uint8_t *model = malloc(DISK);
+    struct err err = ERR_INIT;
+
+    CHECK_OK(make_chain(model, "child.vhdx", &err));
+    CHECK(!disk_open(scratch("child.vhdx"), DISK_READ, &err));
+    CHECK_EQ(err.kind, ERR_UNSUPPORTED);
+    CHECK(!disk_open(scratch("child.vhdx"), DISK_WRITE, &err));
+    CHECK_EQ(err.kind, ERR_CONFLICT); /* the second opening meets the first one's lock */
+}
