@@ -72,6 +72,18 @@ static bool put_value(struct strbuf *to, const struct cim_value *value, struct e
     return true;
 }
 
+/* Objects may have been edited since they were added. */
+static bool check_property(const struct cim_class *class, const struct cim_property *p,
+                           struct err *err)
+{
+    const struct cim_class_property *known = cim_schema_property(class, p->name);
+
+    if (known && known->type == p->value.type && known->is_array == p->value.is_array)
+        return true;
+    return err_fail(err, ERR_INVALID, 0, "%s.%s does not fit the schema", class->name,
+                    p->name);
+}
+
 static bool put_object(struct strbuf *to, struct sim_object *object, struct err *err)
 {
     const struct cim_instance *instance = sim_object_instance(object);
@@ -85,6 +97,8 @@ static bool put_object(struct strbuf *to, struct sim_object *object, struct err 
     for (size_t i = 0; i < instance->count; i++) {
         if (instance->properties[i].value.is_null)
             continue;
+        if (!check_property(sim_object_class(object), &instance->properties[i], err))
+            return false;
         strbuf_puts(to, first ? "" : ",");
         put_json_text(to, instance->properties[i].name);
         strbuf_putc(to, ':');
