@@ -190,8 +190,10 @@ static bool parse_place(const char **at, struct cim_path *path, struct err *err)
             p++;
         if (colon == p)
             return bad_path("has an empty namespace", err);
+        /* Names with one slash between each two. */
         for (const char *c = p; c < colon; c++)
-            if (!is_name_char(*c) && !is_slash(*c))
+            if (!is_name_char(*c) &&
+                !(is_slash(*c) && c > p && is_name_char(c[-1]) && is_name_char(c[1])))
                 return bad_path("has a namespace with odd characters", err);
         path->ns = text_ndup(p, (size_t)(colon - p));
         if (!path->ns)

@@ -320,6 +320,9 @@ TEST(hostile_paths_are_refused)
         "X.A=\"1\";B=\"2\"",
         "\\\\\\\\a:b",
         "X A",
+        "\\\\H\\\\\\H\\root:X",
+        "root//a:X",
+        "root/:X",
     };
     struct err err;
 

@@ -128,6 +128,11 @@ TEST(every_way_hosts_batch_gives_all_items_once)
             { PULLED(CONTEXT("2") "<n:Items/>") },
             { PULLED("<n:Items>" VM("b") "</n:Items><w:EndOfSequence/>") } },
           3 },
+        { "an end marker beside a context",
+          "a;",
+          { { ENUMERATED(
+              CONTEXT("1") "<w:Items>" VM("a") "</w:Items><w:EndOfSequence/>") } },
+          1 },
         { "no end marker, but no context either",
           "a;",
           { { ENUMERATED("<w:Items>" VM("a") "</w:Items>") } },
@@ -233,8 +238,6 @@ TEST(items_that_do_not_fit_are_asked_for_in_smaller_numbers)
 
 TEST(bad_answers_become_errors_of_the_right_kind)
 {
-    static const char long_garbage[] =
-        "<s:Envelope xmlns:s=\"http://www.w3.org/2003/05/soap-envelope\">";
     static const struct {
         const char *name;
         struct fake_answer answer;
@@ -275,11 +278,7 @@ TEST(bad_answers_become_errors_of_the_right_kind)
           ERR_PROTOCOL,
           0,
           NULL },
-        { "an endless answer",
-          { .body = long_garbage, .repeat = 5 << 20 },
-          ERR_PROTOCOL,
-          0,
-          NULL },
+
         { "wrong password", { .status = 401 }, ERR_DENIED, 401, "Basic" },
         { "forbidden",
           { .status = 403, .body = "no", .type = "text/plain" },
@@ -338,6 +337,18 @@ TEST(bad_answers_become_errors_of_the_right_kind)
             CHECK(strstr(err.hint, cases[i].hint));
         CHECK(err.text[0][0] && text_is_utf8(err.text[0], strlen(err.text[0])));
     }
+}
+
+TEST(an_answer_without_end_is_cut_off)
+{
+    static const struct fake_answer script[] = { { .body = "<a>", .repeat = 5 << 20 } };
+    struct err err;
+    size_t requests;
+
+    query_script(script, 1, 5000, &err, &requests);
+    CHECK_EQ(err.kind, ERR_PROTOCOL);
+    CHECK_STR_EQ(err.text[0], "the answer is longer than 4194304 bytes");
+    CHECK_EQ(requests, 1);
 }
 
 TEST(a_lost_connection_repeats_what_only_reads_and_nothing_else)
@@ -400,6 +411,27 @@ TEST(an_invoke_whose_answer_is_lost_is_never_sent_again)
     CHECK(!cim_invoke(session, path, "M", NULL, &out, &err));
     CHECK_EQ(err.kind, ERR_UNREACHABLE);
     CHECK_EQ(fake_server_requests(server), 2);
+    cim_release(session);
+    fake_server_stop(server);
+}
+
+TEST(a_change_on_a_new_connection_is_not_repeated_either)
+{
+    static const struct fake_answer script[] = {
+        { .drop = true },
+        { ENV("<p:M_OUTPUT xmlns:p=\"" V2
+              "X\"><p:ReturnValue>0</p:ReturnValue></p:M_OUTPUT>") },
+    };
+    struct fake_server *server = fake_server_start(script, 2);
+    struct cim_session *session = connect_with(server, 5000);
+    CLEANUP(cim_path_cleanup)
+    struct cim_path *path = cim_path_new("root/virtualization/v2", "X");
+    struct cim_instance *out = NULL;
+    struct err err = ERR_INIT;
+
+    CHECK(!cim_invoke(session, path, "M", NULL, &out, &err));
+    CHECK_EQ(err.kind, ERR_UNREACHABLE);
+    CHECK_EQ(fake_server_requests(server), 1);
     cim_release(session);
     fake_server_stop(server);
 }
