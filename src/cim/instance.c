@@ -38,9 +38,13 @@ void cim_instance_free(struct cim_instance *instance)
 
 static struct cim_property *find(const struct cim_instance *instance, const char *name)
 {
-    for (size_t i = 0; i < instance->count; i++)
-        if (text_ieq(instance->properties[i].name, name))
+    for (size_t i = 0; i < instance->count; i++) {
+        const char *other = instance->properties[i].name;
+
+        /* Most names differ in their first letter already, whatever its case. */
+        if ((other[0] | 0x20) == (name[0] | 0x20) && text_ieq(other, name))
             return &instance->properties[i];
+    }
     return NULL;
 }
 
