@@ -1,427 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Lab files: YAML text to struct lab_description.
- *
- * libyaml gives a tree of nodes; each kind of mapping has a table of its keys, so that a
- * wrong key, a wrong type or a number out of range is one error with its line.  Aliases
- * may make the tree a graph, even with circles: the walk follows the tables, which are
- * not recursive, and all that is built is bounded (LAB_..._MAX, LAB_MEMORY_MAX).
+ * Lab files: what stands in them, key by key.  docs/man/hvgpu-lab.5 tells users.
  */
-#include "lab.h"
-
 #include <stdlib.h>
 #include <string.h>
 
-#include <yaml.h>
-
-#include "err.h"
+#include "lab-yaml.h"
 #include "text.h"
-
-enum { LAB_BLOCK = 64 << 10, LAB_MEMORY_MAX = 256 << 20 };
-
-struct lab_block {
-    struct lab_block *next;
-    size_t used, size;
-    max_align_t bytes[];
-};
-
-struct reader {
-    yaml_document_t *document;
-    const char *file;
-    struct lab_description *lab;
-    size_t memory;
-    unsigned number;                 /* N of fleet:N */
-    unsigned host_no, gpu_no, vm_no; /* 1-based; for {host}, {gpu}, {vm} */
-    struct lab_host *host;           /* being read */
-    unsigned next_gpu;               /* for "next" */
-    struct err *err;
-};
-
-/* ---- memory, errors ---- */
-
-static void *take(struct reader *r, size_t size)
-{
-    struct lab_block *block = r->lab->blocks;
-    void *ret;
-
-    size = (size + sizeof(max_align_t) - 1) / sizeof(max_align_t) * sizeof(max_align_t);
-    if (size > LAB_MEMORY_MAX - r->memory) {
-        err_fail(r->err, ERR_INVALID, 0, "%s: the lab is too large", r->file);
-        return NULL;
-    }
-    if (!block || size > block->size - block->used) {
-        size_t room = size > LAB_BLOCK ? size : LAB_BLOCK;
-
-        block = calloc(1, sizeof(*block) + room);
-        if (!block) {
-            err_no_memory(r->err);
-            return NULL;
-        }
-        block->size = room;
-        block->next = r->lab->blocks;
-        r->lab->blocks = block;
-    }
-    ret = (char *)block->bytes + block->used;
-    block->used += size;
-    r->memory += size;
-    return ret;
-}
-
-static char *take_text(struct reader *r, const char *text)
-{
-    char *ret = take(r, strlen(text) + 1);
-
-    if (ret)
-        strcpy(ret, text);
-    return ret;
-}
-
-#define fail_at(r, node, fmt, ...)                                \
-    err_fail((r)->err, ERR_INVALID, 0, "%s:%zu: " fmt, (r)->file, \
-             (node)->start_mark.line + 1 __VA_OPT__(, ) __VA_ARGS__)
-
-static yaml_node_t *node_at(struct reader *r, int index)
-{
-    return yaml_document_get_node(r->document, index);
-}
-
-/* ---- texts and numbers ---- */
-
-/* The node's text as it stands; NULL with an error. */
-static const char *scalar(struct reader *r, yaml_node_t *node)
-{
-    const char *text;
-
-    if (node->type != YAML_SCALAR_NODE) {
-        fail_at(r, node, "a text or number is expected here");
-        return NULL;
-    }
-    text = (const char *)node->data.scalar.value;
-    if (strlen(text) != node->data.scalar.length ||
-        node->data.scalar.length > LAB_TEXT_MAX) {
-        fail_at(r, node, "this text is too long or holds a NUL");
-        return NULL;
-    }
-    for (const char *c = text; *c; c++)
-        if ((unsigned char)*c < 0x20 || *c == 0x7f) {
-            fail_at(r, node, "this text holds a control character");
-            return NULL;
-        }
-    return text;
-}
-
-/* Fills in {host} and {vm} (three digits) and {gpu}. */
-static char *expand(struct reader *r, yaml_node_t *node)
-{
-    const struct {
-        const char *name;
-        unsigned number, width;
-    } words[] = {
-        { "{host}", r->host_no, 3 },
-        { "{vm}", r->vm_no, 3 },
-        { "{gpu}", r->gpu_no, 1 },
-    };
-    const char *text = scalar(r, node);
-    char buf[LAB_TEXT_MAX + 32];
-    size_t len = 0;
-
-    if (!text)
-        return NULL;
-    while (*text) {
-        bool found = false;
-
-        for (size_t i = 0; i < ARRAY_LEN(words); i++)
-            if (strncmp(text, words[i].name, strlen(words[i].name)) == 0) {
-                if (!words[i].number) {
-                    fail_at(r, node, "%s has no number here", words[i].name);
-                    return NULL;
-                }
-                len += (size_t)snprintf(buf + len, 16, "%0*u", (int)words[i].width,
-                                        words[i].number);
-                text += strlen(words[i].name);
-                found = true;
-            }
-        if (!found)
-            buf[len++] = *text++;
-        if (len > LAB_TEXT_MAX) {
-            fail_at(r, node, "this text is too long");
-            return NULL;
-        }
-    }
-    buf[len] = 0;
-    return take_text(r, buf);
-}
-
-/* "64 GiB", "512 MiB", "4096" (bytes). */
-static bool read_size(struct reader *r, yaml_node_t *node, uint64_t *ret)
-{
-    static const struct {
-        const char *name;
-        unsigned shift;
-    } units[] = { { "KiB", 10 }, { "MiB", 20 }, { "GiB", 30 }, { "TiB", 40 } };
-    const char *text = scalar(r, node);
-    char digits[24];
-    unsigned shift = 0;
-    uint64_t value;
-    size_t len;
-
-    if (!text)
-        return false;
-    len = strspn(text, "0123456789");
-    if (len && len < sizeof(digits)) {
-        const char *unit = text + len + strspn(text + len, " ");
-
-        memcpy(digits, text, len);
-        digits[len] = 0;
-        for (size_t i = 0; i < ARRAY_LEN(units); i++)
-            if (strcmp(unit, units[i].name) == 0)
-                shift = units[i].shift;
-        if ((shift || !*unit) && text_to_u64(digits, 10, &value) &&
-            value <= UINT64_MAX >> shift) {
-            *ret = value << shift;
-            return true;
-        }
-    }
-    return fail_at(r, node, "'%s' is no size; write '64 GiB', '512 MiB' or bytes", text);
-}
-
-static bool read_number(struct reader *r, yaml_node_t *node, uint64_t min, uint64_t max,
-                        uint64_t *ret)
-{
-    const char *text = scalar(r, node);
-    uint64_t value;
-
-    if (!text)
-        return false;
-    if (!text_to_u64(text, 0, &value) || value < min || value > max)
-        return fail_at(r, node, "'%s' is no number from %llu to %llu", text,
-                       (unsigned long long)min, (unsigned long long)max);
-    *ret = value;
-    return true;
-}
-
-static bool read_bool(struct reader *r, yaml_node_t *node, bool *ret)
-{
-    const char *text = scalar(r, node);
-
-    if (!text)
-        return false;
-    if (strcmp(text, "true") != 0 && strcmp(text, "false") != 0)
-        return fail_at(r, node, "'%s' is neither 'true' nor 'false'", text);
-    *ret = text[0] == 't';
-    return true;
-}
-
-struct word {
-    const char *name;
-    int value;
-};
-
-/* @words ends with a NULL name. */
-static bool read_word(struct reader *r, yaml_node_t *node, const struct word *words,
-                      int *ret)
-{
-    const char *text = scalar(r, node);
-    char known[160] = "";
-
-    if (!text)
-        return false;
-    for (const struct word *w = words; w->name; w++) {
-        if (strcmp(text, w->name) == 0) {
-            *ret = w->value;
-            return true;
-        }
-        snprintf(known + strlen(known), sizeof(known) - strlen(known), "%s%s",
-                 *known ? ", " : "", w->name);
-    }
-    return fail_at(r, node, "'%s' is none of: %s", text, known);
-}
-
-/* ---- mappings and lists by table ---- */
-
-enum kind {
-    TEXT,     /* char * */
-    UNSIGNED, /* unsigned */
-    U16,
-    U32,
-    U64,
-    INT,
-    SIZE_BYTES, /* uint64_t, bytes */
-    SIZE_MB,    /* uint64_t, MiB */
-    BOOL,
-    WORD, /* int or enum */
-    OTHER,
-};
-
-struct key {
-    const char *name;
-    enum kind kind;
-    size_t offset;
-    uint64_t min, max;
-    const struct word *words;
-    bool (*read)(struct reader *r, yaml_node_t *node, void *target);
-    bool required;
-};
-
-static bool read_key(struct reader *r, const struct key *key, yaml_node_t *node,
-                     void *target)
-{
-    void *to = (char *)target + key->offset;
-    uint64_t number = 0;
-
-    switch (key->kind) {
-    case TEXT:
-        return (*(char **)to = expand(r, node)) != NULL;
-    case BOOL:
-        return read_bool(r, node, to);
-    case WORD:
-        return read_word(r, node, key->words, to);
-    case OTHER:
-        return key->read(r, node, to);
-    case SIZE_BYTES:
-    case SIZE_MB:
-        if (!read_size(r, node, &number))
-            return false;
-        if (key->kind == SIZE_MB && number & 0xfffff)
-            return fail_at(r, node, "this size must be whole MiB");
-        if (key->kind == SIZE_MB)
-            number >>= 20;
-        if (number < key->min || number > key->max)
-            return fail_at(r, node, "'%s' is out of range", key->name);
-        *(uint64_t *)to = number;
-        return true;
-    case UNSIGNED:
-    case U16:
-    case U32:
-    case U64:
-    case INT:
-        if (!read_number(r, node, key->min, key->max, &number))
-            return false;
-        if (key->kind == U64)
-            *(uint64_t *)to = number;
-        else if (key->kind == U16)
-            *(uint16_t *)to = (uint16_t)number;
-        else if (key->kind == INT)
-            *(int *)to = (int)number;
-        else
-            *(uint32_t *)to = (uint32_t)number;
-        return true;
-    }
-    return false;
-}
-
-/* @what: "a host", for errors.  "count" is the business of read_list(). */
-static bool read_map(struct reader *r, yaml_node_t *node, const char *what,
-                     const struct key *keys, size_t key_count, void *target)
-{
-    uint64_t seen = 0;
-
-    if (node->type != YAML_MAPPING_NODE)
-        return fail_at(r, node, "%s is a list of 'key: value' lines", what);
-    for (yaml_node_pair_t *pair = node->data.mapping.pairs.start;
-         pair < node->data.mapping.pairs.top; pair++) {
-        yaml_node_t *name_node = node_at(r, pair->key);
-        const char *name = scalar(r, name_node);
-        size_t i;
-
-        if (!name)
-            return false;
-        if (strcmp(name, "count") == 0)
-            continue;
-        for (i = 0; i < key_count && strcmp(name, keys[i].name) != 0; i++)
-            ;
-        if (i == key_count)
-            return fail_at(r, name_node, "%s has no key '%s'", what, name);
-        if (seen & (UINT64_C(1) << i))
-            return fail_at(r, name_node, "'%s' is given twice", name);
-        seen |= UINT64_C(1) << i;
-        if (!read_key(r, &keys[i], node_at(r, pair->value), target))
-            return false;
-    }
-    for (size_t i = 0; i < key_count; i++)
-        if (keys[i].required && !(seen & (UINT64_C(1) << i)))
-            return fail_at(r, node, "%s needs '%s'", what, keys[i].name);
-    return true;
-}
-
-/* How often an entry stands: its "count", 1 without. */
-static bool entry_count(struct reader *r, yaml_node_t *node, size_t max, size_t *ret)
-{
-    *ret = 1;
-    if (node->type != YAML_MAPPING_NODE)
-        return true;
-    for (yaml_node_pair_t *pair = node->data.mapping.pairs.start;
-         pair < node->data.mapping.pairs.top; pair++) {
-        yaml_node_t *key = node_at(r, pair->key), *value = node_at(r, pair->value);
-        const char *text;
-        uint64_t count;
-
-        if (key->type != YAML_SCALAR_NODE ||
-            strcmp((const char *)key->data.scalar.value, "count") != 0)
-            continue;
-        text = scalar(r, value);
-        if (!text)
-            return false;
-        if (strcmp(text, "N") == 0) {
-            if (!r->number)
-                return fail_at(r, value, "this lab needs a number: write LAB:N");
-            if (r->number > max)
-                return fail_at(r, value, "at most %zu are possible", max);
-            *ret = r->number;
-            return true;
-        }
-        if (!read_number(r, value, 0, max, &count))
-            return false;
-        *ret = (size_t)count;
-    }
-    return true;
-}
-
-/* Reads a list of entries, repeating those with a count.  @read_one fills a zeroed
- * element; @counter (may be NULL) tells it the element's number within its entry. */
-static bool read_list(struct reader *r, yaml_node_t *node, const char *what, size_t size,
-                      size_t max, unsigned *counter,
-                      bool (*read_one)(struct reader *r, yaml_node_t *node, void *element),
-                      void *ret_list, size_t *ret_count)
-{
-    size_t total = 0, done = 0;
-    char *list;
-
-    if (node->type != YAML_SEQUENCE_NODE)
-        return fail_at(r, node, "'%s' is a list: lines that begin with '-'", what);
-    for (yaml_node_item_t *item = node->data.sequence.items.start;
-         item < node->data.sequence.items.top; item++) {
-        size_t count;
-
-        if (!entry_count(r, node_at(r, *item), max, &count))
-            return false;
-        total += count;
-        if (total > max)
-            return fail_at(r, node_at(r, *item), "more than %zu %s", max, what);
-    }
-    list = take(r, total * size + 1);
-    if (!list)
-        return false;
-    for (yaml_node_item_t *item = node->data.sequence.items.start;
-         item < node->data.sequence.items.top; item++) {
-        yaml_node_t *entry = node_at(r, *item);
-        size_t count;
-
-        if (!entry_count(r, entry, max, &count))
-            return false;
-        for (size_t i = 0; i < count; i++) {
-            if (counter)
-                *counter = (unsigned)i + 1;
-            if (!read_one(r, entry, list + done++ * size))
-                return false;
-        }
-    }
-    if (counter)
-        *counter = 0;
-    *(void **)ret_list = list;
-    *ret_count = total;
-    return true;
-}
 
 /* ---- GPUs ---- */
 
@@ -445,7 +30,7 @@ static bool read_counts(struct reader *r, yaml_node_t *node, void *target)
 
         if (gpu->valid_count_count == LAB_COUNT_MAX)
             return fail_at(r, node, "more than %d partition counts", LAB_COUNT_MAX);
-        if (!read_number(r, node_at(r, *item), 1, UINT16_MAX, &number))
+        if (!lab_number(r, lab_node(r, *item), 1, UINT16_MAX, &number))
             return false;
         gpu->valid_counts[gpu->valid_count_count++] = (uint16_t)number;
     }
@@ -467,7 +52,7 @@ static bool read_driver(struct reader *r, yaml_node_t *node, void *target)
     };
     struct gpu_entry *entry = target;
 
-    if (!read_map(r, node, "a driver", keys, ARRAY_LEN(keys), entry))
+    if (!lab_map(r, node, "a driver", keys, ARRAY_LEN(keys), entry))
         return false;
     entry->device.driver = (enum sim_driver)entry->driver_kind;
     return true;
@@ -488,7 +73,7 @@ static bool read_pci(struct reader *r, yaml_node_t *node, void *target)
         { "link_width", INT, offsetof(struct sim_pci, link_width), 0, 32 },
     };
 
-    return read_map(r, node, "'pci'", keys, ARRAY_LEN(keys), target);
+    return lab_map(r, node, "'pci'", keys, ARRAY_LEN(keys), target);
 }
 
 struct bar_entry {
@@ -509,7 +94,7 @@ static bool read_bar(struct reader *r, yaml_node_t *node, void *target)
     struct bar_entry *bar = target;
 
     bar->width = 32;
-    if (!read_map(r, node, "a BAR", keys, ARRAY_LEN(keys), bar))
+    if (!lab_map(r, node, "a BAR", keys, ARRAY_LEN(keys), bar))
         return false;
     if (bar->size_bytes & (bar->size_bytes - 1))
         return fail_at(r, node, "the size of a BAR is a power of two");
@@ -524,8 +109,8 @@ static bool read_bars(struct reader *r, yaml_node_t *node, void *target)
     struct bar_entry *bars;
     size_t count;
 
-    if (!read_list(r, node, "bars", sizeof(*bars), SIM_RANGE_MAX, NULL, read_bar, &bars,
-                   &count))
+    if (!lab_list(r, node, "bars", sizeof(*bars), SIM_RANGE_MAX, NULL, read_bar, &bars,
+                  &count))
         return false;
     for (size_t i = 0; i < count; i++)
         device->ranges[i] = (struct sim_range){ .start = bars[i].base,
@@ -568,7 +153,7 @@ static bool read_gpu(struct reader *r, yaml_node_t *node, void *target)
     size_t i;
 
     entry->device.pci = SIM_PCI_EXPRESS_ENDPOINT;
-    if (!read_map(r, node, "a GPU", keys, ARRAY_LEN(keys), entry))
+    if (!lab_map(r, node, "a GPU", keys, ARRAY_LEN(keys), entry))
         return false;
     gpu->mode = (enum lab_gpu_mode)entry->mode;
     gpu->interface_path = "";
@@ -582,14 +167,14 @@ static bool read_gpu(struct reader *r, yaml_node_t *node, void *target)
     /* The interface path of the GPU partitioning class, as Msvm_PartitionableGpu.Name
      * shows it (measured: Justsenger/HyperV-WMI-Documentation, gpu_partition). */
     {
-        char *copy = take_text(r, entry->device.instance_id), *path;
+        char *copy = lab_take_text(r, entry->device.instance_id), *path;
 
         if (!copy)
             return false;
         for (char *c = copy; *c; c++)
             if (*c == '\\')
                 *c = '#';
-        path = take(r, strlen(copy) + 64);
+        path = lab_take(r, strlen(copy) + 64);
         if (!path)
             return false;
         sprintf(path, "\\\\?\\%s#{064092b3-625e-43bf-9eb5-dc845897dd59}%s", copy,
@@ -637,11 +222,11 @@ static bool read_gpus(struct reader *r, yaml_node_t *node, void *target)
     struct gpu_entry *entries;
     size_t count;
 
-    if (!read_list(r, node, "gpus", sizeof(*entries), LAB_GPU_MAX, &r->gpu_no, read_gpu,
-                   &entries, &count))
+    if (!lab_list(r, node, "gpus", sizeof(*entries), LAB_GPU_MAX, &r->gpu_no, read_gpu,
+                  &entries, &count))
         return false;
-    host->gpus = take(r, count * sizeof(*host->gpus) + 1);
-    host->machine.devices = take(r, count * sizeof(*host->machine.devices) + 1);
+    host->gpus = lab_take(r, count * sizeof(*host->gpus) + 1);
+    host->machine.devices = lab_take(r, count * sizeof(*host->machine.devices) + 1);
     if (!host->gpus || !host->machine.devices)
         return false;
     for (size_t i = 0; i < count; i++) {
@@ -688,14 +273,14 @@ static bool read_problems(struct reader *r, yaml_node_t *node, void *target)
     int value;
 
     if (node->type != YAML_SEQUENCE_NODE) {
-        if (!read_word(r, node, words, &value))
+        if (!lab_word(r, node, words, &value))
             return false;
         *problems |= (unsigned)value;
         return true;
     }
     for (yaml_node_item_t *item = node->data.sequence.items.start;
          item < node->data.sequence.items.top; item++) {
-        if (!read_word(r, node_at(r, *item), words, &value))
+        if (!lab_word(r, lab_node(r, *item), words, &value))
             return false;
         *problems |= (unsigned)value;
     }
@@ -723,7 +308,7 @@ static bool read_disk(struct reader *r, yaml_node_t *node, void *target)
     struct disk_entry *entry = target;
     const char *path;
 
-    if (!read_map(r, node, "a disk", keys, ARRAY_LEN(keys), entry))
+    if (!lab_map(r, node, "a disk", keys, ARRAY_LEN(keys), entry))
         return false;
     entry->disk.content = (enum sim_disk_content)entry->content;
     path = entry->disk.path;
@@ -740,10 +325,10 @@ static bool read_disks(struct reader *r, yaml_node_t *node, void *target)
     struct disk_entry *disks;
     size_t count;
 
-    if (!read_list(r, node, "disks", sizeof(*disks), LAB_DISK_MAX, NULL, read_disk, &disks,
-                   &count))
+    if (!lab_list(r, node, "disks", sizeof(*disks), LAB_DISK_MAX, NULL, read_disk, &disks,
+                  &count))
         return false;
-    entry->disks = take(r, count * sizeof(*entry->disks) + 1);
+    entry->disks = lab_take(r, count * sizeof(*entry->disks) + 1);
     if (!entry->disks)
         return false;
     for (size_t i = 0; i < count; i++)
@@ -756,7 +341,7 @@ static bool read_disks(struct reader *r, yaml_node_t *node, void *target)
 static bool read_adapter(struct reader *r, yaml_node_t *node, void *target)
 {
     struct lab_adapter *adapter = target;
-    const char *text = scalar(r, node);
+    const char *text = lab_scalar(r, node);
     size_t gpu_count = r->host->gpu_count;
     uint64_t number = 0;
 
@@ -796,23 +381,23 @@ static bool read_adapters(struct reader *r, yaml_node_t *node, void *target)
 {
     struct lab_vm *vm = target;
 
-    return read_list(r, node, "adapters", sizeof(*vm->adapters), LAB_ADAPTER_MAX, NULL,
-                     read_adapter, &vm->adapters, &vm->adapter_count);
+    return lab_list(r, node, "adapters", sizeof(*vm->adapters), LAB_ADAPTER_MAX, NULL,
+                    read_adapter, &vm->adapters, &vm->adapter_count);
 }
 
 static bool read_snapshot(struct reader *r, yaml_node_t *node, void *target)
 {
     struct lab_snapshot *snapshot = target;
 
-    return (snapshot->name = expand(r, node)) != NULL;
+    return (snapshot->name = lab_text(r, node)) != NULL;
 }
 
 static bool read_snapshots(struct reader *r, yaml_node_t *node, void *target)
 {
     struct lab_vm *vm = target;
 
-    return read_list(r, node, "snapshots", sizeof(*vm->snapshots), LAB_SNAPSHOT_MAX, NULL,
-                     read_snapshot, &vm->snapshots, &vm->snapshot_count);
+    return lab_list(r, node, "snapshots", sizeof(*vm->snapshots), LAB_SNAPSHOT_MAX, NULL,
+                    read_snapshot, &vm->snapshots, &vm->snapshot_count);
 }
 
 /* Highest configuration version a host of this build makes (MicrosoftDocs via
@@ -893,7 +478,7 @@ static bool read_vm(struct reader *r, yaml_node_t *node, void *target)
         .stop_action = 3,
     };
     vm->version = default_version(r->host->build);
-    if (!read_map(r, node, "a VM", keys, ARRAY_LEN(keys), entry))
+    if (!lab_map(r, node, "a VM", keys, ARRAY_LEN(keys), entry))
         return false;
     vm->state = (enum lab_vm_state)entry->state;
     vm->checkpoint_type = (uint16_t)entry->checkpoints;
@@ -929,19 +514,40 @@ static bool read_vm(struct reader *r, yaml_node_t *node, void *target)
     return true;
 }
 
+static int by_path(const void *a, const void *b)
+{
+    return text_casecmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static bool check_disk_paths(struct reader *r, yaml_node_t *node,
+                             const struct sim_machine *machine)
+{
+    const char **paths = lab_take(r, machine->disk_count * sizeof(*paths) + 1);
+
+    if (!paths)
+        return false;
+    for (size_t i = 0; i < machine->disk_count; i++)
+        paths[i] = machine->disks[i].path;
+    qsort(paths, machine->disk_count, sizeof(*paths), by_path);
+    for (size_t i = 1; i < machine->disk_count; i++)
+        if (text_ieq(paths[i - 1], paths[i]))
+            return fail_at(r, node, "two disks have the path '%s'", paths[i]);
+    return true;
+}
+
 static bool read_vms(struct reader *r, yaml_node_t *node, void *target)
 {
     struct lab_host *host = target;
     struct vm_entry *entries;
     size_t count, disk_count = 0, done = 0;
 
-    if (!read_list(r, node, "vms", sizeof(*entries), LAB_VM_MAX, &r->vm_no, read_vm,
-                   &entries, &count))
+    if (!lab_list(r, node, "vms", sizeof(*entries), LAB_VM_MAX, &r->vm_no, read_vm,
+                  &entries, &count))
         return false;
     for (size_t i = 0; i < count; i++)
         disk_count += entries[i].vm.disk_count;
-    host->vms = take(r, count * sizeof(*host->vms) + 1);
-    host->machine.disks = take(r, disk_count * sizeof(*host->machine.disks) + 1);
+    host->vms = lab_take(r, count * sizeof(*host->vms) + 1);
+    host->machine.disks = lab_take(r, disk_count * sizeof(*host->machine.disks) + 1);
     if (!host->vms || !host->machine.disks)
         return false;
     for (size_t i = 0; i < count; i++) {
@@ -952,16 +558,12 @@ static bool read_vms(struct reader *r, yaml_node_t *node, void *target)
         host->vms[i].first_disk = done;
         for (size_t j = 0; j < entries[i].vm.disk_count; j++) {
             entries[i].disks[j].vm_id = host->vms[i].id;
-            for (size_t k = 0; k < done; k++)
-                if (text_ieq(host->machine.disks[k].path, entries[i].disks[j].path))
-                    return fail_at(r, node, "two disks have the path '%s'",
-                                   entries[i].disks[j].path);
             host->machine.disks[done++] = entries[i].disks[j];
         }
     }
     host->vm_count = count;
     host->machine.disk_count = disk_count;
-    return true;
+    return check_disk_paths(r, node, &host->machine);
 }
 
 /* ---- hosts ---- */
@@ -976,7 +578,7 @@ static bool read_registry_value(struct reader *r, yaml_node_t *node, void *targe
     };
     struct sim_registry_value *value = target;
 
-    if (!read_map(r, node, "a registry value", keys, ARRAY_LEN(keys), value))
+    if (!lab_map(r, node, "a registry value", keys, ARRAY_LEN(keys), value))
         return false;
     if (!text_istarts(value->key, "HKLM\\"))
         return fail_at(r, node, "'%s' does not begin with HKLM\\", value->key);
@@ -987,9 +589,8 @@ static bool read_registry(struct reader *r, yaml_node_t *node, void *target)
 {
     struct sim_machine *machine = target;
 
-    return read_list(r, node, "registry", sizeof(*machine->registry), LAB_REGISTRY_MAX,
-                     NULL, read_registry_value, &machine->registry,
-                     &machine->registry_count);
+    return lab_list(r, node, "registry", sizeof(*machine->registry), LAB_REGISTRY_MAX, NULL,
+                    read_registry_value, &machine->registry, &machine->registry_count);
 }
 
 static bool read_host(struct reader *r, yaml_node_t *node, void *target)
@@ -1026,7 +627,7 @@ static bool read_host(struct reader *r, yaml_node_t *node, void *target)
     host->machine.logical_processors = 16;
     r->host = host;
     r->next_gpu = 0;
-    if (!read_map(r, node, "a host", keys, ARRAY_LEN(keys), host))
+    if (!lab_map(r, node, "a host", keys, ARRAY_LEN(keys), host))
         return false;
 
     /* What may be a folder here and a computer name there (NetBIOS: 15 letters). */
@@ -1050,10 +651,10 @@ static bool read_hosts(struct reader *r, yaml_node_t *node, void *target)
     struct lab_description *lab = target;
     const char **names;
 
-    if (!read_list(r, node, "hosts", sizeof(*lab->hosts), LAB_HOST_MAX, &r->host_no,
-                   read_host, &lab->hosts, &lab->host_count))
+    if (!lab_list(r, node, "hosts", sizeof(*lab->hosts), LAB_HOST_MAX, &r->host_no,
+                  read_host, &lab->hosts, &lab->host_count))
         return false;
-    names = take(r, lab->host_count * sizeof(*names) + 1);
+    names = lab_take(r, lab->host_count * sizeof(*names) + 1);
     if (!names)
         return false;
     for (size_t i = 0; i < lab->host_count; i++)
@@ -1109,7 +710,7 @@ struct lab_description *lab_parse(const char *text, size_t len, const char *file
     root = yaml_document_get_root_node(&document);
     if (!root)
         err_fail(err, ERR_INVALID, 0, "%s: the file is empty", file);
-    else if (read_map(&r, root, "a lab", keys, ARRAY_LEN(keys), lab)) {
+    else if (lab_map(&r, root, "a lab", keys, ARRAY_LEN(keys), lab)) {
         if (!lab->host_count)
             fail_at(&r, root, "the lab has no hosts");
         else {
@@ -1126,10 +727,7 @@ void lab_description_free(struct lab_description *lab)
 {
     if (!lab)
         return;
-    for (struct lab_block *block = lab->blocks, *next; block; block = next) {
-        next = block->next;
-        free(block);
-    }
+    lab_blocks_free(lab->blocks);
     free(lab);
 }
 
