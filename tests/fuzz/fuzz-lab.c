@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Lab files: what is read is within its bounds and refers only to what is there. */
+
+#include "err.h"
+#include "fuzz.h"
+#include "lab.h"
+#include "text.h"
+
+static void check_host(const struct lab_host *host)
+{
+    MUST(host->gpu_count <= LAB_GPU_MAX && host->gpu_count == host->machine.device_count);
+    for (size_t i = 0; i < host->gpu_count; i++) {
+        const struct lab_gpu *gpu = &host->gpus[i];
+
+        MUST(host->machine.devices[i].range_count <= SIM_RANGE_MAX);
+        MUST(gpu->mode == LAB_GPU_NONE || gpu->partition_count > 0);
+    }
+    for (size_t i = 0; i < host->vm_count; i++) {
+        const struct lab_vm *vm = &host->vms[i];
+
+        MUST(text_is_guid(vm->id) && *vm->name);
+        MUST(vm->first_disk + vm->disk_count <= host->machine.disk_count);
+        for (size_t j = 0; j < vm->adapter_count; j++)
+            MUST(vm->adapters[j].gpu < (int)host->gpu_count);
+    }
+    for (size_t i = 0; i < host->machine.disk_count; i++)
+        MUST(!strstr(host->machine.disks[i].path, ".."));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    char *text = fuzz_text(data, size);
+    struct err err = ERR_INIT;
+    struct lab_description *lab = lab_parse(text, size, "fuzz.yaml", 2, &err);
+
+    free(text);
+    if (!lab) {
+        MUST(err.kind == ERR_INVALID);
+        return 0;
+    }
+    MUST(lab->host_count > 0 && lab->host_count <= LAB_HOST_MAX);
+    for (size_t i = 0; i < lab->host_count; i++) {
+        MUST(strlen(lab->hosts[i].name) <= 15 && !strpbrk(lab->hosts[i].name, "./\\"));
+        check_host(&lab->hosts[i]);
+    }
+    lab_description_free(lab);
+    return 0;
+}
