@@ -67,8 +67,12 @@ static enum auth_result check_basic(const struct auth_users *users, const char *
     bool ok = false;
 
     if (colon) {
+        bool is_user, is_password;
+
         *colon = '\0';
-        ok = text_ieq(pair, users->user) & same_secret(colon + 1, users->password);
+        is_user = text_ieq(pair, users->user);
+        is_password = same_secret(colon + 1, users->password);
+        ok = is_user && is_password;
     }
     if (pair) {
         if (colon)

@@ -354,9 +354,9 @@ static bool parse_columns(struct parser *p, struct wql_query *q)
         if (!grown)
             return err_no_memory(p->err);
         q->columns = grown;
-        if (!take_name(p, &q->columns[q->column_count]))
+        grown[q->column_count++] = NULL;
+        if (!take_name(p, &grown[q->column_count - 1]))
             return false;
-        q->column_count++;
     } while (is_sign(p, ","));
     return true;
 }
