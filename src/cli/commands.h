@@ -9,3 +9,4 @@ extern const struct command cmd_gpu_list;
 extern const struct command cmd_gpu_show;
 extern const struct command cmd_vm_list;
 extern const struct command cmd_vm_show;
+extern const struct command cmd_driver_inf;
