@@ -51,7 +51,7 @@ static const struct {
       "check that the host is up and reachable; raise the time limit if it is only slow" },
     { CURLE_PEER_FAILED_VERIFICATION, ERR_UNREACHABLE,
       "the host's certificate is not trusted",
-      "give its issuer with --ca-file, and use the name the certificate was made for" },
+      "give its issuer with --ca, and use the name the certificate was made for" },
     { CURLE_SSL_CONNECT_ERROR, ERR_UNREACHABLE, "no TLS connection",
       "check that this port speaks https: 5986 does, 5985 does not" },
     { CURLE_SSL_CACERT_BADFILE, ERR_INVALID, "the CA file cannot be read", NULL },
