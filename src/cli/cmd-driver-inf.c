@@ -127,33 +127,29 @@ static json_t *install_to_json(const struct inf_install *install)
 /* ---- the reading, confined ---- */
 
 /* Only drivers of display adapters are hvgpu's business; an extension INF adds to one. */
-static bool is_for_displays(const struct inf_version *version, struct err *err)
+static bool is_for_displays(const char *class_name)
 {
-    const char *name = version->class_name ? version->class_name : "none";
-
-    if (text_ieq(name, "Display") || text_ieq(name, "Extension"))
-        return true;
-    err_fail(err, ERR_UNSUPPORTED, 0, _("this INF is of class '%.60s', not Display"), name);
-    return err_hint(err, _("give the INF of a display driver, such as nv_dispi.inf"));
+    return text_ieq(class_name, "Display") || text_ieq(class_name, "Extension");
 }
 
+/* Nothing here is translated: loading a catalogue opens files. */
 static bool answer_question(const struct question *question, json_t **ret, struct err *err)
 {
     CLEANUP(inf_cleanup) struct inf *inf = inf_parse(question->bytes, question->len, err);
     struct inf_version version = { 0 };
     struct inf_install install = { 0 };
-    bool ok;
+    bool ok = true, wanted;
 
     if (!inf || !inf_read_version(inf, &version, err))
         return false;
-    ok = is_for_displays(&version, err);
-    if (ok && question->hardware_id)
+    wanted = question->hardware_id && is_for_displays(version.class_name);
+    if (wanted)
         ok = inf_find_install(inf, question->hardware_id, question->architecture,
                               (unsigned)question->build, &install, err);
     if (ok) {
         *ret = json_pack("{s:s, s:o, s:o}", "schema", "hvgpu/1", "inf",
                          version_to_json(&version), "install",
-                         question->hardware_id ? install_to_json(&install) : json_null());
+                         wanted ? install_to_json(&install) : json_null());
         ok = *ret || err_no_memory(err);
     }
     inf_install_clear(&install);
@@ -265,6 +261,7 @@ static bool run(const struct invocation *in, int *ret_exit, struct err *err)
     struct sandbox_options sandbox = {
         .what = "this file", .open = open_inf, .serve = serve_inf, .user = &question
     };
+    const char *class_name;
     json_t *document;
     size_t len = 0;
     bool ok;
@@ -286,6 +283,13 @@ static bool run(const struct invocation *in, int *ret_exit, struct err *err)
     if (!document)
         return err_fail(err, ERR_PROTOCOL, 0, _("the reader of '%s' answered nonsense"),
                         question.path);
+    class_name = view_text(json_object_get(document, "inf"), "class");
+    if (!is_for_displays(class_name)) {
+        err_fail(err, ERR_UNSUPPORTED, 0, _("'%.200s' is of class '%.60s', not Display"),
+                 question.path, class_name ? class_name : "");
+        json_decref(document);
+        return err_hint(err, _("give the INF of a display driver, such as nv_dispi.inf"));
+    }
     *ret_exit = STATUS_DONE;
     if (in->json)
         return output_json(in->out, document, err);
