@@ -251,6 +251,22 @@ static const char *known_hash(const struct driver_set *set, const struct driver_
     return NULL;
 }
 
+bool driver_set_hash_file(struct driver_set *set, struct driver_file *file, struct err *err)
+{
+    const char *known = known_hash(set, file);
+
+    if (file->sha256[0])
+        return true;
+    if (known && *known) {
+        snprintf(file->sha256, sizeof(file->sha256), "%s", known);
+        return true;
+    }
+    if (!set->origin->ops->hash(set->origin, file->origin_path, false, take_one_hash, file,
+                                err))
+        return err_wrap(err, "reading '%s'", file->source);
+    return true;
+}
+
 bool driver_set_hash(struct driver_set *set, struct err *err)
 {
     for (size_t i = 0; i < set->package_count; i++) {
@@ -262,18 +278,9 @@ bool driver_set_hash(struct driver_set *set, struct err *err)
         if (!known && !hash_package(set, package, err))
             return false;
     }
-    for (size_t i = 0; i < set->file_count; i++) {
-        struct driver_file *file = &set->files[i];
-        const char *known = known_hash(set, file);
-
-        if (file->sha256[0])
-            continue;
-        if (known)
-            snprintf(file->sha256, sizeof(file->sha256), "%s", known);
-        else if (!set->origin->ops->hash(set->origin, file->origin_path, false,
-                                         take_one_hash, file, err))
-            return err_wrap(err, "reading '%s'", file->source);
-    }
+    for (size_t i = 0; i < set->file_count; i++)
+        if (!driver_set_hash_file(set, &set->files[i], err))
+            return false;
     return true;
 }
 

@@ -109,5 +109,8 @@ bool driver_resolve(struct windows_source *source, const char *gpu, struct drive
 /* Reads every file of @set that is not hashed yet, at its origin.  Long: see
  * windows_source_watch(). */
 bool driver_set_hash(struct driver_set *set, struct err *err) MUST_CHECK;
+/* One file of @set only. */
+bool driver_set_hash_file(struct driver_set *set, struct driver_file *file, struct err *err)
+    MUST_CHECK;
 void driver_set_free(struct driver_set *set);
 DEFINE_CLEANUP(driver_set_cleanup, struct driver_set *, driver_set_free)

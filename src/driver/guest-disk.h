@@ -5,7 +5,11 @@
  * and mounted there; worked on with that host's own tools).
  *
  * Paths are below the guest's Windows folder.  Sources are absolute paths on the machine
- * where the disk is: the local file system, or the remote host.
+ * where the disk is: the local file system, or the remote host.  Registry keys are below
+ * the current control set of the guest's SYSTEM hive.
+ *
+ * The functions are small and whole; what belongs together, and how it is taken back, is
+ * the business of the steps.
  */
 #pragma once
 
@@ -19,48 +23,86 @@ struct guest_file {
     bool is_dir;
     bool is_readonly;
     uint64_t size;
-    int64_t mtime_usec;
-    bool is_os_owned; /* never to be touched */
-    char sha256[65];  /* only when asked for; "" otherwise */
+    int64_t mtime_usec; /* 0: not known */
+    char sha256[65];    /* only when asked for; "" otherwise */
 };
+
+/* Who a file of the guest belongs to, and how new it is; only looked at when hvgpu did
+ * not put it there. */
+struct guest_owner {
+    bool is_os_owned;  /* Windows' own, or cannot be told: never to be touched */
+    char evidence[96]; /* "linked 2 times", "of Microsoft Corporation" */
+    bool has_version;  /* of the file's version resource */
+    uint64_t version;  /* four 16-bit parts, highest first */
+    int64_t mtime_usec;
+};
+
+struct guest_facts {
+    uint32_t build;        /* 0: not known */
+    char architecture[16]; /* "amd64", "arm64", "x86"; "" not known */
+    uint64_t free_bytes;
+};
+
+typedef bool guest_file_fn(const char *path, uint64_t size, const char *sha256, void *user,
+                           struct err *err);
 
 struct guest_disk_ops {
     const char *name; /* "local", "remote" */
+    bool (*facts)(struct guest_disk *self, struct guest_facts *ret, struct err *err);
+    /* A missing file is .exists false, not an error. */
     bool (*stat)(struct guest_disk *self, const char *path, bool with_hash,
                  struct guest_file *ret, struct err *err);
-    /* All files below a folder with their hashes, for verifying; paths relative to it. */
-    bool (*hash_tree)(struct guest_disk *self, const char *path, struct progress *progress,
-                      bool (*on_file)(const char *path, uint64_t size, const char *sha256,
-                                      void *user, struct err *err),
-                      void *user, struct err *err);
+    bool (*owner)(struct guest_disk *self, const char *path, struct guest_owner *ret,
+                  struct err *err);
+    /* All files below a folder, paths relative to it; @sha256 is "" without @with_hash.
+     * A missing folder has no files. */
+    bool (*list_tree)(struct guest_disk *self, const char *path, bool with_hash,
+                      struct progress *progress, guest_file_fn *on_file, void *user,
+                      struct err *err);
+    bool (*make_dirs)(struct guest_disk *self, const char *path, struct err *err);
+    /* @path must not exist; its parent must.  Keeps times, drops read-only. */
     bool (*copy_tree)(struct guest_disk *self, const char *source, const char *path,
                       uint64_t total_bytes, struct progress *progress, struct err *err);
     bool (*copy_file)(struct guest_disk *self, const char *source, const char *path,
-                      struct err *err); /* replaces; keeps time */
+                      struct err *err); /* @path must not exist; keeps its time */
     bool (*write_file)(struct guest_disk *self, const char *path, const void *bytes,
-                       size_t len, struct err *err); /* small texts: the manifest */
+                       size_t len, struct err *err); /* small texts; replaces */
     bool (*read_file)(struct guest_disk *self, const char *path, size_t max, char **ret,
-                      size_t *ret_len, struct err *err);
+                      size_t *ret_len, struct err *err); /* ERR_NOT_FOUND */
     bool (*set_readonly)(struct guest_disk *self, const char *path, bool on, bool tree,
-                         struct err *err);
+                         struct err *err); /* files only, never folders */
     bool (*rename)(struct guest_disk *self, const char *from, const char *to,
-                   struct err *err);
+                   struct err *err); /* within one folder; @to must not exist */
+    /* Missing is fine.  Read-only files too.  A folder without @tree must be empty:
+     * ERR_CONFLICT otherwise. */
     bool (*remove)(struct guest_disk *self, const char *path, bool tree, struct err *err);
-    /* Keeps a copy where undo finds it, and brings it back as it was. */
+    /* Keeps a copy of a file, or with @tree of a folder, where undo finds it, and brings
+     * it back as it was: bytes, time, attributes. */
     bool (*backup)(struct guest_disk *self, const char *path, const char *backup_name,
-                   struct err *err);
+                   bool tree, struct err *err);
     bool (*restore)(struct guest_disk *self, const char *backup_name, const char *path,
-                    struct err *err);
-    /* Below the current control set of the guest's SYSTEM hive. */
+                    bool tree, struct err *err); /* @path must not exist */
+
+    /* The registry.  Reading never changes the hive file. */
     bool (*reg_get)(struct guest_disk *self, const char *key, const char *name,
                     bool *ret_exists, struct hive_value *ret, struct err *err);
     bool (*reg_key_exists)(struct guest_disk *self, const char *key, bool *ret,
                            struct err *err);
+    /* Writing: hive_begin keeps a copy of the hive (and its logs) under @backup_name if
+     * there is none yet; between it and hive_end values are set; hive_end writes them and
+     * says what the hive file is now.  Without hive_end they are dropped (local) or may
+     * be half written (remote); the next hive_begin finds that and cleans up. */
+    bool (*hive_begin)(struct guest_disk *self, const char *backup_name, struct err *err);
     bool (*reg_set)(struct guest_disk *self, const char *key, const char *name,
                     const struct hive_value *value, struct err *err);
     bool (*reg_delete)(struct guest_disk *self, const char *key, const char *name,
-                       bool empty_key_too, struct err *err);
-    bool (*free_bytes)(struct guest_disk *self, uint64_t *ret, struct err *err);
+                       bool empty_key_too, struct err *err); /* missing is fine */
+    bool (*hive_end)(struct guest_disk *self, char ret_sha256[65], struct err *err);
+    /* The copy back in place, if the hive still is what hive_end left (@sha256);
+     * *ret_restored says so. */
+    bool (*hive_restore)(struct guest_disk *self, const char *backup_name,
+                         const char *sha256, bool *ret_restored, struct err *err);
+
     bool (*commit)(struct guest_disk *self, struct err *err); /* everything durable */
     void (*close)(struct guest_disk *self);                   /* drops what is not */
 };
@@ -69,10 +111,15 @@ struct guest_disk {
     const struct guest_disk_ops *ops;
 };
 
+/* Opens the Windows volume of @image for reading; the first change opens it for writing
+ * (exclusively), and everything until commit is one transaction.  @backup_dir: a folder on
+ * this machine, made when needed; NULL: only to be read. */
 struct guest_disk *guest_disk_open_local(const char *image, const char *backup_dir,
                                          struct err *err);
 /* @windows: the guest's Windows folder as mounted on the host
- * ("C:\\ProgramData\\hvgpu\\mount\\ID\\Windows"); @backup_dir: a folder on the host. */
+ * ("C:\\ProgramData\\hvgpu\\mount\\ID\\Windows"); @backup_dir: a folder on the host, for
+ * copies and for work; made when needed, removed by who gave it. */
 struct guest_disk *guest_disk_open_remote(struct cim_session *session, const char *windows,
                                           const char *backup_dir, struct err *err);
 void guest_disk_close(struct guest_disk *disk); /* NULL is fine */
+DEFINE_CLEANUP(guest_disk_cleanup, struct guest_disk *, guest_disk_close)

@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "file-version.h"
 #include "os.h"
 #include "progress.h"
 #include "replayed-hive.h"
@@ -289,6 +290,18 @@ static bool offline_hash(struct windows_source *self, const char *path, bool tre
     return ok;
 }
 
+static bool offline_version(struct windows_source *self, const char *path,
+                            struct file_version *ret, bool *ret_told, struct err *err)
+{
+    CLEANUP(free_cleanup) char *bytes = NULL;
+    size_t len;
+
+    if (!offline_read(self, path, FILE_VERSION_BYTES_MAX, &bytes, &len, err))
+        return false;
+    *ret_told = file_version_read(bytes, len, ret);
+    return true;
+}
+
 /* ---- registry ---- */
 
 /* A file of System32\config, whole.  *ret NULL: there is none. */
@@ -427,6 +440,7 @@ static const struct windows_source_ops offline_ops = {
     .locate = offline_locate,
     .read = offline_read,
     .hash = offline_hash,
+    .version = offline_version,
     .release = offline_free,
 };
 

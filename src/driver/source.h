@@ -12,6 +12,7 @@
 #include "driver.h"
 #include "hash.h"
 
+struct file_version;
 struct progress;
 
 /* @path is relative to the folder asked for ("" for a single file) and lent. */
@@ -41,6 +42,9 @@ struct windows_source_ops {
     /* One file, or with @tree all below a folder. */
     bool (*hash)(struct windows_source *self, const char *path, bool tree, hash_fn *on_hash,
                  void *user, struct err *err);
+    /* The version resource of a file; *ret_told false: it has none, or cannot be read. */
+    bool (*version)(struct windows_source *self, const char *path, struct file_version *ret,
+                    bool *ret_told, struct err *err);
     void (*release)(struct windows_source *self);
 };
 

@@ -87,6 +87,8 @@ struct file_info {
     uint64_t size;
     int64_t mtime_usec; /* since 1601, UTC */
     uint64_t number;    /* MFT record */
+    uint32_t link_count; /* hard links to a file, as Windows counts them (a DOS name is
+                          * none); 0: not known (in callbacks) */
 };
 
 /* Mounts.  Refused, each with its own message and hint: BitLocker, ReFS, hibernated or

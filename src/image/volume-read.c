@@ -29,6 +29,28 @@ static void fill_info(ntfs_inode *inode, char *name, struct file_info *ret)
         ret->attributes |= FILE_IS_DIR;
 }
 
+/* Names of a file other than the short ones that go with a long one. */
+static uint32_t count_links(ntfs_inode *inode)
+{
+    ntfs_attr_search_ctx *search = ntfs_attr_get_search_ctx(inode, NULL);
+    uint32_t count = 0;
+
+    while (search && ntfs_attr_lookup(AT_FILE_NAME, AT_UNNAMED, 0, CASE_SENSITIVE, 0, NULL,
+                                      0, search) == 0) {
+        const ATTR_RECORD *record = search->attr;
+        uint32_t length = le32_to_cpu(record->value_length);
+        const FILE_NAME_ATTR *name =
+            (const FILE_NAME_ATTR *)((const char *)record +
+                                     le16_to_cpu(record->value_offset));
+
+        if (!record->non_resident && length >= sizeof(*name))
+            count += name->file_name_type != FILE_NAME_DOS;
+    }
+    if (search)
+        ntfs_attr_put_search_ctx(search);
+    return count;
+}
+
 bool volume_stat(struct volume *volume, const char *path, struct file_info *ret,
                  struct err *err)
 {
@@ -41,6 +63,7 @@ bool volume_stat(struct volume *volume, const char *path, struct file_info *ret,
     if (!inode)
         return false;
     fill_info(inode, TAKE(name), ret);
+    ret->link_count = count_links(inode);
     ntfs_inode_close(inode);
     return true;
 }

@@ -1,0 +1,571 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a guest lacks of a driver set, as steps.  Reads, compares, writes nothing.
+ *
+ * A package that the manifest lists with the same files, and that is there with these
+ * files' sizes, is taken as up to date: a package's name carries the hash of its content,
+ * and driver_verify() is there for those who doubt it.
+ */
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "file-version.h"
+#include "step-common.h"
+#include "strbuf.h"
+#include "text.h"
+#include "win-path.h"
+
+enum { BUILD_FIRST = 17134, BUILD_NAMES = 19041 };
+static const char DOC[] =
+    "MicrosoftDocs/windows-driver-docs display/gpu-paravirtualization.md";
+
+struct install {
+    struct plan *plan;
+    struct guest_disk *guest;
+    struct driver_set *set;
+    json_t *manifest;  /* NULL: none yet */
+    const json_t *old; /* the entry of this GPU; NULL: none */
+    json_t *entry;     /* the new one */
+    json_t *folders;   /* made by the first package step */
+    uint64_t new_bytes;
+    unsigned backups; /* to name them */
+};
+
+static bool add_step(struct install *install, const struct step_kind *kind,
+                     const char *target, json_t *params, json_t *before, json_t *after,
+                     const char *powershell, struct err *err)
+{
+    return plan_add(install->plan, kind, target, params, before, after, powershell, err) !=
+           NULL;
+}
+
+static json_t *backup_name(struct install *install)
+{
+    return json_sprintf("guest-%u", ++install->backups);
+}
+
+/* ---- the guest as a whole ---- */
+
+static bool check_guest(struct install *install, const struct guest_facts *facts,
+                        struct err *err)
+{
+    struct plan *plan = install->plan;
+    char text[160];
+
+    if (facts->build == 0 || !facts->architecture[0]) {
+        if (!plan_find(plan, "guest-windows", "warning", "guest",
+                       "its Windows build or architecture cannot be read", NULL, NULL, NULL,
+                       err))
+            return false;
+    }
+    snprintf(text, sizeof(text), "the guest's Windows is build %" PRIu32, facts->build);
+    if (facts->build != 0 && facts->build < BUILD_FIRST)
+        return plan_find(
+            plan, "guest-build", "error", "guest", text,
+            "GPU paravirtualization needs build 17134 (Windows 10 1803) in the "
+            "guest",
+            "install a newer Windows in the guest", DOC, err);
+    if (facts->build != 0 && facts->build < BUILD_NAMES &&
+        !plan_find(plan, "guest-build", "warning", "guest", text,
+                   "before build 19041 the guest shows a generic name for the GPU", NULL,
+                   DOC, err))
+        return false;
+    if (facts->architecture[0] &&
+        !text_ieq(facts->architecture, install->set->architecture)) {
+        snprintf(text, sizeof(text), "the guest is %s, the host's driver is %s",
+                 facts->architecture, install->set->architecture);
+        return plan_find(plan, "guest-architecture", "error", "guest", text,
+                         "the guest loads the host's user-mode driver: both must be of one "
+                         "architecture",
+                         NULL, DOC, err);
+    }
+    return true;
+}
+
+static bool check_space(struct install *install, uint64_t free_bytes, struct err *err)
+{
+    uint64_t need = install->new_bytes + install->new_bytes / 10;
+    char text[160];
+
+    if (install->new_bytes == 0 || free_bytes >= need)
+        return true;
+    snprintf(text, sizeof(text), "%" PRIu64 " bytes are needed, %" PRIu64 " are free", need,
+             free_bytes);
+    return plan_find(install->plan, "guest-space", "error", "guest", text,
+                     "the guest's disk is too full for the driver",
+                     "free space in the guest, or enlarge its disk", NULL, err);
+}
+
+/* ---- packages ---- */
+
+struct listing {
+    const struct driver_package *package;
+    size_t found;
+    bool differs;
+};
+
+static bool compare_file(const char *path, uint64_t size, const char *sha256, void *user,
+                         struct err *err)
+{
+    struct listing *listing = user;
+    const struct driver_package *package = listing->package;
+
+    for (size_t i = 0; i < package->file_count; i++) {
+        if (!text_ieq(package->files[i].path, path))
+            continue;
+        listing->found++;
+        listing->differs |= package->files[i].size != size ||
+                            (*sha256 && strcmp(sha256, package->files[i].sha256) != 0);
+        return true;
+    }
+    listing->differs = true;
+    return true;
+}
+
+/* Whether the guest's folder has the package's files: by size, or with @with_hash by hash. */
+static bool folder_is_same(struct install *install, const struct driver_package *package,
+                           const char *folder, bool with_hash, bool *ret, struct err *err)
+{
+    struct listing listing = { .package = package };
+
+    if (!install->guest->ops->list_tree(install->guest, folder, with_hash, NULL,
+                                        compare_file, &listing, err))
+        return false;
+    *ret = !listing.differs && listing.found == package->file_count;
+    return true;
+}
+
+/* The manifest's record of the package (of any GPU) that lists exactly its files. */
+static const json_t *recorded(const struct install *install,
+                              const struct driver_package *package)
+{
+    const json_t *gpus = json_object_get(install->manifest, "gpus");
+
+    for (size_t i = 0; i < json_array_size(gpus); i++) {
+        const json_t *record = manifest_package(json_array_get(gpus, i), package->name);
+        const json_t *files = json_object_get(record, "files");
+        size_t same = 0;
+
+        for (size_t j = 0; j < json_array_size(files); j++) {
+            const json_t *file = json_array_get(files, j);
+            const char *path = json_string_value(json_object_get(file, "path"));
+            uint64_t size =
+                (uint64_t)json_integer_value(json_object_get(file, "size_bytes"));
+
+            same += j < package->file_count && text_ieq(package->files[j].path, path) &&
+                    package->files[j].size == size;
+        }
+        if (record && same == package->file_count && same == json_array_size(files))
+            return record;
+    }
+    return NULL;
+}
+
+static json_t *files_of(const struct driver_package *package)
+{
+    json_t *files = json_array();
+
+    for (size_t i = 0; i < package->file_count; i++)
+        json_array_append_new(files,
+                              json_pack("{s:s, s:I, s:s}", "path", package->files[i].path,
+                                        "size_bytes", (json_int_t)package->files[i].size,
+                                        "sha256", package->files[i].sha256));
+    return files;
+}
+
+/* HostDriverStore and FileRepository, as far as they are missing. */
+static bool find_missing_folders(struct install *install, struct err *err)
+{
+    static const char *const folders[] = { "System32\\HostDriverStore", GUEST_STORE };
+
+    install->folders = json_array();
+    for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
+        struct guest_file folder;
+
+        if (!install->guest->ops->stat(install->guest, folders[i], false, &folder, err))
+            return false;
+        if (!folder.exists)
+            json_array_append_new(install->folders, json_string(folders[i]));
+    }
+    return true;
+}
+
+static bool plan_package_step(struct install *install, const struct driver_package *package,
+                              const char *folder, json_t *now, struct err *err)
+{
+    CLEANUP(free_cleanup) char *target = text_printf("driver package '%s'", package->name);
+    CLEANUP(free_cleanup) char *partial = text_printf("%s.partial", folder);
+    CLEANUP(free_cleanup)
+    char *powershell = text_printf("Copy-Item -Recurse '%s' "
+                                   "\"$guest\\Windows\\%s\\\"",
+                                   package->source, GUEST_STORE);
+    json_t *params = json_pack(
+        "{s:s, s:s, s:I, s:o, s:O, s:o}", "package", package->name, "source",
+        package->source, "bytes", (json_int_t)package->bytes, "files", files_of(package),
+        "made_folders", install->folders, "backup", backup_name(install));
+    json_t *after =
+        json_pack("{s:{s:I, s:I}, s:b}", "folder", "files", (json_int_t)package->file_count,
+                  "size_bytes", (json_int_t)package->bytes, "partial", 0);
+    json_t *before;
+    struct guest_file half = { 0 };
+
+    if (!target || !partial ||
+        !install->guest->ops->stat(install->guest, partial, false, &half, err)) {
+        json_decref(now);
+        json_decref(params);
+        json_decref(after);
+        return target && partial ? false : err_no_memory(err);
+    }
+    before = json_pack("{s:o, s:b}", "folder", now, "partial", half.exists);
+    install->new_bytes += package->bytes;
+    return add_step(install, &step_driver_package, target, params, before, after,
+                    powershell, err);
+}
+
+static bool plan_package(struct install *install, const struct driver_package *package,
+                         struct err *err)
+{
+    CLEANUP(free_cleanup) char *folder = text_printf("%s\\%s", GUEST_STORE, package->name);
+    const json_t *record = recorded(install, package);
+    json_t *now = NULL;
+    bool same = false;
+
+    if (!folder)
+        return err_no_memory(err);
+    if (!step_folder_state(install->guest, folder, &now, err))
+        return false;
+    if (!json_is_null(now) && record &&
+        !folder_is_same(install, package, folder, false, &same, err))
+        goto fail;
+    if (same) {
+        json_decref(now);
+        return json_array_append_new(json_object_get(install->entry, "packages"),
+                                     json_deep_copy(record)) == 0 ||
+               err_no_memory(err);
+    }
+    if (!driver_set_hash(install->set, err))
+        goto fail;
+    if (!json_is_null(now) && !folder_is_same(install, package, folder, true, &same, err))
+        goto fail;
+    json_array_append_new(json_object_get(install->entry, "packages"),
+                          json_pack("{s:s, s:I, s:o}", "name", package->name, "size_bytes",
+                                    (json_int_t)package->bytes, "files",
+                                    files_of(package)));
+    if (!same)
+        return plan_package_step(install, package, folder, now, err);
+    json_decref(now);
+    return true;
+fail:
+    json_decref(now);
+    return false;
+}
+
+/* ---- files ---- */
+
+/* 1: the host's is newer, -1: not, 0: cannot be told. */
+static bool compare_versions(struct install *install, const struct driver_file *file,
+                             const struct guest_owner *guest, int *ret, struct err *err)
+{
+    struct windows_source *origin = install->set->origin;
+    struct file_version host = { 0 };
+    bool told = false;
+
+    *ret = 0;
+    if (text_iends(file->destination, ".dll") || text_iends(file->destination, ".exe")) {
+        if (!origin->ops->version(origin, file->origin_path, &host, &told, err))
+            return false;
+        if (!guest->has_version || !told || !host.has_version)
+            return true;
+        if (host.version != guest->version) {
+            *ret = host.version > guest->version ? 1 : -1;
+            return true;
+        }
+    }
+    if (guest->mtime_usec != 0 && file->mtime_usec != 0)
+        *ret = file->mtime_usec > guest->mtime_usec ? 1 : -1;
+    return true;
+}
+
+static bool leave_alone(struct install *install, const struct driver_file *file,
+                        const char *severity, const char *why, struct err *err)
+{
+    return plan_find(install->plan, "guest-file", severity, file->destination, why,
+                     "the guest has another file of that name, which stays", NULL, DOC,
+                     err);
+}
+
+/* What the rule says about a file that is there and that hvgpu did not put there. */
+static bool may_replace(struct install *install, const struct driver_file *file,
+                        bool *ret_replace, struct err *err)
+{
+    struct guest_owner owner;
+    int newer;
+
+    *ret_replace = false;
+    if (!install->guest->ops->owner(install->guest, file->destination, &owner, err))
+        return false;
+    if (owner.is_os_owned)
+        return leave_alone(install, file, "warning", owner.evidence, err);
+    if (file->rule == RULE_ABSENT)
+        return leave_alone(install, file, "info", "it is to be copied only if missing",
+                           err);
+    if (file->rule == RULE_NEWER) {
+        if (!compare_versions(install, file, &owner, &newer, err))
+            return false;
+        if (newer == 0)
+            return leave_alone(install, file, "warning",
+                               "it cannot be told whether the host's file is newer", err);
+        if (newer < 0)
+            return leave_alone(install, file, "info",
+                               "it is as new as the host's, or newer", err);
+    }
+    *ret_replace = true;
+    return true;
+}
+
+static const json_t *any_record_of_file(const struct install *install, const char *path)
+{
+    const json_t *gpus = json_object_get(install->manifest, "gpus");
+    const json_t *found = NULL;
+
+    for (size_t i = 0; !found && i < json_array_size(gpus); i++)
+        found = manifest_file(json_array_get(gpus, i), path);
+    return found;
+}
+
+static bool record_file(struct install *install, const struct driver_file *file,
+                        const char *sha256, bool existed, struct err *err)
+{
+    return json_array_append_new(
+               json_object_get(install->entry, "files"),
+               json_pack("{s:s, s:I, s:s, s:s, s:s, s:s, s:b}", "path", file->destination,
+                         "size_bytes", (json_int_t)file->size, "sha256", sha256, "rule",
+                         driver_rule_name(file->rule), "source", file->source, "reason",
+                         file->reason, "existed", existed)) == 0 ||
+           err_no_memory(err);
+}
+
+static bool plan_file_step(struct install *install, const struct driver_file *file,
+                           json_t *now, struct err *err)
+{
+    CLEANUP(free_cleanup) char *target = text_printf("file '%s'", file->destination);
+    CLEANUP(free_cleanup) char *partial = text_printf("%s.hvgpu-new", file->destination);
+    CLEANUP(free_cleanup)
+    char *powershell = text_printf("Copy-Item '%s' \"$guest\\Windows\\%s\"", file->source,
+                                   file->destination);
+    json_t *params =
+        json_pack("{s:s, s:s, s:s, s:o}", "path", file->destination, "source", file->source,
+                  "sha256", file->sha256, "backup", backup_name(install));
+    json_t *after =
+        json_pack("{s:{s:I, s:s, s:b}, s:b}", "file", "size_bytes", (json_int_t)file->size,
+                  "sha256", file->sha256, "readonly", 1, "partial", 0);
+    struct guest_file half = { 0 };
+
+    if (!target || !partial ||
+        !install->guest->ops->stat(install->guest, partial, false, &half, err)) {
+        json_decref(now);
+        json_decref(params);
+        json_decref(after);
+        return target && partial ? false : err_no_memory(err);
+    }
+    install->new_bytes += file->size;
+    return add_step(install, &step_driver_file, target, params,
+                    json_pack("{s:o, s:b}", "file", now, "partial", half.exists), after,
+                    powershell, err);
+}
+
+static bool plan_file(struct install *install, struct driver_file *file, struct err *err)
+{
+    const json_t *record = any_record_of_file(install, file->destination);
+    const char *recorded_hash = json_string_value(json_object_get(record, "sha256"));
+    bool existed = record && json_is_true(json_object_get(record, "existed"));
+    struct guest_file now;
+    json_t *state = NULL;
+    bool replace = true;
+
+    if (!install->guest->ops->stat(install->guest, file->destination, true, &now, err) ||
+        !driver_set_hash_file(install->set, file, err))
+        return false;
+    if (now.is_dir)
+        return leave_alone(install, file, "warning", "it is a folder", err);
+    if (now.exists && strcmp(now.sha256, file->sha256) == 0)
+        return record_file(install, file, file->sha256, record ? existed : true, err);
+    if (now.exists && (!recorded_hash || strcmp(recorded_hash, now.sha256) != 0)) {
+        if (!may_replace(install, file, &replace, err))
+            return false;
+        if (!replace)
+            return true;
+        existed = true;
+    }
+    return step_file_state(install->guest, file->destination, &state, err) &&
+           plan_file_step(install, file, state, err) &&
+           record_file(install, file, file->sha256, existed, err);
+}
+
+/* ---- registry ---- */
+
+static bool record_value(struct install *install, const struct driver_registry_value *value,
+                         const json_t *now, struct err *err)
+{
+    const json_t *record = manifest_value(install->old, value->key, value->name);
+    const json_t *gpus = json_object_get(install->manifest, "gpus");
+    json_t *old;
+    bool key_made;
+
+    for (size_t i = 0; !record && i < json_array_size(gpus); i++)
+        record = manifest_value(json_array_get(gpus, i), value->key, value->name);
+    /* What was there before hvgpu's first visit counts, not what it wrote itself. */
+    old = record ? json_deep_copy(json_object_get(record, "old"))
+                 : json_deep_copy(json_object_get(now, "value"));
+    key_made = record ? json_is_true(json_object_get(record, "key_made"))
+                      : json_is_false(json_object_get(now, "key_exists"));
+    return json_array_append_new(json_object_get(install->entry, "registry"),
+                                 json_pack("{s:s, s:s, s:o, s:o, s:b}", "key", value->key,
+                                           "name", value->name, "value",
+                                           manifest_value_to_json(&value->value), "old",
+                                           old, "key_made", key_made)) == 0 ||
+           err_no_memory(err);
+}
+
+static bool plan_registry(struct install *install, struct err *err)
+{
+    const struct driver_set *set = install->set;
+    json_t *before = json_array(), *after = json_array();
+    bool ok = (before && after) || err_no_memory(err);
+
+    for (size_t i = 0; ok && i < set->value_count; i++) {
+        const struct driver_registry_value *value = &set->values[i];
+        struct hive_value now = { 0 };
+        bool exists, key_exists;
+        json_t *was;
+
+        ok = install->guest->ops->reg_key_exists(install->guest, value->key, &key_exists,
+                                                 err) &&
+             install->guest->ops->reg_get(install->guest, value->key, value->name, &exists,
+                                          &now, err);
+        if (!ok)
+            break;
+        was = json_pack("{s:s, s:s, s:o, s:b}", "key", value->key, "name", value->name,
+                        "value", exists ? manifest_value_to_json(&now) : json_null(),
+                        "key_exists", key_exists);
+        hive_value_clear(&now);
+        json_array_append_new(before, was);
+        json_array_append_new(after, json_pack("{s:s, s:s, s:o, s:b}", "key", value->key,
+                                               "name", value->name, "value",
+                                               manifest_value_to_json(&value->value),
+                                               "key_exists", 1));
+        ok = record_value(install, value, was, err);
+    }
+    if (ok && !json_equal(before, after))
+        return add_step(install, &step_driver_registry, "guest's SYSTEM hive",
+                        json_pack("{s:s}", "backup", "hive-SYSTEM"), before, after, NULL,
+                        err);
+    json_decref(before);
+    json_decref(after);
+    return ok;
+}
+
+/* ---- what an earlier driver left, and the manifest ---- */
+
+static bool plan_stale_packages(struct install *install, struct err *err)
+{
+    const json_t *packages = json_object_get(install->old, "packages");
+
+    for (size_t i = 0; i < json_array_size(packages); i++) {
+        const char *name =
+            json_string_value(json_object_get(json_array_get(packages, i), "name"));
+        CLEANUP(free_cleanup) char *path = text_printf("%s\\%s", GUEST_STORE, name);
+        CLEANUP(free_cleanup) char *target = text_printf("old driver package '%s'", name);
+        json_t *now = NULL;
+
+        if (driver_set_package(install->set, name) ||
+            manifest_others_have_package(install->manifest, install->set->instance_id,
+                                         name))
+            continue;
+        if (!path || !target)
+            return err_no_memory(err);
+        if (!step_folder_state(install->guest, path, &now, err))
+            return false;
+        if (json_is_null(now)) {
+            json_decref(now);
+            continue;
+        }
+        if (!add_step(install, &step_driver_remove, target,
+                      json_pack("{s:s, s:b, s:o}", "path", path, "tree", 1, "backup",
+                                backup_name(install)),
+                      now, json_null(), NULL, err))
+            return false;
+    }
+    return true;
+}
+
+static bool plan_manifest(struct install *install, struct err *err)
+{
+    json_t *before = install->manifest ? json_incref(install->manifest) : json_null();
+    json_t *after = manifest_with(install->manifest, install->set->instance_id,
+                                  json_incref(install->entry));
+
+    if (!after) {
+        json_decref(before);
+        return err_no_memory(err);
+    }
+    for (size_t i = 0; i < json_array_size(install->folders); i++)
+        json_array_append(json_object_get(after, "made_folders"),
+                          json_array_get(install->folders, i));
+    if (json_equal(before, after)) {
+        json_decref(before);
+        json_decref(after);
+        return true;
+    }
+    return add_step(install, &step_driver_manifest, "guest's driver manifest",
+                    json_pack("{s:o}", "backup", backup_name(install)), before, after, NULL,
+                    err);
+}
+
+static json_t *new_entry(const struct driver_set *set)
+{
+    return json_pack("{s:s, s:s?, s:s?, s:s?, s:s?, s:s?, s:[], s:[], s:[]}", "instance_id",
+                     set->instance_id, "name", set->gpu_name, "provider", set->provider,
+                     "driver_version", set->driver_version, "driver_date", set->driver_date,
+                     "inf", set->inf, "packages", "files", "registry");
+}
+
+static bool plan_all(struct install *install, struct err *err)
+{
+    struct guest_facts facts;
+
+    if (!install->guest->ops->facts(install->guest, &facts, err) ||
+        !check_guest(install, &facts, err) || !find_missing_folders(install, err))
+        return false;
+    for (size_t i = 0; i < install->set->package_count; i++)
+        if (!plan_package(install, &install->set->packages[i], err))
+            return false;
+    for (size_t i = 0; i < install->set->file_count; i++)
+        if (!plan_file(install, &install->set->files[i], err))
+            return false;
+    for (size_t i = 0; i < install->set->left_out_count; i++)
+        if (!plan_find(install->plan, "driver-left-out", "info", install->set->gpu_name,
+                       install->set->left_out[i], NULL, NULL, NULL, err))
+            return false;
+    return plan_registry(install, err) && plan_stale_packages(install, err) &&
+           check_space(install, facts.free_bytes, err) && plan_manifest(install, err);
+}
+
+bool driver_plan_install(struct plan *plan, struct guest_disk *guest,
+                         struct driver_set *set, struct err *err)
+{
+    struct install install = { .plan = plan, .guest = guest, .set = set };
+    bool ok;
+
+    if (!manifest_read(guest, &install.manifest, err))
+        return false;
+    install.old = manifest_gpu(install.manifest, set->instance_id);
+    install.entry = new_entry(set);
+    ok = install.entry ? plan_all(&install, err) : err_no_memory(err);
+    json_decref(install.entry);
+    json_decref(install.folders);
+    json_decref(install.manifest);
+    return ok;
+}

@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A host's registry through StdRegProv: one method per type of value, each with its own
+ * name for the value's parameter.
+ */
+
+#include "remote-registry.h"
+
+#include <string.h>
+
+#include "remote-shell.h"
+#include "text.h"
+
+enum { HKLM = 0x80000002, WIN_OK = 0, WIN_NOT_FOUND = 2, WMI_FAILED = 1 };
+
+static const struct {
+    uint32_t type;
+    const char *get, *set, *parameter;
+} methods[] = {
+    { HIVE_SZ, "GetStringValue", "SetStringValue", "sValue" },
+    { HIVE_EXPAND_SZ, "GetExpandedStringValue", "SetExpandedStringValue", "sValue" },
+    { HIVE_BINARY, "GetBinaryValue", "SetBinaryValue", "uValue" },
+    { HIVE_DWORD, "GetDWORDValue", "SetDWORDValue", "uValue" },
+    { HIVE_MULTI_SZ, "GetMultiStringValue", "SetMultiStringValue", "sValue" },
+    { HIVE_QWORD, "GetQWORDValue", "SetQWORDValue", "uValue" },
+};
+
+/* ReturnValue is a Win32 code. */
+static bool call(struct cim_session *session, const char *method, const char *key,
+                 struct cim_instance *in, struct cim_instance **ret_out, uint64_t *ret_code,
+                 struct err *err)
+{
+    CLEANUP(cim_path_cleanup)
+    struct cim_path *path = cim_path_new("root/cimv2", "StdRegProv");
+
+    if (!path)
+        return err_no_memory(err);
+    if (!text_istarts(key, "HKLM\\"))
+        return err_fail(err, ERR_INVALID, 0, "'%s' is not below HKLM", key);
+    if (!cim_set_uint(in, "hDefKey", CIM_UINT32, HKLM, err) ||
+        !cim_set_text(in, "sSubKeyName", key + strlen("HKLM\\"), err) ||
+        !cim_invoke(session, path, method, in, ret_out, err))
+        return false;
+    if (!cim_get_u64(*ret_out, "ReturnValue", ret_code))
+        return err_fail(err, ERR_PROTOCOL, 0, "the host gave no result for '%s'", method);
+    return true;
+}
+
+static bool refuse(uint64_t code, const char *method, const char *key, const char *name,
+                   struct err *err)
+{
+    return err_fail(err, code == 5 ? ERR_DENIED : ERR_REFUSED, (int64_t)code,
+                    "%s of '%s\\%s' was refused (Win32 error %llu)", method, key, name,
+                    (unsigned long long)code);
+}
+
+static struct cim_instance *new_call(struct err *err)
+{
+    struct cim_instance *in = cim_instance_new("root/cimv2", "StdRegProv");
+
+    if (!in)
+        err_no_memory(err);
+    return in;
+}
+
+static bool copy_names(const struct cim_instance *out, char ***ret, size_t *ret_count,
+                       struct err *err)
+{
+    size_t count = cim_get_count(out, "sNames");
+    char **names = calloc(count + 1, sizeof(*names));
+
+    for (size_t i = 0; names && i < count; i++) {
+        const char *name = cim_get_text_at(out, "sNames", i);
+
+        names[i] = text_dup(name ? name : "");
+        if (!names[i]) {
+            hive_texts_free(names, i);
+            names = NULL;
+        }
+    }
+    if (!names)
+        return err_no_memory(err);
+    *ret = names;
+    *ret_count = count;
+    return true;
+}
+
+bool remote_reg_list(struct cim_session *session, const char *key, bool values,
+                     char ***ret_names, size_t *ret_count, bool *ret_key_exists,
+                     struct err *err)
+{
+    CLEANUP(cim_instance_cleanup) struct cim_instance *in = new_call(err);
+    CLEANUP(cim_instance_cleanup) struct cim_instance *out = NULL;
+    const char *method = values ? "EnumValues" : "EnumKey";
+    uint64_t code;
+
+    *ret_names = NULL;
+    *ret_count = 0;
+    if (!in || !call(session, method, key, in, &out, &code, err))
+        return false;
+    if (ret_key_exists)
+        *ret_key_exists = code == WIN_OK;
+    if (code == WIN_NOT_FOUND)
+        return true;
+    if (code != WIN_OK)
+        return refuse(code, method, key, "", err);
+    return copy_names(out, ret_names, ret_count, err);
+}
+
+/* The type of one value, from the list of all. */
+static bool find_type(struct cim_session *session, const char *key, const char *name,
+                      bool *ret_exists, uint32_t *ret_type, struct err *err)
+{
+    CLEANUP(cim_instance_cleanup) struct cim_instance *in = new_call(err);
+    CLEANUP(cim_instance_cleanup) struct cim_instance *out = NULL;
+    const struct cim_value *types;
+    uint64_t code;
+
+    *ret_exists = false;
+    if (!in || !call(session, "EnumValues", key, in, &out, &code, err))
+        return false;
+    if (code == WIN_NOT_FOUND)
+        return true;
+    if (code != WIN_OK)
+        return refuse(code, "EnumValues", key, name, err);
+    types = cim_get(out, "Types");
+    for (size_t i = 0; i < cim_get_count(out, "sNames"); i++) {
+        const char *one = cim_get_text_at(out, "sNames", i);
+
+        if (!text_ieq(one ? one : "", name) || !types || i >= types->count)
+            continue;
+        *ret_exists = true;
+        *ret_type = (uint32_t)(types->type >= CIM_SINT8 && types->type <= CIM_SINT64
+                                   ? (uint64_t)types->data[i].s
+                                   : types->data[i].u);
+    }
+    return true;
+}
+
+static bool texts_from(const struct cim_instance *out, struct hive_value *ret)
+{
+    size_t count = cim_get_count(out, "sValue");
+    const char **texts = calloc(count + 1, sizeof(*texts));
+    bool ok = texts != NULL;
+
+    for (size_t i = 0; ok && i < count; i++) {
+        texts[i] = cim_get_text_at(out, "sValue", i);
+        ok = texts[i] != NULL;
+    }
+    ok = ok && hive_value_set_texts(ret, texts, count);
+    free(texts);
+    return ok;
+}
+
+static bool bytes_from(const struct cim_instance *out, struct hive_value *ret)
+{
+    const struct cim_value *value = cim_get(out, "uValue");
+
+    ret->len = value ? value->count : 0;
+    ret->type = HIVE_BINARY;
+    ret->bytes = malloc(ret->len + 1);
+    for (size_t i = 0; ret->bytes && i < ret->len; i++)
+        ret->bytes[i] = (uint8_t)value->data[i].u;
+    return ret->bytes != NULL;
+}
+
+static bool value_from(const struct cim_instance *out, uint32_t type,
+                       struct hive_value *ret)
+{
+    const char *text;
+    uint64_t number;
+
+    switch (type) {
+    case HIVE_SZ:
+    case HIVE_EXPAND_SZ:
+        text = cim_get_text(out, "sValue");
+        return hive_value_set_text(ret, type, text ? text : "");
+    case HIVE_MULTI_SZ:
+        return texts_from(out, ret);
+    case HIVE_BINARY:
+        return bytes_from(out, ret);
+    default:
+        return cim_get_u64(out, "uValue", &number) && hive_value_set_u64(ret, type, number);
+    }
+}
+
+bool remote_reg_get(struct cim_session *session, const char *key, const char *name,
+                    bool *ret_exists, struct hive_value *ret, struct err *err)
+{
+    CLEANUP(cim_instance_cleanup) struct cim_instance *in = NULL;
+    CLEANUP(cim_instance_cleanup) struct cim_instance *out = NULL;
+    uint32_t type = 0;
+    uint64_t code;
+
+    /* EnumValues leaves the default value out when it is not set. */
+    if (!find_type(session, key, name, ret_exists, &type, err))
+        return false;
+    if (!*ret_exists)
+        return true;
+    for (size_t i = 0; i < ARRAY_LEN(methods); i++) {
+        if (methods[i].type != type)
+            continue;
+        in = new_call(err);
+        if (!in || !cim_set_text(in, "sValueName", name, err) ||
+            !call(session, methods[i].get, key, in, &out, &code, err))
+            return false;
+        if (code != WIN_OK)
+            return refuse(code, methods[i].get, key, name, err);
+        return value_from(out, type, ret) ||
+               err_fail(err, ERR_PROTOCOL, 0, "the host told no value of '%s\\%s'", key,
+                        name);
+    }
+    return err_fail(err, ERR_UNSUPPORTED, 0, "'%s\\%s' has type %u, which cannot be read",
+                    key, name, type);
+}
+
+/* The method and its parameters that write @value. */
+static const char *put_into(struct cim_instance *in, const struct hive_value *value,
+                            struct err *err)
+{
+    CLEANUP(free_cleanup) char *text = NULL;
+    CLEANUP(free_cleanup) uint64_t *numbers = NULL;
+    char **texts = NULL;
+    size_t count = 0;
+    uint64_t number;
+    bool ok = false;
+
+    for (size_t i = 0; i < ARRAY_LEN(methods); i++) {
+        if (methods[i].type != value->type)
+            continue;
+        switch (value->type) {
+        case HIVE_SZ:
+        case HIVE_EXPAND_SZ:
+            text = hive_value_text(value);
+            ok = text && cim_set_text(in, "sValue", text, err);
+            break;
+        case HIVE_MULTI_SZ:
+            texts = hive_value_texts(value, &count);
+            ok = texts &&
+                 cim_set_texts(in, "sValue", (const char *const *)texts, count, err);
+            hive_texts_free(texts, count);
+            break;
+        case HIVE_BINARY:
+            numbers = calloc(value->len + 1, sizeof(*numbers));
+            for (size_t j = 0; numbers && j < value->len; j++)
+                numbers[j] = value->bytes[j];
+            ok =
+                numbers && cim_set_uints(in, "uValue", CIM_UINT8, numbers, value->len, err);
+            break;
+        default:
+            ok = hive_value_u64(value, &number) &&
+                 cim_set_uint(in, "uValue",
+                              value->type == HIVE_QWORD ? CIM_UINT64 : CIM_UINT32, number,
+                              err);
+        }
+        if (ok)
+            return methods[i].set;
+    }
+    if (err->kind == ERR_NONE)
+        err_fail(err, ERR_UNSUPPORTED, 0, "a value of type %u cannot be written",
+                 value->type);
+    return NULL;
+}
+
+bool remote_reg_set(struct cim_session *session, const char *key, const char *name,
+                    const struct hive_value *value, struct err *err)
+{
+    CLEANUP(cim_instance_cleanup) struct cim_instance *create = new_call(err);
+    CLEANUP(cim_instance_cleanup) struct cim_instance *created = NULL;
+    CLEANUP(cim_instance_cleanup) struct cim_instance *in = new_call(err);
+    CLEANUP(cim_instance_cleanup) struct cim_instance *out = NULL;
+    const char *method;
+    uint64_t code;
+
+    if (!create || !in || !cim_set_text(in, "sValueName", name, err))
+        return false;
+    method = put_into(in, value, err);
+    if (!method)
+        return err_wrap(err, "registry value '%s\\%s'", key, name);
+    if (!call(session, "CreateKey", key, create, &created, &code, err))
+        return false;
+    if (code != WIN_OK)
+        return refuse(code, "CreateKey", key, "", err);
+    if (!call(session, method, key, in, &out, &code, err))
+        return false;
+    return code == WIN_OK || refuse(code, method, key, name, err);
+}
+
+bool remote_reg_delete_value(struct cim_session *session, const char *key, const char *name,
+                             struct err *err)
+{
+    CLEANUP(cim_instance_cleanup) struct cim_instance *in = new_call(err);
+    CLEANUP(cim_instance_cleanup) struct cim_instance *out = NULL;
+    uint64_t code;
+
+    if (!in || !cim_set_text(in, "sValueName", name, err) ||
+        !call(session, "DeleteValue", key, in, &out, &code, err))
+        return false;
+    return code == WIN_OK || code == WIN_NOT_FOUND || code == WMI_FAILED ||
+           refuse(code, "DeleteValue", key, name, err);
+}
+
+bool remote_reg_delete_key(struct cim_session *session, const char *key, struct err *err)
+{
+    CLEANUP(cim_instance_cleanup) struct cim_instance *in = new_call(err);
+    CLEANUP(cim_instance_cleanup) struct cim_instance *out = NULL;
+    uint64_t code;
+
+    if (!in || !call(session, "DeleteKey", key, in, &out, &code, err))
+        return false;
+    return code == WIN_OK || code == WIN_NOT_FOUND ||
+           refuse(code, "DeleteKey", key, "", err);
+}
+
+static bool is_loaded(struct cim_session *session, const char *key, bool *ret,
+                      struct err *err)
+{
+    char **names;
+    size_t count;
+
+    if (!remote_reg_list(session, key, false, &names, &count, ret, err))
+        return false;
+    hive_texts_free(names, count);
+    return true;
+}
+
+bool remote_reg_unload(struct cim_session *session, const char *key, bool reads_only,
+                       struct err *err)
+{
+    struct shell_run run = { .session = session, .reads_only = reads_only };
+    bool loaded;
+
+    if (!is_loaded(session, key, &loaded, err))
+        return false;
+    return !loaded || shell_run(&run, 0, err, "reg unload %p", key) ||
+           err_wrap(err, "a hive stays loaded as '%s' on the host", key);
+}
+
+bool remote_reg_load(struct cim_session *session, const char *key, const char *file,
+                     bool reads_only, struct err *err)
+{
+    struct shell_run run = { .session = session, .reads_only = reads_only };
+
+    return shell_run(&run, 0, err, "reg load %p %p", key, file) ||
+           err_wrap(err, "loading hive '%s' on the host", file);
+}

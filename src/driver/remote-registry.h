@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A host's registry through StdRegProv, and hive files loaded into it.
+ *
+ * Keys as "HKLM\\...".  Values raw, as in a hive.
+ *
+ * Sources: MicrosoftDocs/win32 desktop-src/RegProv; windows-commands reg-load, reg-unload.
+ */
+#pragma once
+
+#include "hive.h"
+#include "session.h"
+
+bool remote_reg_get(struct cim_session *session, const char *key, const char *name,
+                    bool *ret_exists, struct hive_value *ret, struct err *err) MUST_CHECK;
+/* A missing key has nothing in it. */
+bool remote_reg_list(struct cim_session *session, const char *key, bool values,
+                     char ***ret_names, size_t *ret_count, bool *ret_key_exists,
+                     struct err *err) MUST_CHECK;
+bool remote_reg_set(struct cim_session *session, const char *key, const char *name,
+                    const struct hive_value *value, struct err *err) MUST_CHECK;
+bool remote_reg_delete_value(struct cim_session *session, const char *key, const char *name,
+                             struct err *err) MUST_CHECK; /* missing is fine */
+bool remote_reg_delete_key(struct cim_session *session, const char *key, struct err *err)
+    MUST_CHECK; /* without subkeys; missing is fine */
+/* @key: "HKLM\\hvgpu-..."; @reads_only: the file is a copy of our own. */
+bool remote_reg_load(struct cim_session *session, const char *key, const char *file,
+                     bool reads_only, struct err *err) MUST_CHECK;
+bool remote_reg_unload(struct cim_session *session, const char *key, bool reads_only,
+                       struct err *err) MUST_CHECK; /* not loaded is fine */

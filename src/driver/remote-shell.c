@@ -1,0 +1,456 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Commands on a host: quoting, running, and reading what the tools print. */
+
+#include "remote-shell.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "file-version.h"
+#include "progress.h"
+#include "text.h"
+#include "win-path.h"
+
+static const char EMPTY_SHA256[] =
+    "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+enum { OUTPUT_LINE_MAX = 64 << 10, LONG_MS = 30 * 60 * 1000 };
+
+/* ---- running ---- */
+
+bool shell_quote(struct strbuf *line, const char *path, struct err *err)
+{
+    size_t len = strlen(path);
+
+    /* Inside quotes cmd.exe still replaces %names%, and !names! where delayed expansion is
+     * switched on for the machine; nothing can be put before them to prevent it. */
+    for (size_t i = 0; i < len; i++)
+        if ((unsigned char)path[i] < 0x20 || strchr("\"%!\x7f", path[i]))
+            return err_fail(err, ERR_INVALID, 0,
+                            "'%s' cannot be named in a command on the host", path);
+    /* A '\' before the closing quote would escape it for some programs. */
+    while (len > 0 && path[len - 1] == '\\')
+        len--;
+    if (len == 0)
+        return err_fail(err, ERR_INVALID, 0, "a path is missing");
+    strbuf_putc(line, '"');
+    strbuf_add(line, path, len);
+    strbuf_putc(line, '"');
+    return true;
+}
+
+static bool build(struct strbuf *line, struct err *err, const char *format, va_list args)
+{
+    for (const char *p = format; *p; p++) {
+        if (*p == '%' && p[1] == 'p') {
+            if (!shell_quote(line, va_arg(args, const char *), err))
+                return false;
+            p++;
+        } else {
+            p += *p == '%' && p[1] == '%';
+            strbuf_putc(line, *p);
+        }
+    }
+    if (line->failed)
+        return err_no_memory(err);
+    if (line->len > SHELL_LINE_MAX)
+        return err_fail(
+            err, ERR_UNSUPPORTED, 0,
+            "a command would be longer than the host's command processor takes");
+    return true;
+}
+
+struct output {
+    const struct shell_run *run;
+    struct strbuf part; /* of a line */
+    char last[160];     /* the last line that said anything, for errors */
+    char last_error[160];
+};
+
+static bool take_line(struct output *output, bool is_stderr, struct err *err)
+{
+    char *text = output->part.text ? output->part.text : (char *)"";
+    char *to = is_stderr ? output->last_error : output->last;
+    bool ok = true;
+
+    if (text[strspn(text, " \t")])
+        snprintf(to, sizeof(output->last), "%s", text + strspn(text, " \t"));
+    if (!is_stderr && output->run->on_line)
+        ok = output->run->on_line(text, output->run->user, err);
+    strbuf_clear(&output->part);
+    return ok;
+}
+
+static bool take_output(const char *text, size_t len, bool is_stderr, void *user,
+                        struct err *err)
+{
+    struct output *output = user;
+
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] == '\r')
+            continue;
+        if (text[i] == '\n') {
+            if (!take_line(output, is_stderr, err))
+                return false;
+        } else if (output->part.len < OUTPUT_LINE_MAX) {
+            strbuf_putc(&output->part, text[i]);
+        }
+    }
+    return true;
+}
+
+bool shell_run(const struct shell_run *run, uint32_t most, struct err *err,
+               const char *format, ...)
+{
+    CLEANUP(strbuf_cleanup) struct strbuf line = STRBUF_INIT;
+    struct output output = { .run = run };
+    struct shell_command command = { .timeout_ms = run->timeout_ms,
+                                     .reads_only = run->reads_only,
+                                     .on_output = take_output,
+                                     .user = &output };
+    uint32_t exit_code = 0;
+    va_list args;
+    bool ok;
+
+    va_start(args, format);
+    ok = build(&line, err, format, args);
+    va_end(args);
+    if (!ok)
+        return false;
+    command.line = line.text;
+    ok = cim_run(run->session, &command, &exit_code, err);
+    if (ok && output.part.len > 0)
+        ok = take_line(&output, false, err);
+    strbuf_free(&output.part);
+    if (ok && exit_code > most) {
+        const char *said = *output.last_error ? output.last_error : output.last;
+
+        return err_fail(err, ERR_REFUSED, exit_code, "'%.*s' on the host ended with %u%s%s",
+                        (int)strcspn(line.text, " "), line.text, exit_code,
+                        *said ? ": " : "", said);
+    }
+    return ok;
+}
+
+/* ---- reading what they print ---- */
+
+/* "2021/05/04 10:11:12"; the form does not follow the host's language. */
+static bool parse_time(const char *text, int64_t *ret_usec)
+{
+    unsigned year, month, day, hour, minute, second;
+    char iso[32];
+    struct cim_datetime t;
+    struct err ignored = ERR_INIT;
+    int used = 0;
+
+    if (sscanf(text, "%4u/%2u/%2u %2u:%2u:%2u%n", &year, &month, &day, &hour, &minute,
+               &second, &used) != 6 ||
+        used != 19)
+        return false;
+    snprintf(iso, sizeof(iso), "%04u-%02u-%02uT%02u:%02u:%02uZ", year, month, day, hour,
+             minute, second);
+    if (!cim_datetime_parse(iso, &t, &ignored))
+        return false;
+    *ret_usec = t.usec;
+    return true;
+}
+
+bool shell_parse_file(const char *line, struct shell_file *ret)
+{
+    const char *at = line + strspn(line, " \t");
+    size_t digits = strspn(at, "0123456789");
+    CLEANUP(free_cleanup) char *number = digits ? text_ndup(at, digits) : NULL;
+    struct shell_file file = { 0 };
+
+    if (!number || !text_to_u64(number, 10, &file.size))
+        return false;
+    at += digits;
+    if (*at != ' ' && *at != '\t')
+        return false;
+    at += strspn(at, " \t");
+    if (parse_time(at, &file.mtime_usec)) {
+        at += 19;
+        at += strspn(at, " \t");
+    }
+    if (!win_path_is_absolute(at))
+        return false;
+    file.path = at;
+    *ret = file;
+    return true;
+}
+
+static bool read_attributes(const char *line, void *user, struct err *err)
+{
+    struct shell_attributes *found = user;
+    const char *colon = strstr(line, ":\\");
+    const char *end = colon && colon > line ? colon - 1 : NULL;
+
+    /* Words before the path (in any language) are a message: attributes are capitals, one
+     * per column. */
+    for (const char *p = line; end && p < end; p++)
+        if (*p != ' ' && !strchr("AHSRIOCPUVXBL", *p))
+            return true;
+    if (!end)
+        return true;
+    for (const char *p = line; p < end; p++) {
+        found->archive |= *p == 'A';
+        found->hidden |= *p == 'H';
+        found->system |= *p == 'S';
+        found->readonly |= *p == 'R';
+    }
+    found->exists = true;
+    return true;
+}
+
+bool shell_attributes(struct cim_session *session, const char *path,
+                      struct shell_attributes *ret, struct err *err)
+{
+    struct shell_run run = {
+        .session = session, .reads_only = true, .on_line = read_attributes, .user = ret
+    };
+
+    *ret = (struct shell_attributes){ 0 };
+    return shell_run(&run, UINT32_MAX, err, "attrib %p", path);
+}
+
+/* ---- listing ---- */
+
+struct listing {
+    const char *folder;
+    struct source_file *files;
+    size_t count;
+};
+
+static bool list_line(const char *line, void *user, struct err *err)
+{
+    struct listing *listing = user;
+    struct shell_file file;
+    const char *below;
+
+    if (!*line || !shell_parse_file(line, &file))
+        return true;
+    below = win_path_below(file.path, listing->folder);
+    if (!below)
+        return err_fail(err, ERR_PROTOCOL, 0, "the host listed '%s' below '%s'", file.path,
+                        listing->folder);
+    return source_files_add(&listing->files, &listing->count, text_dup(below), file.size,
+                            file.mtime_usec, err);
+}
+
+bool shell_list(struct cim_session *session, const char *folder, const char *pattern,
+                unsigned levels, bool *ret_found, struct source_file **ret_files,
+                size_t *ret_count, struct err *err)
+{
+    struct listing listing = { .folder = folder };
+    struct shell_run run = { .session = session,
+                             .reads_only = true,
+                             .timeout_ms = LONG_MS,
+                             .on_line = list_line,
+                             .user = &listing };
+    CLEANUP(free_cleanup) char *nowhere = text_printf("%s\\hvgpu-nowhere", folder);
+    CLEANUP(free_cleanup) char *depth = text_printf("/LEV:%u", levels);
+    struct shell_attributes attributes;
+    bool ok;
+
+    *ret_found = false;
+    *ret_files = NULL;
+    *ret_count = 0;
+    if (!nowhere || !depth)
+        return err_no_memory(err);
+    if (!shell_attributes(session, folder, &attributes, err))
+        return false;
+    if (!attributes.exists)
+        return true;
+    /* /L only lists; the folder it would copy to does not exist and is not made. */
+    ok = levels
+             ? shell_run(&run, ROBOCOPY_OK, err,
+                         levels == 1 ? "robocopy %p %p %p /L /S /LEV:1 /TS " ROBOCOPY_QUIET
+                                     : "robocopy %p %p %p /L /S /LEV:2 /TS " ROBOCOPY_QUIET,
+                         folder, nowhere, pattern)
+             : shell_run(&run, ROBOCOPY_OK, err,
+                         "robocopy %p %p %p /L /S /TS " ROBOCOPY_QUIET, folder, nowhere,
+                         pattern);
+    if (!ok) {
+        source_files_free(listing.files, listing.count);
+        return err_wrap(err, "listing '%s' on the host", folder);
+    }
+    source_files_sort(listing.files, listing.count);
+    *ret_found = true;
+    *ret_files = listing.files;
+    *ret_count = listing.count;
+    return true;
+}
+
+/* ---- hashes ---- */
+
+/* The line of certutil that is a hash: 64 hex digits, on older Windows in pairs. */
+static bool parse_hash(const char *line, char ret[65])
+{
+    size_t len = 0;
+
+    for (; *line; line++) {
+        if (*line == ' ')
+            continue;
+        if (len >= 64 || !strchr("0123456789abcdefABCDEF", *line))
+            return false;
+        ret[len++] = *line;
+    }
+    ret[len] = '\0';
+    text_lower(ret);
+    return len == 64;
+}
+
+static bool hash_line(const char *line, void *user, struct err *err)
+{
+    char *found = user, hash[65];
+
+    if (parse_hash(line, hash))
+        memcpy(found, hash, sizeof(hash));
+    return true;
+}
+
+bool shell_hash(struct cim_session *session, const char *path, char ret[65],
+                struct err *err)
+{
+    struct shell_run run = { .session = session,
+                             .reads_only = true,
+                             .timeout_ms = LONG_MS,
+                             .on_line = hash_line,
+                             .user = ret };
+
+    ret[0] = '\0';
+    if (!shell_run(&run, 0, err, "certutil -hashfile %p SHA256", path))
+        return err_wrap(err, "reading '%s' on the host", path);
+    return ret[0] || err_fail(err, ERR_PROTOCOL, 0, "the host told no hash of '%s'", path);
+}
+
+struct hashing {
+    const char *folder;
+    struct source_file *files, *current;
+    size_t count;
+    struct progress *progress;
+    const char *what;
+    uint64_t done, total;
+};
+
+static int by_path(const void *key, const void *file)
+{
+    return strcmp(key, ((const struct source_file *)file)->path);
+}
+
+static bool tree_line(const char *line, void *user, struct err *err)
+{
+    struct hashing *hashing = user;
+    size_t len = strlen(line);
+    char hash[65];
+
+    if (len > 2 && line[0] == '"' && line[len - 1] == '"') { /* our own echo of the name */
+        CLEANUP(free_cleanup) char *path = text_ndup(line + 1, len - 2);
+        const char *below = path ? win_path_below(path, hashing->folder) : NULL;
+
+        hashing->current = below ? bsearch(below, hashing->files, hashing->count,
+                                           sizeof(*hashing->files), by_path)
+                                 : NULL;
+        return true;
+    }
+    if (!hashing->current || !parse_hash(line, hash))
+        return true;
+    memcpy(hashing->current->sha256, hash, sizeof(hash));
+    hashing->done += hashing->current->size;
+    hashing->current = NULL;
+    return progress_report(hashing->progress, hashing->what, PROGRESS_BYTES, hashing->done,
+                           hashing->total, err);
+}
+
+bool shell_hash_tree(struct cim_session *session, const char *folder,
+                     struct source_file *files, size_t count, struct progress *progress,
+                     const char *what, struct err *err)
+{
+    struct hashing hashing = {
+        .folder = folder, .files = files, .count = count, .progress = progress, .what = what
+    };
+    struct shell_run run = { .session = session,
+                             .reads_only = true,
+                             .timeout_ms = LONG_MS,
+                             .on_line = tree_line,
+                             .user = &hashing };
+
+    for (size_t i = 0; i < count; i++)
+        hashing.total += files[i].size;
+    if (!shell_run(
+            &run, UINT32_MAX, err,
+            "for /r %p %%f in (*) do @(echo \"%%f\"&certutil -hashfile \"%%f\" SHA256)",
+            folder))
+        return err_wrap(err, "reading '%s' on the host", folder);
+    for (size_t i = 0; i < count; i++) {
+        CLEANUP(free_cleanup) char *path = NULL;
+
+        /* certutil of older Windows refuses empty files, and `for` leaves out hidden
+         * ones. */
+        if (files[i].size == 0) {
+            snprintf(files[i].sha256, sizeof(files[i].sha256), "%s", EMPTY_SHA256);
+            continue;
+        }
+        if (files[i].sha256[0])
+            continue;
+        path = win_path_join(folder, files[i].path);
+        if (!path)
+            return err_no_memory(err);
+        if (!shell_hash(session, path, files[i].sha256, err))
+            return false;
+    }
+    return true;
+}
+
+/* ---- versions ---- */
+
+struct version_row {
+    struct file_version *version;
+    bool told;
+};
+
+static bool version_row(const struct cim_instance *row, void *user, struct err *err)
+{
+    struct version_row *found = user;
+    const char *version = cim_get_text(row, "Version");
+    const char *company = cim_get_text(row, "Manufacturer");
+    unsigned part[4];
+
+    found->told = true;
+    snprintf(found->version->company, sizeof(found->version->company), "%s",
+             company ? company : "");
+    if (version &&
+        sscanf(version, "%5u.%5u.%5u.%5u", &part[0], &part[1], &part[2], &part[3]) == 4) {
+        found->version->has_version = true;
+        for (size_t i = 0; i < 4; i++)
+            found->version->version = found->version->version << 16 | (part[i] & 0xffff);
+    }
+    return true;
+}
+
+bool shell_file_version(struct cim_session *session, const char *path,
+                        struct file_version *ret, bool *ret_told, struct err *err)
+{
+    CLEANUP(strbuf_cleanup) struct strbuf wql = STRBUF_INIT;
+    struct version_row found = { .version = ret };
+
+    *ret = (struct file_version){ 0 };
+    strbuf_puts(&wql, "SELECT Name, Version, Manufacturer FROM CIM_DataFile WHERE Name='");
+    for (const char *p = path; *p; p++) {
+        if (*p == '\\' || *p == '\'')
+            strbuf_putc(&wql, '\\');
+        strbuf_putc(&wql, *p);
+    }
+    strbuf_puts(&wql, "'");
+    if (wql.failed)
+        return err_no_memory(err);
+    if (!cim_query(session, "root/cimv2", wql.text, version_row, &found, err)) {
+        if (err->kind == ERR_UNREACHABLE || err->kind == ERR_CANCELLED ||
+            err->kind == ERR_NO_MEMORY)
+            return false;
+        *err = ERR_INIT;
+    }
+    *ret_told = found.told;
+    return true;
+}

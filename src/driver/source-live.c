@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The Windows of a running host: its registry through StdRegProv, its files through its
+ * own tools over WinRS.  Nothing is changed on it.
+ *
+ * The hive DRIVERS is not loaded on a running Windows, so it does not tell there.
+ */
+
+#include <string.h>
+
+#include "file-version.h"
+#include "remote-registry.h"
+#include "remote-shell.h"
+#include "text.h"
+#include "win-path.h"
+
+struct live_source {
+    struct windows_source base;
+    struct cim_session *session; /* lent */
+};
+
+static struct cim_session *session_of(struct windows_source *source)
+{
+    return ((struct live_source *)source)->session;
+}
+
+static bool live_get(struct windows_source *self, const char *key, const char *name,
+                     bool *ret_exists, struct hive_value *ret, struct err *err)
+{
+    return remote_reg_get(session_of(self), key, name, ret_exists, ret, err);
+}
+
+static bool live_reg_list(struct windows_source *self, const char *key, bool values,
+                          char ***ret_names, size_t *ret_count, struct err *err)
+{
+    return remote_reg_list(session_of(self), key, values, ret_names, ret_count, NULL, err);
+}
+
+static char *live_locate(struct windows_source *self, const char *path, struct err *err)
+{
+    char *all = win_path_join(self->system_root, path);
+
+    if (!all)
+        err_no_memory(err);
+    return all;
+}
+
+static bool live_list(struct windows_source *self, const char *path, const char *suffix,
+                      unsigned levels, struct source_file **ret_files, size_t *ret_count,
+                      struct err *err)
+{
+    CLEANUP(free_cleanup) char *folder = live_locate(self, path, err);
+    CLEANUP(free_cleanup) char *pattern = text_printf("*%s", suffix ? suffix : "");
+    bool found;
+
+    if (!folder)
+        return false;
+    if (!pattern)
+        return err_no_memory(err);
+    if (!shell_list(session_of(self), folder, pattern, levels, &found, ret_files, ret_count,
+                    err))
+        return false;
+    return found || err_fail(err, ERR_NOT_FOUND, 0, "no folder '%s' on the host", folder);
+}
+
+struct reading {
+    struct strbuf text;
+    size_t max;
+};
+
+static bool read_line(const char *line, void *user, struct err *err)
+{
+    struct reading *reading = user;
+
+    if (reading->text.len + strlen(line) + 1 > reading->max)
+        return err_fail(err, ERR_INVALID, 0, "the file has more than %zu bytes",
+                        reading->max);
+    strbuf_puts(&reading->text, line);
+    strbuf_putc(&reading->text, '\n');
+    return true;
+}
+
+/* Text files only, which is all that is read: `type` gives them in the shell's code page,
+ * UTF-8. */
+static bool live_read(struct windows_source *self, const char *path, size_t max, char **ret,
+                      size_t *ret_len, struct err *err)
+{
+    CLEANUP(free_cleanup) char *file = live_locate(self, path, err);
+    struct reading reading = { .max = max };
+    struct shell_run run = { .session = session_of(self),
+                             .reads_only = true,
+                             .on_line = read_line,
+                             .user = &reading };
+    struct shell_attributes attributes;
+    bool ok;
+
+    if (!file || !shell_attributes(session_of(self), file, &attributes, err))
+        return false;
+    if (!attributes.exists)
+        return err_fail(err, ERR_NOT_FOUND, 0, "no file '%s' on the host", file);
+    ok = shell_run(&run, 0, err, "type %p", file);
+    *ret_len = reading.text.len;
+    *ret = ok ? strbuf_take(&reading.text) : NULL;
+    strbuf_free(&reading.text);
+    if (!ok)
+        return err_wrap(err, "reading '%s' on the host", file);
+    return *ret ? true : err_no_memory(err);
+}
+
+static bool live_hash(struct windows_source *self, const char *path, bool tree,
+                      hash_fn *on_hash, void *user, struct err *err)
+{
+    CLEANUP(free_cleanup) char *full = live_locate(self, path, err);
+    CLEANUP(free_cleanup) char *parent = full ? win_path_parent(full) : NULL;
+    struct source_file *files = NULL;
+    size_t count = 0;
+    bool found = false, ok;
+
+    if (!full)
+        return false;
+    if (!parent)
+        return err_no_memory(err);
+    if (!shell_list(session_of(self), tree ? full : parent,
+                    tree ? "*" : win_path_base(full), tree ? 0 : 1, &found, &files, &count,
+                    err))
+        return false;
+    if (!found || (!tree && count != 1)) {
+        source_files_free(files, count);
+        return err_fail(err, ERR_NOT_FOUND, 0, "no '%s' on the host", full);
+    }
+    ok = tree ? shell_hash_tree(session_of(self), full, files, count, self->progress,
+                                "reading the host's driver", err)
+              : shell_hash(session_of(self), full, files[0].sha256, err);
+    for (size_t i = 0; ok && i < count; i++)
+        ok = on_hash(tree ? files[i].path : "", files[i].size, files[i].sha256, user, err);
+    source_files_free(files, count);
+    return ok;
+}
+
+static bool live_version(struct windows_source *self, const char *path,
+                         struct file_version *ret, bool *ret_told, struct err *err)
+{
+    CLEANUP(free_cleanup) char *full = live_locate(self, path, err);
+
+    return full && shell_file_version(session_of(self), full, ret, ret_told, err);
+}
+
+static void live_free(struct windows_source *self)
+{
+    free(self->system_root);
+    free(self);
+}
+
+static const struct windows_source_ops live_ops = {
+    .name = "live",
+    .reg_get = live_get,
+    .reg_list = live_reg_list,
+    .list = live_list,
+    .locate = live_locate,
+    .read = live_read,
+    .hash = live_hash,
+    .version = live_version,
+    .release = live_free,
+};
+
+DEFINE_CLEANUP(live_cleanup, struct windows_source *, windows_source_free)
+
+struct windows_source *windows_source_live(struct cim_session *session, struct err *err)
+{
+    CLEANUP(live_cleanup) struct windows_source *source = NULL;
+    struct live_source *live = calloc(1, sizeof(*live));
+
+    if (!live) {
+        err_no_memory(err);
+        return NULL;
+    }
+    live->session = session;
+    source = &live->base;
+    source->ops = &live_ops;
+    if (!source_text(source, "HKLM\\SOFTWARE\\Microsoft\\Windows NT\\CurrentVersion",
+                     "SystemRoot", &source->system_root, err)) {
+        err_wrap(err, "reading the host's registry");
+        return NULL;
+    }
+    if (!source->system_root || !win_path_is_absolute(source->system_root)) {
+        err_fail(err, ERR_PROTOCOL, 0, "the host does not tell where its Windows is");
+        return NULL;
+    }
+    return TAKE(source);
+}

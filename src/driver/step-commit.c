@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Step: an image on this machine, everything of the steps before made durable at once.
+ * There is nothing to look at and nothing to take back: what those steps did is theirs.
+ *
+ * params: disk
+ */
+
+#include "step-common.h"
+
+static bool probe_commit(struct plan_context *context, const struct step *step,
+                         json_t **ret_now, struct err *err)
+{
+    *ret_now = json_incref(step->before);
+    return true;
+}
+
+static bool apply_commit(struct plan_context *context, struct step *step, struct err *err)
+{
+    return context->guest->ops->commit(context->guest, err);
+}
+
+static bool revert_commit(struct plan_context *context, struct step *step, struct err *err)
+{
+    return true;
+}
+
+const struct step_kind step_disk_commit = {
+    .name = "disk-commit",
+    .probe = probe_commit,
+    .apply = apply_commit,
+    .revert = revert_commit,
+    .flags = STEP_NEEDS_GUEST | STEP_COMMITS_GUEST,
+};
+
+bool driver_plan_commit(struct plan *plan, const char *image, struct err *err)
+{
+    if (plan->step_count == 0)
+        return true;
+    return plan_add(plan, &step_disk_commit, image, json_pack("{s:s}", "disk", image),
+                    json_null(), json_null(), NULL, err) != NULL;
+}
+
+const char *driver_local_image(const struct plan *plan)
+{
+    for (size_t i = 0; i < plan->step_count; i++)
+        if (plan->steps[i].kind == &step_disk_commit)
+            return step_text(&plan->steps[i], "disk");
+    return NULL;
+}
+
+bool driver_open_local(struct plan_context *context, const struct plan *plan,
+                       struct err *err)
+{
+    const char *image = driver_local_image(plan);
+
+    if (!image)
+        return err_fail(err, ERR_INVALID, 0, "this run worked on no image of this machine");
+    context->guest = guest_disk_open_local(image, context->backup_dir, err);
+    return context->guest != NULL;
+}
+
+void driver_close_guest(struct plan_context *context)
+{
+    guest_disk_close(context->guest);
+    context->guest = NULL;
+}
+
+bool driver_commit_guest(struct plan_context *context, struct err *err)
+{
+    return !context->guest || context->guest->ops->commit(context->guest, err);
+}

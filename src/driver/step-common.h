@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the kinds of steps share. */
+#pragma once
+
+#include <jansson.h>
+
+#include "manifest.h"
+#include "plan.h"
+#include "steps.h"
+
+/* A text of step->params; NULL: not there. */
+const char *step_text(const struct step *step, const char *name);
+bool step_is_damaged(const struct step *step, struct err *err); /* ERR_PROTOCOL; false */
+
+/* null, or {"size_bytes", "sha256", "readonly"} of a file. */
+bool step_file_state(struct guest_disk *guest, const char *path, json_t **ret,
+                     struct err *err) MUST_CHECK;
+/* null, or {"files", "size_bytes"} of a folder. */
+bool step_folder_state(struct guest_disk *guest, const char *path, json_t **ret,
+                       struct err *err) MUST_CHECK;
+/* Every file of the guest's folder has the size and hash that @files ([{path, size_bytes,
+ * sha256}]) says, and there is no other.  ERR_CONFLICT names the first that differs. */
+bool step_verify_tree(struct guest_disk *guest, const char *path, const json_t *files,
+                      struct progress *progress, struct err *err) MUST_CHECK;
+/* Removes the folders named in the array, last first, as far as they are empty. */
+bool step_remove_folders(struct guest_disk *guest, const json_t *folders, struct err *err)
+    MUST_CHECK;
