@@ -490,3 +490,12 @@ const char *server_url(const struct server *server, size_t host)
 {
     return server->endpoints[host].url;
 }
+
+unsigned long server_request_count(const struct server *server)
+{
+    unsigned long count = 0;
+
+    for (size_t i = 0; i < server->count; i++)
+        count += atomic_load(&server->endpoints[i].requests);
+    return count;
+}

@@ -40,3 +40,6 @@ void server_close(struct server *server); /* NULL is fine */
 DEFINE_CLEANUP(server_cleanup, struct server *, server_close)
 
 const char *server_url(const struct server *server, size_t host); /* lent */
+
+/* Messages answered so far, all hosts together. */
+unsigned long server_request_count(const struct server *server);

@@ -236,6 +236,11 @@ const char *sim_password(const struct sim *sim)
     return sim->password;
 }
 
+unsigned long sim_request_count(const struct sim *sim)
+{
+    return server_request_count(sim->server);
+}
+
 const char *sim_state_path(const struct sim *sim)
 {
     return sim->lab->dir;

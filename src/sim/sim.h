@@ -48,7 +48,8 @@ const char *sim_host_url(const struct sim *sim, size_t i); /* http://127.0.0.1:P
 const char *sim_user(const struct sim *sim);
 const char *sim_password(const struct sim *sim);
 
-const char *sim_state_path(const struct sim *sim); /* the lab's folder */
+unsigned long sim_request_count(const struct sim *sim); /* answered so far, all hosts */
+const char *sim_state_path(const struct sim *sim);      /* the lab's folder */
 
 /* Everything a host is, as stable text, for comparing before and after: CIM objects
  * (jobs, times and process ids left out), C: files with hashes, registry, and for each

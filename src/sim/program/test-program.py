@@ -1,0 +1,213 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The program hvgpu-sim with its own labs, as its users see it.
+Usage: test-program.py PATH-OF-HVGPU-SIM      ($HVGPU_DATA_DIR holds labs/)"""
+
+import base64
+import http.client
+import os
+import re
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import traceback
+import urllib.parse
+
+SIM = os.path.abspath(sys.argv[1])
+SOAP = "http://www.w3.org/2003/05/soap-envelope"
+WSA = "http://schemas.xmlsoap.org/ws/2004/08/addressing"
+WSEN = "http://schemas.xmlsoap.org/ws/2004/09/enumeration"
+WSMAN = "http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd"
+WMI = "http://schemas.microsoft.com/wbem/wsman/1/wmi/root/virtualization/v2/"
+VSMS = WMI + "Msvm_VirtualSystemManagementService"
+
+
+def environment(state):
+    return {**os.environ, "XDG_STATE_HOME": state}
+
+
+def run(state, *arguments):
+    return subprocess.run([SIM, *arguments], env=environment(state), capture_output=True,
+                          text=True, timeout=120)
+
+
+class Serving:
+    """hvgpu-sim in the background; its URLs, and the password it left in a file."""
+
+    def __init__(self, state, lab, *options, hosts=1):
+        self.process = subprocess.Popen([SIM, lab, *options], env=environment(state),
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.hosts = dict(self.process.stdout.readline().split() for _ in range(hosts))
+        self.password = None
+        if "--password-file" not in options:
+            line = self.process.stderr.readline()
+            self.password_file = re.search(r"password in (.*)$", line).group(1)
+            with open(self.password_file, encoding="ascii") as file:
+                self.password = file.read()
+
+    def ask(self, host, action, uri, body, headers=""):
+        message = (f'<s:Envelope xmlns:s="{SOAP}" xmlns:a="{WSA}" xmlns:n="{WSEN}" '
+                   f'xmlns:w="{WSMAN}"><s:Header><a:To>x</a:To><a:ReplyTo><a:Address>{WSA}/role/'
+                   f"anonymous</a:Address></a:ReplyTo><a:MessageID>uuid:1</a:MessageID><a:Action>"
+                   f"{action}</a:Action><w:ResourceURI>{uri}</w:ResourceURI>{headers}</s:Header>"
+                   f"<s:Body>{body}</s:Body></s:Envelope>")
+        connection = http.client.HTTPConnection(urllib.parse.urlparse(self.hosts[host]).netloc,
+                                                timeout=60)
+        connection.request("POST", "/wsman", message.encode(), {
+            "Content-Type": "application/soap+xml;charset=UTF-8",
+            "Authorization": "Basic " + base64.b64encode(
+                f"admin:{self.password}".encode()).decode()})
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+
+    def count(self, host, class_name):
+        _, text = self.ask(host, WSEN + "/Enumerate", WMI + class_name, "<n:Enumerate/>")
+        context = re.search("EnumerationContext>([^<]+)<", text).group(1)
+        status, text = self.ask(host, WSEN + "/Pull", WMI + class_name,
+                                f"<n:Pull><n:EnumerationContext>{context}</n:EnumerationContext>"
+                                "<n:MaxElements>1000</n:MaxElements></n:Pull>")
+        assert status == 200, text
+        return len(re.findall("_Type\"", text)), text
+
+    def end(self, how=signal.SIGTERM):
+        self.process.send_signal(how)
+        self.process.stdout.close()
+        self.process.stderr.close()
+        assert self.process.wait(30) == 0, self.process.returncode
+
+
+def test_list_names_the_labs(state):
+    done = run(state, "list")
+    assert done.returncode == 0
+    for lab in ("laptop", "server", "cluster", "fleet"):
+        assert re.search(rf"^{lab} +\w", done.stdout, re.M), done.stdout
+
+
+def test_wrong_usage(state):
+    for arguments in ((), ("laptop", "server"), ("reset",), ("dump",), ("laptop", "--nonsense"),
+                      ("laptop", "--pull-items", "0")):
+        done = run(state, *arguments)
+        assert done.returncode == 2 and done.stdout == "" and done.stderr, (arguments, done)
+    for arguments, word in ((("no-such-lab",), "no-such-lab"),
+                            (("laptop", "--fault", "x"), "@"),
+                            (("laptop", "--listen", "nowhere:x"), "ADDRESS:PORT"),
+                            (("laptop", "--tls-cert", "/nowhere"), "key"),
+                            (("laptop", "--password-file", "/nowhere"), "/nowhere")):
+        done = run(state, *arguments)
+        assert done.returncode == 1 and word in done.stderr, (arguments, done)
+    assert run(state, "--version").stdout.startswith("hvgpu-sim ")
+    assert "hvgpu-sim LAB" in run(state, "--help").stdout
+
+
+def test_a_lab_answers_and_ends(state):
+    for how in (signal.SIGTERM, signal.SIGINT):
+        sim = Serving(state, "laptop")
+        mode = os.stat(sim.password_file).st_mode
+        assert not mode & (stat.S_IRWXG | stat.S_IRWXO)
+        assert sim.count("LAPTOP", "Msvm_PartitionableGpu")[0] == 2
+        sim.end(how)
+
+
+def test_all_hosts_answer(state):
+    sim = Serving(state, "cluster", "--ephemeral", hosts=3)
+    assert len(sim.hosts) == 3 and len(set(sim.hosts.values())) == 3
+    for host in sim.hosts:
+        count, text = sim.count(host, "Msvm_ComputerSystem")
+        assert count >= 1 and f">{host}<" in text
+    folder = os.path.dirname(sim.password_file)
+    assert os.path.isdir(folder)
+    sim.end()
+    assert not os.path.exists(folder)
+    assert not os.path.exists(os.path.join(state, "hvgpu/labs/cluster"))
+
+
+def test_one_program_at_a_time(state):
+    sim = Serving(state, "laptop")
+    done = run(state, "laptop")
+    assert done.returncode == 1, done
+    assert str(sim.process.pid) in done.stderr and sim.hosts["LAPTOP"] in done.stderr, done.stderr
+    assert run(state, "reset", "laptop").returncode == 1
+    sim.process.kill()  # a lock does not outlive its holder
+    sim.process.wait()
+    assert run(state, "reset", "laptop").returncode == 0
+
+
+def first_vm(sim, host):
+    _, text = sim.count(host, "Msvm_VirtualSystemSettingData")
+    return re.search(r"InstanceID>(Microsoft:[0-9A-F-]{36})<", text).group(1)
+
+
+def rename(sim, host, instance_id, value):
+    settings = ('&lt;INSTANCE CLASSNAME="Msvm_VirtualSystemSettingData"&gt;&lt;PROPERTY '
+                f'NAME="InstanceID" TYPE="string"&gt;&lt;VALUE&gt;{instance_id}&lt;/VALUE&gt;'
+                '&lt;/PROPERTY&gt;&lt;PROPERTY NAME="ElementName" TYPE="string"&gt;'
+                f"&lt;VALUE&gt;{value}&lt;/VALUE&gt;&lt;/PROPERTY&gt;&lt;/INSTANCE&gt;")
+    return sim.ask(host, VSMS + "/ModifySystemSettings", VSMS,
+                   f'<p:ModifySystemSettings_INPUT xmlns:p="{VSMS}"><p:SystemSettings>{settings}'
+                   "</p:SystemSettings></p:ModifySystemSettings_INPUT>",
+                   '<w:SelectorSet><w:Selector Name="CreationClassName">'
+                   "Msvm_VirtualSystemManagementService</w:Selector></w:SelectorSet>")
+
+
+def test_what_was_changed_is_there_after_a_kill(state):
+    sim = Serving(state, "laptop")
+    vm = first_vm(sim, "LAPTOP")
+    status, text = rename(sim, "LAPTOP", vm, "renamed-vm")
+    assert status == 200 and re.search("ReturnValue>(0|4096)<", text), text
+    for _ in range(100):  # a job may have to finish
+        text = sim.count("LAPTOP", "Msvm_VirtualSystemSettingData")[1]
+        if "ElementName>renamed-vm<" in text:
+            break
+    else:
+        raise AssertionError("the change never came")
+    sim.process.kill()
+    sim.process.wait()
+    sim = Serving(state, "laptop")
+    assert "ElementName>renamed-vm<" in \
+        sim.count("LAPTOP", "Msvm_VirtualSystemSettingData")[1]
+    sim.end()
+    assert run(state, "reset", "laptop").returncode == 0
+    sim = Serving(state, "laptop")
+    assert "ElementName>renamed-vm<" not in \
+        sim.count("LAPTOP", "Msvm_VirtualSystemSettingData")[1]
+    sim.end()
+
+
+def test_a_dump_is_stable_and_shows_a_change(state):
+    first, second = run(state, "dump", "laptop"), run(state, "dump", "laptop")
+    assert first.returncode == 0, first.stderr
+    assert first.stdout == second.stdout
+    assert "Msvm_PartitionableGpu" in first.stdout and "host LAPTOP" in first.stdout
+    sim = Serving(state, "laptop")
+    rename(sim, "LAPTOP", first_vm(sim, "LAPTOP"), "renamed-vm")
+    for _ in range(100):
+        if "ElementName>renamed-vm<" in \
+                sim.count("LAPTOP", "Msvm_VirtualSystemSettingData")[1]:
+            break
+    sim.end()
+    changed = run(state, "dump", "laptop").stdout
+    different = set(first.stdout.splitlines()) ^ set(changed.splitlines())
+    assert different and all("ElementName" in line for line in different), different
+
+
+def main():
+    tests = [(k, v) for k, v in globals().items() if k.startswith("test_")]
+    failed = False
+    print(f"1..{len(tests)}")
+    for n, (name, test) in enumerate(tests, 1):
+        with tempfile.TemporaryDirectory() as state:
+            try:
+                test(state)
+                print(f"ok {n} - {name[5:]}", flush=True)
+            except Exception:  # any failure of any kind is a failed test
+                failed = True
+                print(f"not ok {n} - {name[5:]}")
+                for line in traceback.format_exc().splitlines():
+                    print("#", line, flush=True)
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main())
