@@ -265,8 +265,9 @@ uint32_t hv_modify_resource(struct sim_host *host, const char *text, enum hv_ste
         return error;
     error = change_all(host, *ret_object, wanted, HV_APPLY, why);
     hv_vm_id_of(hv_text(*ret_object, "InstanceID"), vm_id);
-    if (!error && ((is_memory && !level_memory(host, *ret_object, &err)) ||
-                   !touched(host, vm_id, &err)))
+    if (!error &&
+        ((is_memory && !level_memory(host, *ret_object, &err)) ||
+         !hv_switch_component(host, *ret_object, &err) || !touched(host, vm_id, &err)))
         error = HV_FAILED;
     return error;
 }

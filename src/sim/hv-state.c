@@ -278,6 +278,28 @@ static bool make_component(struct sim_host *host, struct sim_object *system,
     return link_device(host, system, make_end(&m), setting, err);
 }
 
+bool hv_switch_component(struct sim_host *host, struct sim_object *setting, struct err *err)
+{
+    char id[37] = "";
+    struct sim_object *system;
+
+    hv_vm_id_of(hv_text(setting, "InstanceID"), id);
+    system = hv_vm_by_id(host, id);
+    for (size_t i = 0; system && i < ARRAY_LEN(components); i++) {
+        struct sim_object *device;
+
+        if (!text_ieq(sim_object_class(setting)->name, components[i].setting_class) ||
+            !hv_number(system, "ProcessID"))
+            continue;
+        device = hv_find_by_text(host, components[i].device_class, "DeviceID",
+                                 hv_text(setting, "InstanceID"));
+        if (device)
+            sim_store_remove_with_links(host->store, device);
+        return make_component(host, system, setting, components[i].device_class, err);
+    }
+    return true;
+}
+
 bool hv_make_devices(struct sim_host *host, struct sim_object *system, struct err *err)
 {
     const char *id = hv_text(system, "Name");

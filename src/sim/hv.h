@@ -84,6 +84,9 @@ bool hv_after_load(struct sim_host *host, struct err *err) MUST_CHECK;
 /* Objects that exist only while the VM runs: integration devices, GPU partitions. */
 bool hv_make_devices(struct sim_host *host, struct sim_object *system, struct err *err)
     MUST_CHECK;
+/* After @setting of an integration component changed: the device comes or goes with it. */
+bool hv_switch_component(struct sim_host *host, struct sim_object *setting, struct err *err)
+    MUST_CHECK;
 void hv_remove_devices(struct sim_host *host, struct sim_object *system);
 /* One running VM's partition for @adapter; ERR_CONFLICT: none is free. */
 bool hv_make_partition(struct sim_host *host, struct sim_object *system,

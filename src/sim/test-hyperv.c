@@ -626,9 +626,9 @@ TEST(wrong_type_and_wrong_array_ness_are_told_apart)
     CHECK_EQ(
         outcome(f, modify_system(f, "off", PROPERTY("LowMmioGapSize", "uint32", "1024"))),
         HV_FAILED);
-    CHECK_EQ(
-        outcome(f, add(f, "off", GPU_TYPES PROPERTY("HostResource", "string", "x"), NULL)),
-        HV_INVALID_PARAMETER);
+    CHECK_EQ(outcome(f, add(f, "off",
+                            GPU_TYPES PROPERTY("HostResource", "string", GPU_PATH), NULL)),
+             HV_INVALID_PARAMETER);
 }
 
 TEST(mmio_and_cache_types_cannot_be_changed_while_running_and_the_stop_action_can)
@@ -708,6 +708,47 @@ TEST(dynamic_memory_needs_virtual_numa_off_first)
         outcome(f, modify_resource(f, memory(f, "off"),
                                    PROPERTY("DynamicMemoryEnabled", "boolean", "true"))),
         0);
+}
+
+TEST(integration_component_comes_and_goes_with_its_switch)
+{
+    FIXTURE;
+    struct sim_object *setting =
+        hv_next_resource(&f->host, NULL, "Msvm_ShutdownComponentSettingData",
+                         hv_text(vm(f, "mute"), "Name"));
+
+    for (int on = 1; on >= 0; on--) {
+        CHECK_EQ(outcome(f, modify_resource(f, setting,
+                                            on ? PROPERTY("EnabledState", "uint16", "2")
+                                               : PROPERTY("EnabledState", "uint16", "3"))),
+                 0);
+        CHECK((hv_find_by_text(&f->host, "Msvm_ShutdownComponent", "SystemName",
+                               hv_text(vm(f, "mute"), "Name")) != NULL) == on);
+    }
+}
+
+TEST(summary_has_what_was_asked_for_and_nothing_else)
+{
+    FIXTURE;
+    CLEANUP(cim_instance_cleanup)
+    struct cim_instance *in = cim_instance_new(HV_NS, "__PARAMETERS");
+    CLEANUP(cim_instance_cleanup) struct cim_instance *out = NULL;
+    const uint64_t asked[] = { 1, 4, 100 };
+    const struct cim_instance *row;
+    struct err err = ERR_INIT;
+    uint64_t number = 0;
+
+    CHECK_OK(cim_set_uints(in, "RequestedInformation", CIM_UINT32, asked, 3, &err));
+    CHECK_EQ(call(f, service(f), "GetSummaryInformation", in, &out), 0);
+    CHECK_EQ(cim_get_count(out, "SummaryInformation"), f->lab->hosts[0].vm_count);
+    row = cim_get_object(out, "SummaryInformation", 1);
+    CHECK(row != NULL);
+    if (!row)
+        return;
+    CHECK_STR_EQ(cim_get_text(row, "ElementName"), "on");
+    CHECK(cim_get_u64(row, "EnabledState", &number) && number == HV_RUNNING);
+    CHECK(cim_get_u64(row, "NumberOfProcessors", &number) && number == 4);
+    CHECK(cim_get_text(row, "Version") == NULL);
 }
 
 /* ---- GPU partitions ---- */
@@ -801,10 +842,8 @@ TEST(removed_adapter_takes_its_associations_with_it)
 TEST(partitions_run_out_and_come_back)
 {
     FIXTURE;
-    struct sim_object *gpu = hv_gpu_by_path(
-        &f->host,
-        hv_text(sim_store_next(f->host.store, NULL, HV_NS, "Msvm_PartitionableGpu"),
-                "Name"));
+    struct sim_object *gpu =
+        sim_store_next(f->host.store, NULL, HV_NS, "Msvm_PartitionableGpu");
     static const char *const names[] = { "off", "dynamic", "snapped" };
 
     gpu = sim_store_next(f->host.store, NULL, HV_NS, "Msvm_PartitionableGpu");
@@ -914,6 +953,44 @@ TEST(partition_count_is_written_by_put_and_only_to_valid_counts_while_nothing_is
     CHECK(!put_count(f, gpu, 1));
     CHECK(put_count(f, gpu, 2));
     CHECK_EQ(hv_number(gpu, "PartitionCount"), 2);
+}
+
+TEST(server_refuses_a_paravirtual_gpu_until_both_policy_values_are_zero)
+{
+    static const char key[] = "HKLM\\SOFTWARE\\Policies\\Microsoft\\Windows\\HyperV";
+    static const char *const names[] = { "RequireSecureDeviceAssignment",
+                                         "RequireSupportedDeviceAssignment" };
+    struct hive_value zero = { 0 };
+    struct err err = ERR_INIT;
+    char guid[37], dir[64];
+    FIXTURE;
+
+    os_guid(guid);
+    snprintf(dir, sizeof(dir), "/tmp/hvgpu-test-%s", guid);
+    free(f->host.edition);
+    f->host.edition = text_dup("ServerDatacenter");
+    f->host.product = text_dup("Microsoft Windows Server 2022 Datacenter");
+    f->host.dir = text_dup(dir);
+    f->host.machine = &f->lab->hosts[0].machine;
+    CHECK_EQ(outcome(f, add(f, "off", GPU_TYPES PIN(GPU_PATH), NULL)), 0);
+    CHECK(hive_value_set_u64(&zero, HIVE_DWORD, 0));
+    for (size_t i = 0; i < 2; i++) {
+        struct sim_world *world;
+
+        CHECK_EQ(outcome(f, request_state(f, "off", 2)), HV_FAILED);
+        world = sim_host_world(&f->host, &err);
+        CHECK_OK(world != NULL);
+        if (!world)
+            break;
+        CHECK_EQ(world_reg_create(world, key), 0);
+        CHECK_EQ(world_reg_set(world, key, names[i], &zero), 0);
+    }
+    CHECK_EQ(outcome(f, request_state(f, "off", 2)), 0);
+    hive_value_clear(&zero);
+    sim_world_free(TAKE(f->host.world));
+    free(f->host.product);
+    free(TAKE(f->host.dir));
+    CHECK_OK(os_remove_tree(dir, &err));
 }
 
 /* ---- states ---- */
