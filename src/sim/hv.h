@@ -81,19 +81,24 @@ const struct lab_vm *hv_lab_vm(struct sim_host *host, struct sim_object *system)
 bool hv_has_device(struct sim_host *host, const char *vm_id);
 /* Ends what a killed simulator left between two states. */
 bool hv_after_load(struct sim_host *host, struct err *err) MUST_CHECK;
-/* Objects that exist only while the VM runs: integration devices, GPU partitions. */
+
+/* ---- what exists only while a VM runs (hv-devices.c) ---- */
+
 bool hv_make_devices(struct sim_host *host, struct sim_object *system, struct err *err)
     MUST_CHECK;
+void hv_remove_devices(struct sim_host *host, struct sim_object *system);
 /* After @setting of an integration component changed: the device comes or goes with it. */
 bool hv_switch_component(struct sim_host *host, struct sim_object *setting, struct err *err)
     MUST_CHECK;
-void hv_remove_devices(struct sim_host *host, struct sim_object *system);
 /* One running VM's partition for @adapter; ERR_CONFLICT: none is free. */
 bool hv_make_partition(struct sim_host *host, struct sim_object *system,
                        struct sim_object *adapter, struct err *err) MUST_CHECK;
 void hv_remove_partition(struct sim_host *host, struct sim_object *adapter);
 /* Partitions of @gpu that VMs hold now. */
 unsigned hv_partitions_in_use(struct sim_host *host, struct sim_object *gpu);
+/* The GPU an adapter gets: its pin, else the first with a free partition; NULL: none. */
+struct sim_object *hv_gpu_for(struct sim_host *host, struct sim_object *adapter);
+bool hv_is_paravirtual(struct sim_object *gpu);
 
 extern const struct sim_behaviour sim_state_behaviour;    /* hv-state.c */
 extern const struct sim_behaviour sim_settings_behaviour; /* hv-settings.c */

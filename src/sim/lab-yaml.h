@@ -79,3 +79,6 @@ bool lab_list(struct reader *r, yaml_node_t *node, const char *what, size_t size
               size_t max, unsigned *counter,
               bool (*read_one)(struct reader *r, yaml_node_t *node, void *element),
               void *ret_list, size_t *ret_count);
+
+/* The value of "gpus"; @target: struct lab_host (lab-gpu.c). */
+bool lab_read_gpus(struct reader *r, yaml_node_t *node, void *target);
