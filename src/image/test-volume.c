@@ -7,9 +7,13 @@
 
 #include "err.h"
 #include "image.h"
+#include "little-endian.h"
+#include "ntfs-internal.h"
 #include "test-tools.h"
 #include "test.h"
 #include "text.h"
+
+#include <ntfs-3g/reparse.h>
 
 enum { VOLUME_MIB = 96 };
 #define WHEN 13300000000000000ll /* usec since 1601: a day in 2022 */
@@ -480,6 +484,164 @@ TEST(a_volume_waiting_for_chkdsk_is_refused)
     CHECK_EQ(err.kind, ERR_CONFLICT);
     CHECK(strstr(err.text[0], "checking"));
     CHECK(strstr(err.hint, "chkdsk"));
+}
+
+/* A restart page of $LogFile, as Windows leaves it: with a client that did not finish.
+ * Source: libntfs-3g, logfile.h. */
+static void make_restart_page(uint8_t page[4096], uint64_t log_bytes, uint16_t major)
+{
+    enum { AREA = 0x30, CLIENT = AREA + 0x30, NONE = 0xFFFF };
+    unsigned bits = 0;
+
+    for (uint64_t n = log_bytes; n; n >>= 1)
+        bits++;
+    memset(page, 0, 4096);
+    memcpy(page, "RSTR", 4);
+    store_u16(page + 4, 30); /* fixups: one number, then what it replaces */
+    store_u16(page + 6, 9);
+    store_u32(page + 16, 4096);
+    store_u32(page + 20, 4096);
+    store_u16(page + 24, AREA);
+    store_u16(page + 26, major == 2 ? 0 : 1);
+    store_u16(page + 28, major);
+    store_u16(page + 30, 1);
+    store_u64(page + AREA, 0x100000);
+    store_u16(page + AREA + 8, 1);     /* clients */
+    store_u16(page + AREA + 10, NONE); /* none free */
+    store_u16(page + AREA + 12, 0);    /* the first one is in use */
+    store_u32(page + AREA + 16, 67 - bits);
+    store_u16(page + AREA + 20, 0x30 + 160);
+    store_u16(page + AREA + 22, 0x30);
+    store_u64(page + AREA + 24, log_bytes);
+    store_u16(page + AREA + 36, 48);
+    store_u16(page + AREA + 38, 64);
+    store_u64(page + CLIENT + 8, 0x100000);
+    store_u16(page + CLIENT + 16, NONE);
+    store_u16(page + CLIENT + 18, NONE);
+    store_u32(page + CLIENT + 28, 8);
+    memcpy(page + CLIENT + 32, "N\0T\0F\0S\0", 8);
+    for (unsigned sector = 0; sector < 8; sector++)
+        store_u16(page + sector * 512 + 510, 1);
+}
+
+/* mkntfs fills $LogFile with FF: the longest run of such pages. */
+static uint64_t find_log(const uint8_t *image, size_t len, uint64_t *ret_bytes)
+{
+    uint64_t best = 0, best_bytes = 0;
+
+    for (uint64_t at = 0; at + 4096 <= len; at += 4096) {
+        uint64_t end = at;
+
+        while (end + 4096 <= len && image[end] == 0xFF &&
+               memcmp(image + end, image + end + 1, 4095) == 0)
+            end += 4096;
+        if (end - at > best_bytes) {
+            best = at;
+            best_bytes = end - at;
+        }
+        if (end > at)
+            at = end - 4096;
+    }
+    *ret_bytes = best_bytes;
+    return best;
+}
+
+TEST(a_log_windows_did_not_finish_is_refused)
+{
+    static const struct {
+        const char *text;
+        uint16_t major;
+    } cases[] = { { "not cleanly unmounted", 1 }, { "fast startup", 2 } };
+
+    if (!has_tools())
+        SKIP("mkntfs or qemu-img is not installed");
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const char *path = scratch("log.img");
+        struct err err = ERR_INIT;
+        struct disk *disk = NULL;
+        struct volume *volume;
+        CLEANUP(free_cleanup) uint8_t *image = NULL;
+        uint8_t page[4096];
+        uint64_t at, bytes = 0;
+        size_t len = 0;
+
+        test_case(cases[i].text);
+        shell("rm -f %s", path);
+        CHECK_OK(make_ntfs_image(path, VOLUME_MIB, "raw", &err));
+        image = read_whole(path, &len);
+        at = find_log(image, len, &bytes);
+        CHECK(bytes >= 256 << 10);
+        make_restart_page(page, bytes, cases[i].major);
+        patch_file(path, at, page, sizeof(page));
+        patch_file(path, at + 4096, page, sizeof(page));
+        CHECK(!open_ntfs_image(path, DISK_WRITE, &disk, &err));
+        CHECK_EQ(err.kind, ERR_CONFLICT);
+        CHECK(strstr(err.text[0], cases[i].text));
+        CHECK(err.hint[0]);
+        volume = open_ntfs_image(path, DISK_READ, &disk, &err);
+        CHECK_OK(volume != NULL);
+        volume_drop(volume);
+        disk_close(disk);
+    }
+}
+
+/* ---- files that must not be replaced ---- */
+
+TEST(compressed_encrypted_and_linked_files_are_left_alone)
+{
+    static const struct {
+        const char *text;
+        uint32_t flags, tag;
+        bool is_readable;
+    } cases[] = {
+        { "compressed", FILE_IS_COMPRESSED, 0, true },
+        { "encrypted", FILE_IS_ENCRYPTED, 0, false },
+        { "WOF", 0, 0x80000017, false },
+        { "deduplicated", 0, 0x80000013, false },
+        { "symbolic link", 0, 0xA000000C, false },
+    };
+
+    if (!has_tools())
+        SKIP("mkntfs or qemu-img is not installed");
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const char *path = scratch("special.vhdx");
+        struct err err = ERR_INIT;
+        struct disk *disk = NULL;
+        struct volume *volume;
+        CLEANUP(free_cleanup) uint8_t *bytes = NULL;
+        ntfs_inode *inode;
+        size_t len = 0;
+
+        test_case(cases[i].text);
+        shell("rm -f %s", path);
+        CHECK_OK(make_ntfs_image(path, VOLUME_MIB, NULL, &err));
+        volume = open_ntfs_image(path, DISK_WRITE, &disk, &err);
+        CHECK_OK(volume && volume_write_all(volume, "f", "old", 3, WHEN, 0, &err));
+        if (!volume)
+            return;
+        inode = volume_open_path(volume, "f", &err);
+        inode->flags |= cpu_to_le32(cases[i].flags);
+        NInoSetDirty(inode);
+        if (cases[i].tag) {
+            uint8_t reparse[8 + 16] = { 0 };
+
+            store_u32(reparse, cases[i].tag);
+            store_u16(reparse + 4, 16);
+            CHECK_EQ(ntfs_set_ntfs_reparse_data(inode, (const char *)reparse,
+                                                sizeof(reparse), 0),
+                     0);
+        }
+        CHECK_EQ(ntfs_inode_close(inode), 0);
+        CHECK(!volume_write_all(volume, "f", "new", 3, WHEN, 0, &err));
+        CHECK_EQ(err.kind, ERR_UNSUPPORTED);
+        CHECK(strstr(err.text[0], cases[i].text));
+        CHECK_EQ(volume_read_all(volume, "F", 10, &bytes, &len, &err),
+                 cases[i].is_readable);
+        CHECK_OK(volume_remove(volume, "f", true, &err)); /* itself, not where it leads */
+        CHECK_OK(volume_close(volume, &err));
+        CHECK_OK(disk_commit(disk, &err));
+        disk_close(disk);
+    }
 }
 
 /* ---- partitions ---- */

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "commit-journal.h"
 #include "err.h"
 #include "format.h"
 #include "image-file.h"
@@ -73,6 +74,12 @@ static struct image_file *open_beside(const struct image_file *child, const char
                  : text_dup(base);
     if (!path) {
         err_no_memory(err);
+        return NULL;
+    }
+    if (commit_journal_exists(path)) {
+        err_fail(err, ERR_CONFLICT, 0, "an interrupted change of '%s' was not finished",
+                 path);
+        err_hint(err, "look at that disk with 'hvgpu image show': it finishes the change");
         return NULL;
     }
     file = image_file_open(path, IMAGE_LOCK_READ, err);
