@@ -187,6 +187,14 @@ bool plan_has_errors(const struct plan *plan)
     return plan_first_error(plan, NULL) != NULL;
 }
 
+bool plan_only_looks(const struct plan *plan)
+{
+    for (size_t i = 0; i < plan->step_count; i++)
+        if (!(plan->steps[i].kind->flags & STEP_PRIVATE))
+            return false;
+    return plan->step_count > 0;
+}
+
 json_t *plan_to_json(const struct plan *plan)
 {
     json_t *steps = json_array();

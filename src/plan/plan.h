@@ -94,6 +94,9 @@ bool plan_find(struct plan *plan, const char *id, const char *severity, const ch
                const char *evidence, const char *cause, const char *fix, const char *source,
                struct err *err) MUST_CHECK;
 bool plan_has_errors(const struct plan *plan); /* a finding of severity "error" */
+/* Every step is STEP_PRIVATE: a run that only prepared to look at something.  There is
+ * nothing in it to finish; an interrupted one is taken back. */
+bool plan_only_looks(const struct plan *plan);
 /* Cause and fix of the first finding of severity "error"; lent.  NULL: none. */
 const char *plan_first_error(const struct plan *plan, const char **ret_fix);
 /* Moves all steps of @more behind the first @at steps of @plan, and its findings. */

@@ -119,6 +119,15 @@ static bool quota_is_empty(const json_t *all)
     return true;
 }
 
+/* Takes @quota over; null instead of twelve nulls. */
+static json_t *quota_or_null(json_t *quota)
+{
+    if (!quota_is_empty(quota))
+        return quota;
+    json_decref(quota);
+    return json_null();
+}
+
 /* ---- looking ---- */
 
 struct adapters {
@@ -433,8 +442,9 @@ static bool probe_remove(struct plan_context *context, const struct step *step,
 
     if (!start_step(step, &found, err) || !find_adapters(context->session, &found, err))
         return false;
-    *ret_now = json_pack("{s:i, s:o}", "adapters", (int)found.count, "quota",
-                         found.count ? quota_of_row(found.rows[0]) : json_null());
+    *ret_now =
+        json_pack("{s:i, s:o}", "adapters", (int)found.count, "quota",
+                  found.count ? quota_or_null(quota_of_row(found.rows[0])) : json_null());
     adapters_clear(&found);
     return *ret_now || err_no_memory(err);
 }
@@ -467,7 +477,7 @@ bool add_adapter_add(struct plan *plan, const struct hv_vm *vm, const char *gpu_
                      const char *interface_path, struct err *err)
 {
     CLEANUP(free_cleanup)
-    char *target = text_printf("'%s' in VM '%s'", gpu_name, vm->name);
+    char *target = text_printf("partition of '%s' in VM '%s'", gpu_name, vm->name);
     CLEANUP(free_cleanup) char *name = ps_quote(vm->name);
     CLEANUP(free_cleanup) char *path = interface_path ? ps_quote(interface_path) : NULL;
     CLEANUP(free_cleanup)
@@ -508,7 +518,7 @@ bool add_adapter_remove(struct plan *plan, const struct hv_vm *vm,
     return plan_add(plan, &step_adapter_remove, target,
                     params_of(vm, adapter->interface_path),
                     json_pack("{s:i, s:o}", "adapters", count, "quota",
-                              quota_to_json(adapter->quota)),
+                              quota_or_null(quota_to_json(adapter->quota))),
                     json_pack("{s:i, s:n}", "adapters", 0, "quota"), command, err) != NULL;
 }
 

@@ -94,6 +94,11 @@ static json_t *known(const struct known_u64 *number)
     return number->known ? json_integer((json_int_t)number->value) : json_null();
 }
 
+static json_t *known_word(const struct known_u64 *number, const char *(*word)(uint64_t))
+{
+    return number->known ? vm_setting_word(word, number->value) : json_null();
+}
+
 static void want_size(struct attach *a, const char *key, const struct known_u64 *now,
                       uint64_t wanted)
 {
@@ -118,10 +123,11 @@ static bool compare_settings(struct attach *a, struct err *err)
     /* Saving is not supported with a partition; shutting down is kind to the guest. */
     if (!vm->stop_action.known ||
         (vm->stop_action.value != STOP_TURN_OFF && vm->stop_action.value != STOP_SHUT_DOWN))
-        want(a, "stop_action", known(&vm->stop_action), json_integer(STOP_SHUT_DOWN));
+        want(a, "stop_action", known_word(&vm->stop_action, stop_action_name),
+             vm_setting_word(stop_action_name, STOP_SHUT_DOWN));
     if (!vm->checkpoint_type.known || vm->checkpoint_type.value != CHECKPOINT_DISABLED)
-        want(a, "checkpoint_type", known(&vm->checkpoint_type),
-             json_integer(CHECKPOINT_DISABLED));
+        want(a, "checkpoint_type", known_word(&vm->checkpoint_type, checkpoint_type_name),
+             vm_setting_word(checkpoint_type_name, CHECKPOINT_DISABLED));
     return true;
 }
 

@@ -75,6 +75,29 @@ static bool look_at(struct plan_context *context, const char *host, const struct
     return journal_forget(context->journal, plan->id, err);
 }
 
+/* What a killed look left behind is ours to clear away: it changed nothing that counts. */
+static bool clear_old_look(struct plan_context *context, const struct hv_vm *vm,
+                           struct err *err)
+{
+    CLEANUP(free_cleanup) char *lock = text_printf("vm-%s", vm->id);
+    CLEANUP(plan_cleanup) struct plan *old = NULL;
+    struct run_info info;
+    bool found = false;
+
+    if (!lock)
+        return err_no_memory(err);
+    if (!journal_find_unfinished(context->journal, lock, "", &found, &info, err))
+        return false;
+    if (!found)
+        return true;
+    old = journal_load(context->journal, info.id, false, context->kinds, err);
+    run_info_clear(&info);
+    if (!old)
+        return false;
+    return !plan_only_looks(old) ||
+           (plan_undo(old, context, err) && journal_forget(context->journal, old->id, err));
+}
+
 bool inspect_disks(struct plan_context *context, const char *host, const struct hv_vm *vm,
                    bool (*look)(struct plan_context *context, void *user, struct err *err),
                    void *user, size_t *ret_disk, struct image_facts *ret_facts,
@@ -82,9 +105,10 @@ bool inspect_disks(struct plan_context *context, const char *host, const struct 
 {
     bool (*on_step)(const struct plan *, const struct step *, const char *, void *) =
         context->on_step;
-    bool ok = true;
+    bool ok;
 
     context->on_step = NULL; /* not steps of what the user asked for */
+    ok = clear_old_look(context, vm, err);
     *ret_facts = (struct image_facts){ 0 };
     for (size_t i = 0; ok && i < vm->disk_count && !ret_facts->windows_found; i++) {
         struct err one = ERR_INIT;

@@ -19,7 +19,8 @@
 #include "vm-access.h"
 
 enum { MB = 1024 * 1024 };
-enum setting_kind { SETTING_BOOL, SETTING_MB, SETTING_NUMBER };
+enum setting_kind { SETTING_BOOL, SETTING_MB, SETTING_WORD };
+enum { WORD_MAX = 16 }; /* values of these enumerations stay below */
 
 /* One row per setting: adding one is adding a line here. */
 static const struct setting {
@@ -28,6 +29,7 @@ static const struct setting {
     const char *cmdlet;   /* parameter of Set-VM */
     enum setting_kind kind;
     enum cim_type type;
+    const char *(*word)(uint64_t value); /* SETTING_WORD: NULL where it has none */
 } settings[] = {
     { "guest_controlled_cache", "GuestControlledCacheTypes", "GuestControlledCacheTypes",
       SETTING_BOOL, CIM_BOOLEAN },
@@ -35,10 +37,38 @@ static const struct setting {
       CIM_UINT64 },
     { "high_mmio_bytes", "HighMmioGapSize", "HighMemoryMappedIoSpace", SETTING_MB,
       CIM_UINT64 },
-    { "stop_action", "AutomaticShutdownAction", "AutomaticStopAction", SETTING_NUMBER,
-      CIM_UINT16 },
-    { "checkpoint_type", "UserSnapshotType", "CheckpointType", SETTING_NUMBER, CIM_UINT16 },
+    { "stop_action", "AutomaticShutdownAction", "AutomaticStopAction", SETTING_WORD,
+      CIM_UINT16, stop_action_name },
+    { "checkpoint_type", "UserSnapshotType", "CheckpointType", SETTING_WORD, CIM_UINT16,
+      checkpoint_type_name },
 };
+
+/* A word where the value has one, else the number: both find back. */
+json_t *vm_setting_word(const char *(*word)(uint64_t value), uint64_t number)
+{
+    const char *name = word(number);
+
+    return name ? json_string(name) : json_integer((json_int_t)number);
+}
+
+static bool number_of(const struct setting *setting, const json_t *value, uint64_t *ret)
+{
+    const char *text = json_string_value(value);
+
+    if (json_is_integer(value) && json_integer_value(value) >= 0) {
+        *ret = (uint64_t)json_integer_value(value);
+        return true;
+    }
+    for (uint64_t i = 0; text && setting->word && i < WORD_MAX; i++) {
+        const char *name = setting->word(i);
+
+        if (name && strcmp(name, text) == 0) {
+            *ret = i;
+            return true;
+        }
+    }
+    return false;
+}
 
 static json_t *value_of(const struct setting *setting, const struct cim_instance *row)
 {
@@ -50,7 +80,8 @@ static json_t *value_of(const struct setting *setting, const struct cim_instance
                                                            : json_null();
     if (!cim_get_u64(row, setting->property, &number) || number > INT64_MAX / MB)
         return json_null();
-    return json_integer((json_int_t)(setting->kind == SETTING_MB ? number * MB : number));
+    return setting->kind == SETTING_MB ? json_integer((json_int_t)(number * MB))
+                                       : vm_setting_word(setting->word, number);
 }
 
 bool read_vm_settings(struct cim_session *session, const char *vm_id, const json_t *like,
@@ -78,16 +109,16 @@ bool read_vm_settings(struct cim_session *session, const char *vm_id, const json
 static bool set_property(struct cim_instance *to, const struct setting *setting,
                          const json_t *value, struct err *err)
 {
-    json_int_t number = json_integer_value(value);
+    uint64_t number;
 
     if (setting->kind == SETTING_BOOL)
         return cim_set_bool(to, setting->property, json_is_true(value), err);
-    if (!json_is_integer(value) || number < 0)
-        return err_fail(err, ERR_PROTOCOL, 0, "'%s' is no number in the journal",
+    if (!number_of(setting, value, &number))
+        return err_fail(err, ERR_PROTOCOL, 0, "'%s' has no value known here in the journal",
                         setting->key);
     if (setting->kind == SETTING_MB)
         number /= MB;
-    return cim_set_uint(to, setting->property, setting->type, (uint64_t)number, err);
+    return cim_set_uint(to, setting->property, setting->type, number, err);
 }
 
 static bool write_settings(struct plan_context *context, const struct step *step,
@@ -147,7 +178,7 @@ const struct step_kind step_vm_settings = {
 };
 
 /* What Set-VM calls the numbers; NULL: a number it does not know. */
-static const char *cmdlet_word(const struct setting *setting, json_int_t number)
+static const char *cmdlet_word(const struct setting *setting, uint64_t number)
 {
     static const char *const stop[] = { [2] = "TurnOff", [3] = "Save", [4] = "ShutDown" };
     static const char *const checkpoint[] = {
@@ -155,9 +186,8 @@ static const char *cmdlet_word(const struct setting *setting, json_int_t number)
     };
 
     if (strcmp(setting->key, "stop_action") == 0)
-        return number >= 0 && number < (json_int_t)ARRAY_LEN(stop) ? stop[number] : NULL;
-    return number >= 0 && number < (json_int_t)ARRAY_LEN(checkpoint) ? checkpoint[number]
-                                                                     : NULL;
+        return number < ARRAY_LEN(stop) ? stop[number] : NULL;
+    return number < ARRAY_LEN(checkpoint) ? checkpoint[number] : NULL;
 }
 
 static char *set_vm_command(const char *name, const json_t *after)
@@ -168,18 +198,22 @@ static char *set_vm_command(const char *name, const json_t *after)
     strbuf_printf(&buf, "Set-VM -Name %s", quoted ? quoted : "");
     for (size_t i = 0; i < ARRAY_LEN(settings); i++) {
         const json_t *value = json_object_get(after, settings[i].key);
-        const char *word;
+        const char *word = NULL;
+        uint64_t number = 0;
 
         if (!value)
             continue;
         strbuf_printf(&buf, " -%s ", settings[i].cmdlet);
-        if (settings[i].kind == SETTING_BOOL)
+        if (settings[i].kind == SETTING_BOOL) {
             strbuf_puts(&buf, json_is_true(value) ? "$true" : "$false");
-        else if (settings[i].kind == SETTING_NUMBER &&
-                 (word = cmdlet_word(&settings[i], json_integer_value(value))))
+            continue;
+        }
+        if (number_of(&settings[i], value, &number) && settings[i].kind == SETTING_WORD)
+            word = cmdlet_word(&settings[i], number);
+        if (word)
             strbuf_puts(&buf, word);
         else
-            strbuf_printf(&buf, "%" PRId64, (int64_t)json_integer_value(value));
+            strbuf_printf(&buf, "%" PRIu64, number);
     }
     return strbuf_take(&buf);
 }

@@ -23,10 +23,12 @@ bool add_vm_start(struct plan *plan, const struct hv_vm *vm, struct err *err) MU
 /* ---- settings (settings-step.c) ---- */
 
 /* Objects with some of: "guest_controlled_cache", "low_mmio_bytes", "high_mmio_bytes",
- * "stop_action", "checkpoint_type" (the two last as Hyper-V numbers them).  Takes them
- * over. */
+ * "stop_action", "checkpoint_type" (the two last as words, see vm_setting_word()).  Takes
+ * them over. */
 bool add_vm_settings(struct plan *plan, const struct hv_vm *vm, json_t *before,
                      json_t *after, struct err *err) MUST_CHECK;
+/* @word: stop_action_name() or checkpoint_type_name(); a number without a word stays one. */
+json_t *vm_setting_word(const char *(*word)(uint64_t value), uint64_t number);
 /* What the VM has now, only the members that @like has. */
 bool read_vm_settings(struct cim_session *session, const char *vm_id, const json_t *like,
                       json_t **ret, struct err *err) MUST_CHECK;

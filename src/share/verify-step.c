@@ -60,7 +60,7 @@ const struct step_kind step_verify = {
 bool add_verify(struct plan *plan, const struct hv_vm *vm, const json_t *settings,
                 const char *interface_path, unsigned adapters, struct err *err)
 {
-    CLEANUP(free_cleanup) char *target = text_printf("VM '%s'", vm->name);
+    CLEANUP(free_cleanup) char *target = text_printf("VM '%s', read back", vm->name);
     json_t *params = json_pack("{s:s, s:s?, s:i}", "vm", vm->id, "interface_path",
                                interface_path, "adapters", (int)adapters);
 

@@ -1,0 +1,249 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The main job, broken at every change, and taken back or finished.
+
+For every n: `attach` whose n-th change fails before or after it took place must leave the host
+and the VM's disk as they were; an `attach` that is killed there must be taken back whole by
+`undo`, or finished by `resume`; an `undo` that is killed there, by the next `undo`.  "As they
+were" is what `hvgpu-sim dump` prints: every object, file, attribute and registry value.
+
+usage: test-broken.py HVGPU HVGPU-SIM LAB MODE... [--part K/N] [--http] [--every N]
+
+MODE: fail-before, fail-after, kill-before, kill-after (then undo), resume (kill-after, then
+resume, then undo), undo (the undo is killed).  --part: only every N-th change, from the K-th,
+so that several processes share the work.  --http: a simulator in a process of its own.
+"""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+CHANGES_MAX = 400
+SECONDS_MAX = 120
+# What is new each time something is made: ids of runs, and the GUID of a new adapter.
+RUN_ID = re.compile(r"\b\d{8}-\d{6}-[0-9a-f]{4}\b")
+ADAPTER = re.compile(r"(Microsoft:[0-9A-F-]{36}\\+)[0-9A-F]{8}-[0-9A-F-]{27}", re.I)
+GUID = re.compile(r"[0-9A-F]{8}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{12}", re.I)
+
+
+class Failure(Exception):
+    pass
+
+
+class Bench:
+    def __init__(self, hvgpu, sim, lab, http):
+        self.hvgpu, self.sim, self.lab, self.http = hvgpu, sim, lab, http
+        self.dir = tempfile.mkdtemp(prefix="hvgpu-broken-")
+        self.env = dict(os.environ, XDG_STATE_HOME=self.dir, XDG_CONFIG_HOME=self.dir,
+                        LC_ALL="C.UTF-8", NO_COLOR="1")
+        self.env.pop("HVGPU_FAULT", None)
+        self.server = None
+        self.host = f"sim:{lab}"
+
+    def close(self):
+        self.stop()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    def start(self):
+        if not self.http or self.server:
+            return
+        self.server = subprocess.Popen(
+            [self.sim, self.lab, "--listen", "127.0.0.1:0"], env=self.env,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        seen = []
+        for line in self.server.stdout:
+            seen.append(line)
+            found = re.search(r"http://127\.0\.0\.1:\d+/wsman", line)
+            if found:
+                self.host = found.group(0)
+            if re.search(r"[Pp]assword", line):
+                self.password = line.split()[-1]
+                break
+        else:
+            raise Failure("the simulator did not start: " + "".join(seen))
+        path = os.path.join(self.dir, "password")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(self.password + "\n")
+        os.chmod(path, 0o600)
+
+    def stop(self):
+        if self.server:
+            self.server.terminate()
+            self.server.wait(30)
+            self.server.stdout.close()
+            self.server = None
+
+    def run(self, *args, fault=None):
+        self.start()
+        env = dict(self.env)
+        if fault:
+            env["HVGPU_FAULT"] = fault
+        line = [self.hvgpu, "-H", self.host, *args]
+        if self.http:
+            line += ["--user", "admin", "--password-file", os.path.join(self.dir, "password")]
+        return subprocess.run(line, env=env, stdin=subprocess.DEVNULL, capture_output=True,
+                              text=True, timeout=SECONDS_MAX, check=False)
+
+    def attach(self, fault=None):
+        return self.run("attach", "games", "--gpu", "10de:2860", "--yes", fault=fault)
+
+    def dump(self):
+        """What the lab is, without what is new each time, and without what only says that
+        the lab was used."""
+        self.stop()
+        done = subprocess.run([self.sim, "dump", self.lab], env=self.env, capture_output=True,
+                              text=True, timeout=SECONDS_MAX, check=False)
+        if done.returncode != 0:
+            raise Failure("dump: " + done.stderr)
+        return normal(done.stdout)
+
+    def must(self, what, done):
+        if done.returncode != 0:
+            raise Failure(f"{what}: exit {done.returncode}\n{done.stdout}{done.stderr}")
+
+    def must_be(self, what, before):
+        now = self.dump()
+        if now != before:
+            raise Failure(f"{what}: the host is not as it should be\n{difference(before, now)}")
+
+
+def normal(text):
+    text = RUN_ID.sub("RUN", text)
+    return text
+
+
+def new_names(text):
+    """For comparing two finished states: a GUID that is in only one of them is a new one."""
+    return ADAPTER.sub(r"\1NEW", text)
+
+
+def difference(before, now):
+    old, new = before.splitlines(), now.splitlines()
+    gone = [line for line in old if line not in set(new)][:20]
+    come = [line for line in new if line not in set(old)][:20]
+    return "\n".join([f"- {line[:160]}" for line in gone] + [f"+ {line[:160]}" for line in come])
+
+
+def was_killed(done):
+    return done.returncode == -signal.SIGKILL
+
+
+def fail(bench, mode, n, before, _after):
+    done = bench.attach(f"{mode}:{n}")
+    if done.returncode == 0:
+        return False
+    if "everything was undone" not in done.stderr and "nothing was changed" not in done.stderr:
+        # Before the plan stood there is nothing to undo, but then nothing may be left either.
+        if "not everything" in done.stderr or "could not be taken back" in done.stderr:
+            raise Failure(done.stdout + done.stderr)
+    bench.must_be("after the failure", before)
+    return True
+
+
+def kill(bench, mode, n, before, _after):
+    done = bench.attach(f"{mode}:{n}")
+    if not was_killed(done):
+        bench.must("attach", done)
+        return False
+    bench.must("undo", bench.run("undo", "--yes"))
+    bench.must_be("after undo", before)
+    bench.must("undo again", bench.run("undo", "--yes"))
+    bench.must_be("after undo again", before)
+    return True
+
+
+def resume(bench, _mode, n, before, after):
+    done = bench.attach(f"kill-after:{n}")
+    if not was_killed(done):
+        bench.must("attach", done)
+        return False
+    bench.must("resume", bench.run("resume", "--yes"))
+    state = bench.dump()
+    # Killed while it only looked, there is nothing to finish: then all is as before.
+    if state != before and new_names(state) != new_names(after):
+        raise Failure("resume: not finished\n" +
+                      difference(new_names(after), new_names(state)))
+    bench.must("undo", bench.run("undo", "--yes"))
+    bench.must_be("after resume and undo", before)
+    return True
+
+
+def undo(bench, _mode, n, before, _after):
+    bench.must("attach", bench.attach())
+    done = bench.run("undo", "--yes", fault=f"kill-after:{n}")
+    if was_killed(done):
+        bench.must("undo", bench.run("undo", "--yes"))
+    else:
+        bench.must("undo", done)
+    bench.must_be("after undo", before)
+    return was_killed(done)
+
+
+MODES = {"fail-before": fail, "fail-after": fail, "kill-before": kill, "kill-after": kill,
+         "resume": resume, "undo": undo}
+
+
+def main():
+    args, modes, http, part, parts = sys.argv[1:], [], False, 1, 1
+    hvgpu, sim, lab = args[:3]
+    rest = args[3:]
+    while rest:
+        word = rest.pop(0)
+        if word == "--http":
+            http = True
+        elif word == "--part":
+            part, parts = (int(n) for n in rest.pop(0).split("/"))
+        else:
+            modes.append(word)
+    bench = Bench(hvgpu, sim, lab, http)
+    number, failed = 0, 0
+    try:
+        bench.must("status", bench.run("status"))
+        before = bench.dump()
+        bench.must("attach", bench.attach())
+        after = bench.dump()
+        if after == before:
+            raise Failure("attach changed nothing")
+        again = bench.attach()
+        bench.must("attach again", again)
+        bench.must_be("attach again", after)
+        bench.must("undo", bench.run("undo", "--yes"))
+        bench.must_be("after undo", before)
+        for mode in modes:
+            count, reached, began = 0, False, time.monotonic()
+            problem = None
+            for n in range(part, CHANGES_MAX, parts):
+                try:
+                    hit = MODES[mode](bench, mode, n, before, after)
+                except (Failure, subprocess.TimeoutExpired) as error:
+                    problem = f"change {n}: {error}"
+                    break
+                if not hit:
+                    reached = True
+                    bench.must("undo", bench.run("undo", "--yes"))
+                    break
+                count += 1
+            number += 1
+            ok = problem is None and reached and (count > 0 or parts > 1)
+            failed += not ok
+            print(f"{'ok' if ok else 'not ok'} {number} - {mode}: {count} changes, "
+                  f"{time.monotonic() - began:.0f} s", flush=True)
+            if problem:
+                print("# " + problem.replace("\n", "\n# "), flush=True)
+                break
+    except Failure as error:
+        number += 1
+        failed += 1
+        print(f"not ok {number} - setting up\n# " + str(error).replace("\n", "\n# "))
+    finally:
+        bench.close()
+    print(f"1..{number}")
+    sys.exit(1 if failed else 0)
+
+
+main()
