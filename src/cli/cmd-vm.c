@@ -36,6 +36,18 @@ static bool collect(const struct invocation *in, json_t **ret, struct err *err)
     return *ret || err_no_memory(err);
 }
 
+/* vm_state_name()'s words, for the table. */
+static const char *state_text(const char *state)
+{
+    static const char *const words[] = { N_("running"), N_("off"), N_("saved"),
+                                         N_("paused"), N_("changing") };
+
+    for (size_t i = 0; state && i < ARRAY_LEN(words); i++)
+        if (strcmp(words[i], state) == 0)
+            return _(words[i]);
+    return state;
+}
+
 static enum style state_style(const char *state)
 {
     if (!state)
@@ -78,7 +90,7 @@ static void list_vm(struct table *table, const char *host, const json_t *vm)
     if (host)
         table_cell(table, host);
     table_cell(table, view_text(vm, "name"));
-    table_styled(table, state_style(state), state ? _(state) : NULL);
+    table_styled(table, state_style(state), state_text(state));
     view_put(&generation, json_object_get(vm, "generation"));
     table_cell(table, generation.text);
     table_cell(table, json_is_integer(memory)

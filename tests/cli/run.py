@@ -26,10 +26,14 @@ import subprocess
 import sys
 import tempfile
 import unicodedata
+import warnings
 
 import jsonschema
 
 TIMEOUT_S = 120
+
+# Newer versions have another resolver; the one of Debian 12 has only this.
+warnings.filterwarnings("ignore", category=DeprecationWarning, message=".*RefResolver")
 
 
 def load_schemas(folder):
