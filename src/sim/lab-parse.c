@@ -434,6 +434,21 @@ static bool read_hosts(struct reader *r, yaml_node_t *node, void *target)
 /* ---- the file ---- */
 
 /* Keys whose values only hold anchors for the rest of the file. */
+static bool read_fault(struct reader *r, yaml_node_t *node, void *target)
+{
+    const char **fault = target;
+
+    return (*fault = lab_text(r, node)) != NULL;
+}
+
+static bool read_faults(struct reader *r, yaml_node_t *node, void *target)
+{
+    struct lab_description *lab = target;
+
+    return lab_list(r, node, "faults", sizeof(*lab->faults), LAB_FAULT_MAX, NULL,
+                    read_fault, &lab->faults, &lab->fault_count);
+}
+
 static bool read_nothing(struct reader *r, yaml_node_t *node, void *target)
 {
     return true;
@@ -444,6 +459,7 @@ struct lab_description *lab_parse(const char *text, size_t len, const char *file
 {
     static const struct key keys[] = {
         { "hosts", OTHER, 0, .read = read_hosts, .required = true },
+        { "faults", OTHER, 0, .read = read_faults },
         { "about", OTHER, 0, .read = read_nothing },
         { "shared", OTHER, 0, .read = read_nothing },
     };

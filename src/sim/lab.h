@@ -31,6 +31,7 @@ enum {
     LAB_REGISTRY_MAX = 64,
     LAB_TEXT_MAX = 1024, /* bytes of a text, after its {numbers} were filled in */
     LAB_COUNT_MAX = 16,
+    LAB_FAULT_MAX = 64,
 };
 
 enum lab_gpu_mode {
@@ -114,6 +115,8 @@ struct lab_block;
 struct lab_description {
     struct lab_host *hosts;
     size_t host_count;
+    const char **faults; /* as after --fault: fault-rule.h */
+    size_t fault_count;
     struct lab_block *blocks; /* the memory of all of it */
 };
 

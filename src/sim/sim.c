@@ -8,6 +8,7 @@
 
 #include "fault-rule.h"
 #include "host.h"
+#include "lab.h"
 #include "os.h"
 #include "server.h"
 #include "sim-dump.h"
@@ -148,7 +149,12 @@ static bool open_lab(struct sim *sim, const struct sim_options *o, struct err *e
     if (!dir || !take_lock(o->lab, dir, o->lock_wait_ms, &sim->owner_file, &sim->lock, err))
         return false;
     sim->lab = sim_lab_open(o->lab, state_dir, o->full_size, err);
-    return sim->lab != NULL;
+    if (!sim->lab)
+        return false;
+    for (size_t i = 0; i < sim->lab->description->fault_count; i++)
+        if (!fault_rules_add(sim->faults, sim->lab->description->faults[i], err))
+            return err_wrap(err, "lab '%s'", o->lab);
+    return true;
 }
 
 static bool serve(struct sim *sim, const struct sim_options *o, struct err *err)

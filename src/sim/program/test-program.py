@@ -175,6 +175,25 @@ def test_what_was_changed_is_there_after_a_kill(state):
     sim.end()
 
 
+def test_a_lab_file_may_name_faults(state):
+    with open(os.path.join(os.environ["HVGPU_DATA_DIR"], "labs/laptop.yaml"),
+              encoding="utf-8") as file:
+        text = file.read()
+    path = os.path.join(state, "mine.yaml")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("faults: ['Msvm_PartitionableGpu.Enumerate@1=http:503']\n" + text)
+    sim = Serving(state, path)
+    ask = ("LAPTOP", WSEN + "/Enumerate", WMI + "Msvm_PartitionableGpu", "<n:Enumerate/>")
+    assert sim.ask(*ask)[0] == 503
+    assert sim.ask(*ask)[0] == 200
+    sim.end()
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("faults: [nonsense]\n" + text)
+    run(state, "reset", path)
+    done = run(state, path)
+    assert done.returncode == 1 and "nonsense" in done.stderr, done
+
+
 def test_a_dump_is_stable_and_shows_a_change(state):
     first, second = run(state, "dump", "laptop"), run(state, "dump", "laptop")
     assert first.returncode == 0, first.stderr
