@@ -11,6 +11,7 @@
 
 #include "cim.h"
 #include "hive.h"
+#include "make-registry.h"
 #include "package.h"
 #include "strbuf.h"
 #include "text.h"
@@ -18,39 +19,6 @@
 
 #define SET "ControlSet001"
 #define DISPLAY_CLASS "{4d36e968-e325-11ce-bfc1-08002be10318}"
-
-static bool put_text(struct hive *hive, const char *key, const char *name, uint32_t type,
-                     const char *text, struct err *err)
-{
-    struct hive_value value = { 0 };
-    bool ok = hive_value_set_text(&value, type, text) || err_no_memory(err);
-
-    ok = ok && hive_set(hive, key, name, &value, err);
-    hive_value_clear(&value);
-    return ok;
-}
-
-static bool put_number(struct hive *hive, const char *key, const char *name, uint32_t type,
-                       uint64_t number, struct err *err)
-{
-    struct hive_value value = { 0 };
-    bool ok = hive_value_set_u64(&value, type, number) || err_no_memory(err);
-
-    ok = ok && hive_set(hive, key, name, &value, err);
-    hive_value_clear(&value);
-    return ok;
-}
-
-static bool put_texts(struct hive *hive, const char *key, const char *name,
-                      const char *const *texts, size_t count, struct err *err)
-{
-    struct hive_value value = { 0 };
-    bool ok = hive_value_set_texts(&value, texts, count) || err_no_memory(err);
-
-    ok = ok && hive_set(hive, key, name, &value, err);
-    hive_value_clear(&value);
-    return ok;
-}
 
 /* ---- one display adapter ---- */
 
@@ -379,49 +347,20 @@ bool host_fill_system(struct sim_world *w, struct hive *hive, struct err *err)
     return put_lab_values(w, hive, "HKLM\\SYSTEM\\", err);
 }
 
-static const char *display_version(unsigned build)
-{
-    static const struct {
-        unsigned build;
-        const char *name;
-    } known[] = {
-        { 26100, "24H2" }, { 22631, "23H2" }, { 22621, "22H2" },
-        { 22000, "21H2" }, { 20348, "21H2" }, { 19045, "22H2" },
-    };
-
-    for (size_t i = 0; i < ARRAY_LEN(known); i++)
-        if (known[i].build == build)
-            return known[i].name;
-    return NULL;
-}
-
 bool host_fill_software(struct sim_world *w, struct hive *hive, struct err *err)
 {
-    static const char key[] = "Microsoft\\Windows NT\\CurrentVersion";
     const struct sim_host *host = w->host;
-    CLEANUP(free_cleanup) char *build = text_printf("%u", host->build);
     const char *product = host->product ? host->product : "Windows";
-    bool server = text_istr(product, "Server") != NULL;
-    CLEANUP(free_cleanup) char *name = NULL;
+    struct windows_version version = {
+        .build = host->build,
+        .ubr = host->ubr,
+        .edition = host->edition ? host->edition : "Professional",
+        .server = text_istr(product, "Server") != NULL,
+    };
 
     if (text_istarts(product, "Microsoft "))
         product += strlen("Microsoft ");
-    /* Windows 11 still calls itself 10 here. */
-    name = text_istarts(product, "Windows 11")
-               ? text_printf("Windows 10%s", product + strlen("Windows 11"))
-               : text_dup(product);
-    if (!build || !name)
-        return err_no_memory(err);
-    return put_text(hive, key, "CurrentBuildNumber", HIVE_SZ, build, err) &&
-           put_text(hive, key, "CurrentBuild", HIVE_SZ, build, err) &&
-           put_number(hive, key, "UBR", HIVE_DWORD, host->ubr, err) &&
-           put_text(hive, key, "EditionID", HIVE_SZ, host->edition ? host->edition : "",
-                    err) &&
-           put_text(hive, key, "ProductName", HIVE_SZ, name, err) &&
-           put_text(hive, key, "InstallationType", HIVE_SZ, server ? "Server" : "Client",
-                    err) &&
-           put_text(hive, key, "SystemRoot", HIVE_SZ, "C:\\Windows", err) &&
-           (!display_version(host->build) || put_text(hive, key, "DisplayVersion", HIVE_SZ,
-                                                      display_version(host->build), err)) &&
+    version.product = product;
+    return put_version(hive, &version, err) &&
            put_lab_values(w, hive, "HKLM\\SOFTWARE\\", err);
 }
