@@ -276,7 +276,7 @@ static bool fill(const struct subject *s, const struct cim_instance *in,
         return sim_refuse(fault, "w:InternalError", 8, "no memory");
     for (size_t i = 0; wanted == 0 && i < ARRAY_LEN(known); i++)
         if (!add_property(s, i, to, &err))
-            return windows_fault(fault, &err);
+            return sim_fault_err(fault, &err);
     for (size_t k = 0; k < wanted; k++) {
         const char *key = cim_get_text_at(in, "devicePropertyKeys", k);
         size_t which = 0;
@@ -290,7 +290,7 @@ static bool fill(const struct subject *s, const struct cim_instance *in,
             return sim_unknown(fault, what);
         }
         if (!add_property(s, which, to, &err))
-            return windows_fault(fault, &err);
+            return sim_fault_err(fault, &err);
     }
     return true;
 }
@@ -319,7 +319,7 @@ static bool get_device_properties(struct sim_call *call, struct sim_fault *fault
     s.package = package_of(packages, count, s.device);
     ok = fill(&s, call->in, &found, fault);
     if (ok && !cim_set(call->out, "deviceProperties", &found, &err))
-        ok = windows_fault(fault, &err);
+        ok = sim_fault_err(fault, &err);
     cim_value_clear(&found);
     return ok && sim_return(call, 0, fault);
 }

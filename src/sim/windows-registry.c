@@ -121,7 +121,7 @@ static bool enum_key(struct sim_call *call, struct sim_fault *fault)
     if (code == 0 && count > 0) /* no subkeys: sNames is null */
         ok = cim_set_texts(call->out, "sNames", (const char *const *)names, count, &err);
     hive_texts_free(names, count);
-    return ok ? answer(call, &t, code, fault) : windows_fault(fault, &err);
+    return ok ? answer(call, &t, code, fault) : sim_fault_err(fault, &err);
 }
 
 /* Types[] of sint32. */
@@ -175,7 +175,7 @@ static bool enum_values(struct sim_call *call, struct sim_fault *fault)
     if (code == 0 && count > 0)
         ok = put_values(&t, names, count, call->out, &err);
     hive_texts_free(names, count);
-    return ok ? answer(call, &t, code, fault) : windows_fault(fault, &err);
+    return ok ? answer(call, &t, code, fault) : sim_fault_err(fault, &err);
 }
 
 /* ---- reading: one method per type ---- */
@@ -258,7 +258,7 @@ static bool get_value(struct sim_call *call, uint32_t type, struct sim_fault *fa
     if (type == HIVE_EXPAND_SZ && !expand(&value))
         return sim_refuse(fault, "w:InternalError", 8, "no memory");
     return put_result(call->out, &value, &err) ? sim_return(call, 0, fault)
-                                               : windows_fault(fault, &err);
+                                               : sim_fault_err(fault, &err);
 }
 
 static bool get_dword(struct sim_call *call, struct sim_fault *fault)

@@ -7,20 +7,12 @@
 #include "strbuf.h"
 #include "text.h"
 
-bool windows_fault(struct sim_fault *fault, const struct err *err)
-{
-    char text[400];
-
-    err_format(err, text, sizeof(text));
-    return sim_refuse(fault, "w:InternalError", 0x80041001, "hvgpu-sim: %s", text);
-}
-
 bool windows_world(struct sim_host *host, struct sim_world **ret, struct sim_fault *fault)
 {
     struct err err = ERR_INIT;
 
     *ret = sim_host_world(host, &err);
-    return *ret || windows_fault(fault, &err);
+    return *ret || sim_fault_err(fault, &err);
 }
 
 /* The environment of a process without a user's profile. */

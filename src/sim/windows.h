@@ -4,13 +4,12 @@
 #pragma once
 
 #include "host.h"
+#include "jobs.h"
 #include "world.h"
 
 #define CIMV2 "root/cimv2"
 #define STORAGE "root/Microsoft/Windows/Storage"
 
-/* An error of the simulator itself, as a fault; returns false. */
-bool windows_fault(struct sim_fault *fault, const struct err *err);
 /* The host's world, or false with @fault. */
 bool windows_world(struct sim_host *host, struct sim_world **ret, struct sim_fault *fault);
 

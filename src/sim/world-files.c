@@ -521,10 +521,16 @@ static bool check_entry(const struct file_info *info, void *user, struct err *er
     return true;
 }
 
-static bool is_empty_entry(const struct file_info *info, void *user, struct err *err)
+static bool note_entry(const struct file_info *info, void *user, struct err *err)
 {
     *(bool *)user = false;
     return true;
+}
+
+bool world_is_empty(struct sim_world *w, const char *path, bool *ret, struct err *err)
+{
+    *ret = true;
+    return world_list(w, path, note_entry, ret, err);
 }
 
 bool world_remove(struct sim_world *w, const char *path, bool tree, bool even_readonly,
@@ -548,7 +554,7 @@ bool world_remove(struct sim_world *w, const char *path, bool tree, bool even_re
         return world_fail(err, WIN_ACCESS_DENIED, path);
     search.folder = place.windows;
     if (place.is_dir && !tree) {
-        if (!world_list(w, path, is_empty_entry, &empty, err))
+        if (!world_is_empty(w, path, &empty, err))
             return false;
         if (!empty)
             return world_fail(err, WIN_DIR_NOT_EMPTY, path);

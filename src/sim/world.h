@@ -46,6 +46,9 @@ bool world_stat(struct sim_world *w, const char *path, struct file_info *ret,
 bool world_list(struct sim_world *w, const char *path,
                 bool (*on_file)(const struct file_info *, void *user, struct err *err),
                 void *user, struct err *err) MUST_CHECK;
+/* A folder without entries. */
+bool world_is_empty(struct sim_world *w, const char *path, bool *ret, struct err *err)
+    MUST_CHECK;
 bool world_read_all(struct sim_world *w, const char *path, size_t max, uint8_t **ret,
                     size_t *ret_len, struct err *err) MUST_CHECK;
 bool world_write_all(struct sim_world *w, const char *path, const void *bytes, size_t len,
