@@ -2,11 +2,10 @@
 /* Everything a simulated host can do, one line each. */
 #include "behaviour.h"
 #include "hv.h"
+#include "windows-os.h"
 
 const struct sim_behaviour *const sim_behaviours[] = {
-    &sim_job_behaviour,
-    &sim_state_behaviour,
-    &sim_settings_behaviour,
-    &sim_summary_behaviour,
-    NULL,
+    &sim_job_behaviour,     &sim_state_behaviour, &sim_settings_behaviour,
+    &sim_summary_behaviour, &windows_devices,     &windows_images,
+    &windows_registry,      &windows_storage,     NULL,
 };

@@ -64,7 +64,8 @@ struct sim_world *task_lock(struct task *task, struct err *err);
 void task_unlock(struct task *task);
 
 /* One world call each, under the lock; 0 or a Win32 code. */
-uint32_t task_stat(struct task *task, const char *path, struct file_info *ret); /* name freed */
+uint32_t task_stat(struct task *task, const char *path,
+                   struct file_info *ret); /* name freed */
 uint32_t task_make_dirs(struct task *task, const char *path);
 uint32_t task_copy(struct task *task, const char *from, const char *to);
 uint32_t task_remove(struct task *task, const char *path, bool tree, bool even_readonly);

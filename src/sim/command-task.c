@@ -101,18 +101,18 @@ char *task_path(const struct task *task, const char *path)
 }
 
 /* What differs between the calls. */
-#define LOCKED(call)                                      \
-    do {                                                  \
-        struct err err = ERR_INIT;                        \
-        struct sim_world *world = task_lock(task, &err);  \
-        uint32_t code = 0;                                \
-                                                          \
-        if (!world)                                       \
-            return world_code(&err);                      \
-        if (!(call))                                      \
-            code = world_code(&err);                      \
-        task_unlock(task);                                \
-        return code;                                      \
+#define LOCKED(call)                                     \
+    do {                                                 \
+        struct err err = ERR_INIT;                       \
+        struct sim_world *world = task_lock(task, &err); \
+        uint32_t code = 0;                               \
+                                                         \
+        if (!world)                                      \
+            return world_code(&err);                     \
+        if (!(call))                                     \
+            code = world_code(&err);                     \
+        task_unlock(task);                               \
+        return code;                                     \
     } while (0)
 
 static bool stat_nameless(struct sim_world *world, const char *path, struct file_info *ret,
@@ -290,8 +290,8 @@ bool arguments_of_builtin(const char *text, struct arguments *ret)
         bool blank = !quoted && (*text == ' ' || *text == '\t' || *text == ',' ||
                                  *text == ';' || *text == '=');
         /* "/s/q" are two switches. */
-        bool next_switch = !quoted && open && *text == '/' && word.len > 0 &&
-                           word.text[0] == '/';
+        bool next_switch =
+            !quoted && open && *text == '/' && word.len > 0 && word.text[0] == '/';
 
         if (*text == '\0' || blank || next_switch) {
             if (open && !add_word(ret, &word)) {

@@ -11,7 +11,7 @@
 #include "os.h"
 #include "package.h"
 #include "text.h"
-#include "windows.h"
+#include "windows-os.h"
 
 #define DISPLAY_CLASS "{4d36e968-e325-11ce-bfc1-08002be10318}"
 

@@ -141,8 +141,8 @@ static bool make_ntfs(const char *beside, struct disk *disk, const struct partit
 {
     CLEANUP(unlink_cleanup) char *path = text_printf("%s.ntfs", beside);
     char start[24];
-    const char *argv[] = { "mkntfs", "-F", "-Q", "-q",  "-s", "512", "-c",  "4096", "-H",
-                           "255",    "-S", "63", "-p", start, "-L", label, path,   NULL };
+    const char *argv[] = { "mkntfs", "-F", "-Q", "-q", "-s",  "512", "-c",  "4096", "-H",
+                           "255",    "-S", "63", "-p", start, "-L",  label, path,   NULL };
 
     if (!path)
         return err_no_memory(err);
@@ -157,12 +157,24 @@ static bool make_efi(const char *beside, struct disk *disk, const struct partiti
 {
     CLEANUP(unlink_cleanup) char *path = text_printf("%s.efi", beside);
     CLEANUP(unlink_cleanup) char *program = text_printf("%s.bootmgfw", beside);
-    const char *format[] = { "mkfs.vfat", "-F", "32", "-s", "1", "-n", "SYSTEM", path, NULL };
-    const char *folders[] = { "mmd", "-i", path, "::/EFI", "::/EFI/Boot", "::/EFI/Microsoft",
-                              "::/EFI/Microsoft/Boot", NULL };
-    const char *first[] = { "mcopy", "-i", path, program,
-                            "::/EFI/Microsoft/Boot/bootmgfw.efi", NULL };
-    const char *second[] = { "mcopy", "-i", path, program,
+    const char *format[] = {
+        "mkfs.vfat", "-F", "32", "-s", "1", "-n", "SYSTEM", path, NULL
+    };
+    const char *folders[] = { "mmd",
+                              "-i",
+                              path,
+                              "::/EFI",
+                              "::/EFI/Boot",
+                              "::/EFI/Microsoft",
+                              "::/EFI/Microsoft/Boot",
+                              NULL };
+    const char *first[] = {
+        "mcopy", "-i", path, program, "::/EFI/Microsoft/Boot/bootmgfw.efi", NULL
+    };
+    const char *second[] = { "mcopy",
+                             "-i",
+                             path,
+                             program,
                              arm ? "::/EFI/Boot/bootaa64.efi" : "::/EFI/Boot/bootx64.efi",
                              NULL };
     struct make_file file = { .name = "bootmgfw.efi",
@@ -254,8 +266,13 @@ static bool write_mbr(struct disk *disk, const struct sim_disk *what,
 
 /* ---- problems below the file system ---- */
 
-enum { MFT_RECORD = 1024, LOGFILE_RECORD = 2, VOLUME_RECORD = 3, ATTR_DATA = 0x80,
-       ATTR_VOLUME_INFORMATION = 0x70 };
+enum {
+    MFT_RECORD = 1024,
+    LOGFILE_RECORD = 2,
+    VOLUME_RECORD = 3,
+    ATTR_DATA = 0x80,
+    ATTR_VOLUME_INFORMATION = 0x70
+};
 
 static uint64_t le(const uint8_t *at, unsigned len)
 {
@@ -331,7 +348,8 @@ static bool leave_log_open(struct disk *disk, const struct partition *p, struct 
     enum { PAGE = 4096, USA_AT = 30, USA_COUNT = PAGE / SECTOR + 1, AREA = 64 };
     uint8_t record[MFT_RECORD], page[PAGE] = "RSTR", *area = page + AREA, *client;
     struct ntfs_place ntfs;
-    uint64_t lcn, size;
+    unsigned size_bits = 0;
+    uint64_t lcn;
     size_t at, runs;
 
     if (!find_mft(disk, p, &ntfs, err) ||
@@ -342,26 +360,26 @@ static bool leave_log_open(struct disk *disk, const struct partition *p, struct 
     runs = at ? at + le(record + at + 32, 2) : 0;
     if (!at || !record[at + 8] || runs + 9 >= 510 || (record[runs] & 15) > 4)
         return err_fail(err, ERR_PROTOCOL, 0, "mkntfs made an unexpected $LogFile");
-    size = le(record + at + 48, 8);
+    for (uint64_t size = le(record + at + 48, 8); size > 0; size >>= 1)
+        size_bits++;
     lcn = le(record + runs + 1 + (record[runs] & 15), record[runs] >> 4);
 
     put32(page + 4, USA_AT | USA_COUNT << 16);
     put32(page + 16, PAGE); /* system page size */
     put32(page + 20, PAGE); /* log page size */
-    put32(page + 24, AREA);  /* offset of the restart area; minor version 1 below */
-    page[26] = 1;            /* version 1.1 */
+    put32(page + 24, AREA); /* offset of the restart area; minor version 1 below */
+    page[26] = 1;           /* version 1.1 */
     page[28] = 1;
     put32(page + USA_AT, 1); /* update sequence number */
     put32(area, 1000);       /* current LSN */
     put32(area + 8, 1);      /* one client; none free */
     area[10] = 0xff;
     area[11] = 0xff;
-    area[12] = 0; /* in use: client 0; flags 0: not clean */
-    put32(area + 16, 40); /* sequence number bits: 67 - log2(size), set below */
-    area[20] = 48 + 160;  /* length of the restart area */
-    area[22] = 48;        /* offset of the client array */
+    area[12] = 0;                     /* in use: client 0; flags 0: not clean */
+    put32(area + 16, 67 - size_bits); /* sequence number bits */
+    area[20] = 48 + 160;              /* length of the restart area */
+    area[22] = 48;                    /* offset of the client array */
     memcpy(area + 24, record + at + 48, 8);
-    (void)size;
     area[36] = 48; /* log record header length */
     area[38] = 64; /* log page data offset */
     client = area + 48;
@@ -372,7 +390,8 @@ static bool leave_log_open(struct disk *disk, const struct partition *p, struct 
         page[i * SECTOR - 2] = 1;
         page[i * SECTOR - 1] = 0;
     }
-    return disk_write(disk, ntfs.base + lcn * ntfs.cluster_bytes, page, sizeof(page), err) &&
+    return disk_write(disk, ntfs.base + lcn * ntfs.cluster_bytes, page, sizeof(page),
+                      err) &&
            disk_write(disk, ntfs.base + lcn * ntfs.cluster_bytes + PAGE, page, sizeof(page),
                       err);
 }
@@ -442,7 +461,8 @@ static bool fill_disk(struct disk *disk, const struct sim_disk *what, const char
     return fill_volume(disk, what, &parts[windows], err) &&
            (!(what->problems & SIM_DISK_UNCLEAN) ||
             leave_log_open(disk, &parts[windows], err)) &&
-           (!(what->problems & SIM_DISK_CHKDSK) || set_dirty_bit(disk, &parts[windows], err));
+           (!(what->problems & SIM_DISK_CHKDSK) ||
+            set_dirty_bit(disk, &parts[windows], err));
 }
 
 bool disk_make(const struct sim_disk *disk, const char *local, struct err *err)
@@ -464,7 +484,8 @@ bool disk_make(const struct sim_disk *disk, const char *local, struct err *err)
     if (!disk_create_vhdx(making, what.size_bytes, 0, err))
         return err_wrap(err, "making disk '%s'", disk->path);
     image = disk_open(making, DISK_WRITE, err);
-    ok = image && (what.content == SIM_DISK_EMPTY || fill_disk(image, &what, making, err)) &&
+    ok = image &&
+         (what.content == SIM_DISK_EMPTY || fill_disk(image, &what, making, err)) &&
          disk_commit(image, err);
     disk_close(image);
     if (ok && rename(making, local) != 0)

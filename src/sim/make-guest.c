@@ -103,7 +103,9 @@ static bool fill_system(struct hive *hive, const struct sim_disk *disk, struct e
 
     snprintf(version, sizeof(version), "10.0.%u.1", disk->build);
     snprintf(name, sizeof(name), "%s",
-             number == 12 ? "ARM64" : number == 0 ? "x86" : "AMD64");
+             number == 12  ? "ARM64"
+             : number == 0 ? "x86"
+                           : "AMD64");
     return put_number(hive, "Select", "Current", HIVE_DWORD, 1, err) &&
            put_number(hive, "Select", "Default", HIVE_DWORD, 1, err) &&
            put_number(hive, "Select", "Failed", HIVE_DWORD, 0, err) &&
@@ -137,9 +139,9 @@ static bool fill_software(struct hive *hive, const struct sim_disk *disk, struct
         .server = text_istarts(edition, "Server"),
     };
 
-    version.product = version.server           ? "Windows Server"
-                      : disk->build >= 22000   ? "Windows 11"
-                                               : "Windows 10";
+    version.product = version.server         ? "Windows Server"
+                      : disk->build >= 22000 ? "Windows 11"
+                                             : "Windows 10";
     return put_version(hive, &version, err);
 }
 

@@ -9,7 +9,7 @@
 #include "text.h"
 
 bool put_text(struct hive *hive, const char *key, const char *name, uint32_t type,
-                     const char *text, struct err *err)
+              const char *text, struct err *err)
 {
     struct hive_value value = { 0 };
     bool ok = hive_value_set_text(&value, type, text) || err_no_memory(err);
@@ -20,7 +20,7 @@ bool put_text(struct hive *hive, const char *key, const char *name, uint32_t typ
 }
 
 bool put_number(struct hive *hive, const char *key, const char *name, uint32_t type,
-                       uint64_t number, struct err *err)
+                uint64_t number, struct err *err)
 {
     struct hive_value value = { 0 };
     bool ok = hive_value_set_u64(&value, type, number) || err_no_memory(err);
@@ -31,7 +31,7 @@ bool put_number(struct hive *hive, const char *key, const char *name, uint32_t t
 }
 
 bool put_texts(struct hive *hive, const char *key, const char *name,
-                      const char *const *texts, size_t count, struct err *err)
+               const char *const *texts, size_t count, struct err *err)
 {
     struct hive_value value = { 0 };
     bool ok = hive_value_set_texts(&value, texts, count) || err_no_memory(err);

@@ -14,7 +14,7 @@
 #include "machine.h"
 #include "package.h"
 #include "text.h"
-#include "windows.h"
+#include "windows-os.h"
 
 #define DEVICE "{a45c254e-df1c-4efd-8020-67d146a850e0}"
 #define DRIVER "{a8b865dd-2e3d-4094-ad97-e593a70c75d6}"

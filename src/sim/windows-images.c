@@ -16,7 +16,7 @@
 #include "maker.h"
 #include "os.h"
 #include "text.h"
-#include "windows.h"
+#include "windows-os.h"
 #include "world-inside.h"
 
 #define HV "root/virtualization/v2"
@@ -83,8 +83,8 @@ static struct cim_instance *make_mounted(struct sim_host *host, const struct att
     char pnp[128];
     struct maker m;
 
-    snprintf(pnp, sizeof(pnp),
-             "SCSI\\Disk&Ven_Msft&Prod_Virtual_Disk\\2&1f4adffe&0&%06u", a->number);
+    snprintf(pnp, sizeof(pnp), "SCSI\\Disk&Ven_Msft&Prod_Virtual_Disk\\2&1f4adffe&0&%06u",
+             a->number);
     make_begin(&m, host, HV, "Msvm_MountedStorageImage", err);
     make_text(&m, "Name", a->path);
     make_text(&m, "Caption", "Mounted Storage Image");

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "text.h"
-#include "windows.h"
+#include "windows-os.h"
 
 static const char *root_name(uint64_t number)
 {

@@ -18,7 +18,7 @@
 #include "maker.h"
 #include "os.h"
 #include "text.h"
-#include "windows.h"
+#include "windows-os.h"
 #include "world-inside.h"
 
 #define MIB ((uint64_t)1 << 20)
@@ -51,15 +51,23 @@ struct piece {
 
 /* The host's own disk, as Windows Setup leaves it. */
 static const struct partition own_parts[] = {
-    { .index = 1, .type = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b",
-      .id = "5b0a4d3c-1d5e-4a0f-9c3a-0d6b1f4e0001", .offset_bytes = 1048576,
-      .size_bytes = 104857600, .file_system = "fat32" },
-    { .index = 2, .type = "e3c9e316-0b5c-4db8-817d-f92df00215ae",
-      .id = "5b0a4d3c-1d5e-4a0f-9c3a-0d6b1f4e0002", .offset_bytes = 105906176,
+    { .index = 1,
+      .type = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b",
+      .id = "5b0a4d3c-1d5e-4a0f-9c3a-0d6b1f4e0001",
+      .offset_bytes = 1048576,
+      .size_bytes = 104857600,
+      .file_system = "fat32" },
+    { .index = 2,
+      .type = "e3c9e316-0b5c-4db8-817d-f92df00215ae",
+      .id = "5b0a4d3c-1d5e-4a0f-9c3a-0d6b1f4e0002",
+      .offset_bytes = 105906176,
       .size_bytes = 16777216 },
-    { .index = 3, .type = "ebd0a0a2-b9e5-4433-87c0-68b6b72699c7",
-      .id = "5b0a4d3c-1d5e-4a0f-9c3a-0d6b1f4e0003", .offset_bytes = 122683392,
-      .size_bytes = 511ull << 30, .file_system = "ntfs" },
+    { .index = 3,
+      .type = "ebd0a0a2-b9e5-4433-87c0-68b6b72699c7",
+      .id = "5b0a4d3c-1d5e-4a0f-9c3a-0d6b1f4e0003",
+      .offset_bytes = 122683392,
+      .size_bytes = 511ull << 30,
+      .file_system = "ntfs" },
 };
 
 static bool is_visible(const struct sim_host *host, const struct attached *a)
@@ -147,7 +155,9 @@ static struct cim_instance *make_disk_row(const struct piece *p, struct err *err
     make_number(&m, "Number", p->number);
     make_number(&m, "BusType", a ? BUS_FILE_BACKED : BUS_NVME);
     make_number(&m, "PartitionStyle",
-                !a || (a->part_count && !mbr) ? STYLE_GPT : mbr ? STYLE_MBR : STYLE_RAW);
+                !a || (a->part_count && !mbr) ? STYLE_GPT
+                : mbr                         ? STYLE_MBR
+                                              : STYLE_RAW);
     make_number(&m, "NumberOfPartitions", a ? a->part_count : ARRAY_LEN(own_parts));
     make_number(&m, "Size", size);
     make_number(&m, "LogicalSectorSize", a ? disk_sector_bytes(a->disk) : 512);
@@ -257,7 +267,8 @@ static struct cim_instance *make_volume_row(const struct piece *p, struct err *e
 
 static struct cim_instance *make_link_row(const struct piece *p, struct err *err)
 {
-    CLEANUP(cim_instance_cleanup) struct cim_instance *partition = make_partition_row(p, err);
+    CLEANUP(cim_instance_cleanup)
+    struct cim_instance *partition = make_partition_row(p, err);
     CLEANUP(cim_instance_cleanup) struct cim_instance *volume = make_volume_row(p, err);
     CLEANUP(cim_path_cleanup)
     struct cim_path *from = partition ? cim_schema_path(partition, err) : NULL;

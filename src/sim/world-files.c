@@ -108,16 +108,30 @@ static bool local_info(const char *local, const char *name, struct file_info *re
     return true;
 }
 
+/* Whatever way leads to it: a letter, a mount folder, the volume's name. */
+static bool is_file_of(struct sim_world *w, const struct loaded_hive *hive,
+                       const struct place *place)
+{
+    CLEANUP(place_clear) struct place other = { 0 };
+    struct err err = ERR_INIT;
+
+    if (text_ieq(hive->file, place->windows))
+        return true;
+    return place->attached && !hive->own && world_resolve(w, hive->file, &other, &err) &&
+           other.attached == place->attached && other.part == place->part &&
+           text_ieq(other.inner, place->inner);
+}
+
 /* Files that Windows keeps open: its own hives, an attached image, a running VM's disk. */
 static bool in_use(struct sim_world *w, const struct place *place)
 {
     static const char config[] = "C:\\Windows\\System32\\config\\";
 
+    for (size_t i = 0; i < w->hive_count; i++)
+        if (is_file_of(w, &w->hives[i], place))
+            return true;
     if (place->attached)
         return false;
-    for (size_t i = 0; i < w->hive_count; i++)
-        if (text_ieq(w->hives[i].file, place->windows))
-            return true;
     if (text_istarts(place->windows, config)) {
         const char *name = place->windows + sizeof(config) - 1;
 

@@ -65,8 +65,6 @@ void place_clear(struct place *place); /* for CLEANUP() too */
 
 /* False, with a Win32 code and its English text behind @path. */
 bool world_fail(struct err *err, uint32_t code, const char *path);
-/* The Win32 code of a failure in this folder: err->code, or by kind. */
-uint32_t world_code(const struct err *err);
 const char *
 world_code_text(uint32_t code); /* "The system cannot find the file specified." */
 

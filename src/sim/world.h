@@ -41,6 +41,11 @@ enum {
     WIN_ALREADY_EXISTS = 183
 };
 
+/* The Win32 code of a failure of these functions: err->code, or by kind. */
+uint32_t world_code(const struct err *err);
+/* "The system cannot find the file specified.": what FormatMessage says of a code. */
+const char *world_code_text(uint32_t code);
+
 bool world_stat(struct sim_world *w, const char *path, struct file_info *ret,
                 struct err *err) MUST_CHECK;
 bool world_list(struct sim_world *w, const char *path,

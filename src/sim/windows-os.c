@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the behaviours of Windows share. */
-#include "windows.h"
+#include "windows-os.h"
 
 #include <string.h>
 

@@ -1,0 +1,500 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Running a command line: cmd.exe's parsing (quotes, ^, %VARIABLES%, && || &,
+ * redirection), then a tool from the tables.  Pipes, parentheses, `for` and batch files
+ * are not simulated and say so.
+ *
+ * Source: MicrosoftDocs/windowsserverdocs administration/windows-commands/cmd.md;
+ * "Escape characters, delimiters and quotes" (ss64.com/nt/syntax-esc.html).
+ */
+#include "command.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "command-inside.h"
+#include "text.h"
+#include "windows-os.h"
+
+enum { LINE_MAX_BYTES = 8191 }; /* the longest line cmd.exe takes */
+
+/* ---- variables ---- */
+
+static char *expand_line(const struct task *task, const char *line)
+{
+    CLEANUP(strbuf_cleanup) struct strbuf to = STRBUF_INIT;
+
+    while (*line) {
+        const char *end = *line == '%' ? strchr(line + 1, '%') : NULL;
+        size_t len = end ? (size_t)(end - line - 1) : 0;
+        const char *value = NULL;
+
+        if (end && len == 10 && text_istarts(line + 1, "ERRORLEVEL"))
+            strbuf_printf(&to, "%d", (int)task->errorlevel);
+        else if (end && len == 2 && text_istarts(line + 1, "CD"))
+            strbuf_puts(&to, task->directory);
+        else if (end && len == 12 && text_istarts(line + 1, "COMPUTERNAME"))
+            strbuf_puts(&to, task->command->host->name);
+        else if (end && (value = windows_variable(line + 1, len)))
+            strbuf_puts(&to, value);
+        else
+            end = NULL; /* not a variable: stays, as in an interactive line */
+        if (end)
+            line = end + 1;
+        else
+            strbuf_putc(&to, *line++);
+    }
+    return strbuf_take(&to);
+}
+
+/* ---- redirection ---- */
+
+static void streams_reset(struct task *task)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        free(task->streams[i].file);
+        strbuf_free(&task->streams[i].text);
+        task->streams[i] = (struct redirect){ .kind = TO_CALLER };
+    }
+}
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+/* The word after > or >>, quotes removed. */
+static char *take_word(const char **at)
+{
+    CLEANUP(strbuf_cleanup) struct strbuf word = STRBUF_INIT;
+    bool quoted = false;
+
+    while (is_blank(**at))
+        (*at)++;
+    for (; **at && (quoted || !strchr(" \t&|<>", **at)); (*at)++) {
+        if (**at == '"')
+            quoted = !quoted;
+        else
+            strbuf_putc(&word, **at);
+    }
+    return strbuf_take(&word);
+}
+
+/* At a '>': sets a stream.  False: not understood. */
+static bool take_redirect(struct task *task, unsigned stream, const char **at)
+{
+    struct redirect *to = &task->streams[stream];
+    CLEANUP(free_cleanup) char *word = NULL;
+
+    (*at)++;
+    to->append = **at == '>';
+    if (to->append)
+        (*at)++;
+    if (**at == '&') {
+        if ((*at)[1] != (stream ? '1' : '2'))
+            return false;
+        *at += 2;
+        to->kind = TO_OTHER;
+        return true;
+    }
+    word = take_word(at);
+    if (!word || !*word)
+        return false;
+    if (text_ieq(word, "NUL")) {
+        to->kind = TO_NUL;
+        return true;
+    }
+    free(to->file);
+    to->file = task_path(task, word);
+    to->kind = TO_FILE;
+    return to->file != NULL;
+}
+
+/* Cuts redirections out of @text and resolves '^'.  The rest is owned by the caller;
+ * NULL with a message: not understood. */
+static char *strip_redirects(struct task *task, const char *text, size_t len)
+{
+    CLEANUP(free_cleanup) char *copy = text_ndup(text, len);
+    CLEANUP(strbuf_cleanup) struct strbuf to = STRBUF_INIT;
+    bool quoted = false;
+    const char *at = copy;
+
+    while (at && *at) {
+        bool number = !quoted && (*at == '1' || *at == '2') && at[1] == '>' &&
+                      (at == copy || is_blank(at[-1]));
+
+        if (*at == '"') {
+            quoted = !quoted;
+            strbuf_putc(&to, *at++);
+        } else if (!quoted && *at == '^' && at[1]) {
+            strbuf_putc(&to, at[1]);
+            at += 2;
+        } else if (number || (!quoted && *at == '>')) {
+            unsigned stream = number && *at == '2';
+
+            at += number;
+            if (!take_redirect(task, stream, &at)) {
+                complain(task, "The syntax of the command is incorrect.\r\n");
+                return NULL;
+            }
+        } else if (!quoted && (*at == '<' || *at == '|' || *at == '(' || *at == ')') &&
+                   (*at != ')' && *at != '(')) {
+            not_simulated(task, "redirected input and pipes");
+            return NULL;
+        } else {
+            strbuf_putc(&to, *at++);
+        }
+    }
+    return strbuf_take(&to);
+}
+
+/* The files that were redirected to. */
+static uint32_t write_redirects(struct task *task)
+{
+    uint32_t code = 0;
+
+    for (unsigned i = 0; i < 2; i++) {
+        struct redirect *to = &task->streams[i];
+        CLEANUP(strbuf_cleanup) struct strbuf whole = STRBUF_INIT;
+
+        if (to->kind != TO_FILE)
+            continue;
+        if (to->append) {
+            CLEANUP(free_cleanup) uint8_t *old = NULL;
+            size_t len = 0;
+
+            if (task_read(task, to->file, STRBUF_MAX / 2, &old, &len) == 0)
+                strbuf_add(&whole, old, len);
+        }
+        strbuf_add(&whole, to->text.text ? to->text.text : "", to->text.len);
+        code = task_write(task, to->file, whole.text ? whole.text : "", whole.len);
+        if (code != 0) {
+            struct redirect failed = *to;
+
+            *to = (struct redirect){ .kind = TO_CALLER };
+            complain(task, "%s\r\n", world_code_text(code));
+            *to = failed;
+        }
+    }
+    return code;
+}
+
+/* ---- one command ---- */
+
+static const struct tool *find_tool(const struct tool *tools, const char *name, size_t len)
+{
+    static const char folder[] = "C:\\Windows\\System32\\";
+    CLEANUP(free_cleanup) char *word = text_ndup(name, len);
+
+    if (!word)
+        return NULL;
+    if (tools == program_tools) {
+        size_t n = strlen(word);
+
+        if (n > 4 && text_iends(word, ".exe"))
+            word[n - 4] = '\0';
+        if (text_istarts(word, folder))
+            memmove(word, word + sizeof(folder) - 1, strlen(word) - sizeof(folder) + 2);
+    }
+    for (; tools->name; tools++)
+        if (text_ieq(tools->name, word))
+            return tools;
+    return NULL;
+}
+
+/* Programs that every host has and the simulator has not: saying that they do not exist
+ * would be a lie. */
+static bool is_real_program(const char *name, size_t len)
+{
+    static const char *const names[] = { "powershell", "pwsh",   "diskpart", "dism",
+                                         "pnputil",    "wmic",   "xcopy",    "net",
+                                         "sc",         "find",   "findstr",  "fsutil",
+                                         "icacls",     "takeown", "mountvol", "tar",
+                                         "curl",       "bcdedit", "shutdown", "tasklist",
+                                         "for",        "call",   "start",    "set",
+                                         "pushd",      "popd",   "goto" };
+    CLEANUP(free_cleanup) char *word = text_ndup(name, len);
+
+    if (word && text_iends(word, ".exe"))
+        word[strlen(word) - 4] = '\0';
+    for (size_t i = 0; word && i < ARRAY_LEN(names); i++)
+        if (text_ieq(names[i], word))
+            return true;
+    return false;
+}
+
+/* Length of the command's name; @ret_quotes: of the quotes around it. */
+static size_t name_length(const char *text, bool *ret_quoted)
+{
+    size_t len = 0;
+
+    *ret_quoted = *text == '"';
+    if (*ret_quoted)
+        return strcspn(text + 1, "\"");
+    while (text[len] && !strchr(" \t,;=\"", text[len]) && (len == 0 || text[len] != '/'))
+        len++;
+    return len;
+}
+
+static uint32_t run_tool_line(struct task *task, const char *text, bool builtins)
+{
+    CLEANUP(arguments_clear) struct arguments arguments = { 0 };
+    const struct tool *tool;
+    const char *name, *rest;
+    bool quoted;
+    size_t len = name_length(text, &quoted);
+
+    name = text + quoted;
+    rest = name + len + (quoted && name[len] == '"');
+    tool = builtins && !quoted ? find_tool(builtin_tools, name, len) : NULL;
+    if (!tool && builtins && !quoted && len > 4 && text_istarts(name, "echo") &&
+        strchr(".:(/\\[]+", name[4])) { /* "echo." */
+        tool = find_tool(builtin_tools, name, 4);
+        rest = name + 4;
+    }
+    if (tool) {
+        if (!arguments_of_builtin(rest, &arguments))
+            return 1;
+        return tool->run(task, &arguments);
+    }
+    tool = find_tool(program_tools, name, len);
+    if (tool) {
+        if (!arguments_of_program(rest, &arguments))
+            return 1;
+        return tool->run(task, &arguments);
+    }
+    if (is_real_program(name, len)) {
+        CLEANUP(free_cleanup) char *what = text_printf("the command '%.*s'", (int)len, name);
+
+        return not_simulated(task, what ? what : "this command");
+    }
+    complain(task,
+             "'%.*s' is not recognized as an internal or external command,\r\n"
+             "operable program or batch file.\r\n",
+             (int)len, name);
+    return COMMAND_NOT_FOUND;
+}
+
+static uint32_t run_one(struct task *task, const char *text, size_t len);
+
+/* if [not] exist PATH COMMAND; if [not] errorlevel N COMMAND */
+static uint32_t run_if(struct task *task, const char *text)
+{
+    bool negate = false, holds;
+    CLEANUP(free_cleanup) char *word = NULL;
+
+    while (is_blank(*text))
+        text++;
+    if (text_istarts(text, "not ")) {
+        negate = true;
+        text += 4;
+    }
+    while (is_blank(*text))
+        text++;
+    if (text_istarts(text, "exist ")) {
+        CLEANUP(free_cleanup) char *path = NULL;
+        struct file_info info;
+
+        text += 6;
+        word = take_word(&text);
+        path = word ? task_path(task, word) : NULL;
+        holds = path && task_stat(task, path, &info) == 0;
+    } else if (text_istarts(text, "errorlevel ")) {
+        uint64_t number = 0;
+
+        text += 11;
+        word = take_word(&text);
+        holds = word && text_to_u64(word, 10, &number) && (int)task->errorlevel >= (int)number;
+    } else {
+        return not_simulated(task, "'if' with this condition");
+    }
+    while (is_blank(*text))
+        text++;
+    if (!*text) {
+        complain(task, "The syntax of the command is incorrect.\r\n");
+        return 1;
+    }
+    return holds != negate ? run_one(task, text, strlen(text)) : task->errorlevel;
+}
+
+static uint32_t run_one(struct task *task, const char *text, size_t len)
+{
+    CLEANUP(free_cleanup) char *plain = NULL;
+    uint32_t code, written;
+
+    while (len > 0 && (is_blank(*text) || *text == '@')) {
+        text++;
+        len--;
+    }
+    while (len > 0 && is_blank(text[len - 1]))
+        len--;
+    if (len == 0)
+        return task->errorlevel;
+    if (*text == '(')
+        return not_simulated(task, "a block in parentheses");
+    if (len > 3 && text_istarts(text, "if ")) {
+        plain = text_ndup(text + 3, len - 3);
+        return plain ? run_if(task, plain) : 1;
+    }
+    streams_reset(task);
+    plain = strip_redirects(task, text, len);
+    code = plain ? run_tool_line(task, plain, true) : 1;
+    written = write_redirects(task);
+    streams_reset(task);
+    return written != 0 ? 1 : code;
+}
+
+/* ---- sequences ---- */
+
+/* Length up to an operator outside quotes; *ret_operator: "&", "&&", "||" or "". */
+static size_t next_operator(const char *line, const char **ret_operator)
+{
+    bool quoted = false;
+
+    for (size_t i = 0; line[i]; i++) {
+        if (line[i] == '"') {
+            quoted = !quoted;
+        } else if (!quoted && line[i] == '^' && line[i + 1]) {
+            i++;
+        } else if (!quoted && line[i] == '&') {
+            if (i > 0 && line[i - 1] == '>')
+                continue; /* 2>&1 */
+            *ret_operator = line[i + 1] == '&' ? "&&" : "&";
+            return i;
+        } else if (!quoted && line[i] == '|' && line[i + 1] == '|') {
+            *ret_operator = "||";
+            return i;
+        }
+    }
+    *ret_operator = "";
+    return strlen(line);
+}
+
+uint32_t run_line(struct task *task, const char *line)
+{
+    CLEANUP(free_cleanup) char *expanded = expand_line(task, line);
+    const char *at = expanded, *joined = "&";
+
+    if (!expanded || strlen(expanded) > LINE_MAX_BYTES) {
+        complain(task, "The command line is too long.\r\n");
+        return 1;
+    }
+    while (*at && !task->exited && !is_stopped(task)) {
+        const char *next;
+        size_t len = next_operator(at, &next);
+        bool runs = strcmp(joined, "&&") == 0   ? task->errorlevel == 0
+                    : strcmp(joined, "||") == 0 ? task->errorlevel != 0
+                                                  : true;
+
+        if (runs)
+            task->errorlevel = run_one(task, at, len);
+        at += len + strlen(next);
+        joined = next;
+    }
+    return task->errorlevel;
+}
+
+/* cmd /c: a line that begins with a quote keeps its quotes only when there are just two,
+ * nothing special between them, and they hold the name of a program. */
+static char *strip_outer_quotes(const char *line, bool always)
+{
+    size_t quotes = 0;
+    const char *last = NULL;
+    CLEANUP(strbuf_cleanup) struct strbuf to = STRBUF_INIT;
+
+    while (is_blank(*line))
+        line++;
+    if (*line != '"')
+        return text_dup(line);
+    for (const char *p = line; *p; p++)
+        if (*p == '"') {
+            quotes++;
+            last = p;
+        }
+    if (!always && quotes == 2) {
+        CLEANUP(free_cleanup) char *inner = text_ndup(line + 1, (size_t)(last - line - 1));
+
+        if (inner && !strpbrk(inner, "&<>()@^|") &&
+            find_tool(program_tools, inner, strlen(inner)))
+            return text_dup(line);
+    }
+    strbuf_add(&to, line + 1, (size_t)(last - line - 1));
+    strbuf_puts(&to, last + 1);
+    return strbuf_take(&to);
+}
+
+/* "cmd [/d] [/s] [/q] /c LINE" */
+static uint32_t run_cmd(struct task *task, const char *rest)
+{
+    bool always = false;
+
+    for (;;) {
+        while (is_blank(*rest))
+            rest++;
+        if (text_istarts(rest, "/s"))
+            always = true;
+        if (text_istarts(rest, "/c") || text_istarts(rest, "/r")) {
+            CLEANUP(free_cleanup) char *line = strip_outer_quotes(rest + 2, always);
+
+            return line ? run_line(task, line) : 1;
+        }
+        if (!text_istarts(rest, "/d") && !text_istarts(rest, "/s") &&
+            !text_istarts(rest, "/q"))
+            return not_simulated(task, "cmd without /c");
+        rest += 2;
+    }
+}
+
+static uint32_t run_program(struct task *task, const char *line)
+{
+    bool quoted;
+    size_t len;
+    const char *name;
+
+    while (is_blank(*line))
+        line++;
+    len = name_length(line, &quoted);
+    name = line + quoted;
+    if ((len == 3 && text_istarts(name, "cmd")) ||
+        (len >= 7 && text_istarts(name + len - 7, "cmd.exe")))
+        return run_cmd(task, name + len + (quoted && name[len] == '"'));
+    return run_tool_line(task, line, false);
+}
+
+bool sim_command_exists(const char *line)
+{
+    bool quoted;
+    size_t len;
+    const char *name;
+
+    while (is_blank(*line))
+        line++;
+    len = name_length(line, &quoted);
+    name = line + quoted;
+    return (len == 3 && text_istarts(name, "cmd")) ||
+           (len >= 7 && text_istarts(name + len - 7, "cmd.exe")) ||
+           find_tool(program_tools, name, len);
+}
+
+uint32_t sim_command_run(const struct sim_command *command)
+{
+    struct task task = { .command = command };
+    CLEANUP(free_cleanup) char *line = NULL;
+    uint32_t code;
+
+    task.directory =
+        text_dup(command->directory ? command->directory : "C:\\Users\\Administrator");
+    if (!task.directory)
+        return 1;
+    if (command->no_shell) {
+        code = run_program(&task, command->line);
+    } else {
+        line = strip_outer_quotes(command->line, false);
+        code = line ? run_line(&task, line) : 1;
+        if (code == COMMAND_NOT_FOUND)
+            code = 1; /* what cmd /c itself ends with */
+    }
+    streams_reset(&task);
+    free(task.directory);
+    return is_stopped(&task) ? STATUS_TERMINATED : code;
+}
