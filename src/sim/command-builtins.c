@@ -396,8 +396,8 @@ static void list_bare(struct task *task, const char *folder, const char *pattern
     }
     for (size_t i = 0; HAS(*s, 'S') && i < entries.count && !is_stopped(task); i++) {
         CLEANUP(free_cleanup)
-        char *below = text_printf("%s%s%s", folder, joined ? "" : "\\",
-                                  entries.files[i].name);
+        char *below =
+            text_printf("%s%s%s", folder, joined ? "" : "\\", entries.files[i].name);
 
         if (below && is_dir(&entries.files[i]))
             list_bare(task, below, pattern, s, depth + 1, ret_any);
@@ -535,17 +535,17 @@ static uint32_t run_nothing(struct task *task, const struct arguments *arguments
 }
 
 const struct tool builtin_tools[] = {
-    { "mkdir", run_mkdir }, { "md", run_mkdir },   { "rmdir", run_rmdir },
-    { "rd", run_rmdir },    { "del", run_del },    { "erase", run_del },
-    { "copy", run_copy },   { "move", run_move },  { "ren", run_ren },
-    { "rename", run_ren },  { "dir", run_dir },    { "type", run_type },
-    { "echo", run_echo },   { "cd", run_cd },      { "chdir", run_cd },
-    { "ver", run_ver },     { "exit", run_exit },  { "rem", run_nothing },
+    { "mkdir", run_mkdir }, { "md", run_mkdir },  { "rmdir", run_rmdir },
+    { "rd", run_rmdir },    { "del", run_del },   { "erase", run_del },
+    { "copy", run_copy },   { "move", run_move }, { "ren", run_ren },
+    { "rename", run_ren },  { "dir", run_dir },   { "type", run_type },
+    { "echo", run_echo },   { "cd", run_cd },     { "chdir", run_cd },
+    { "ver", run_ver },     { "exit", run_exit }, { "rem", run_nothing },
     { NULL, NULL },
 };
 
 const struct tool program_tools[] = {
-    { "robocopy", run_robocopy }, { "reg", run_reg },     { "attrib", run_attrib },
-    { "certutil", run_certutil }, { "fc", run_fc },       { "where", run_where },
-    { "hostname", run_hostname }, { "chcp", run_chcp },   { NULL, NULL },
+    { "robocopy", run_robocopy }, { "reg", run_reg },   { "attrib", run_attrib },
+    { "certutil", run_certutil }, { "fc", run_fc },     { "where", run_where },
+    { "hostname", run_hostname }, { "chcp", run_chcp }, { NULL, NULL },
 };

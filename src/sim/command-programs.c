@@ -77,8 +77,8 @@ static void walk_attrib(struct task *task, const struct attrib *a, const char *f
         const struct file_info *info = &entries.files[i];
         bool dir = info->attributes & FILE_IS_DIR;
         CLEANUP(free_cleanup)
-        char *path = text_printf("%s%s%s", folder,
-                                 folder[strlen(folder) - 1] == '\\' ? "" : "\\", info->name);
+        char *path = text_printf(
+            "%s%s%s", folder, folder[strlen(folder) - 1] == '\\' ? "" : "\\", info->name);
 
         if (!path)
             return;
@@ -148,10 +148,10 @@ static uint32_t certutil_failed(struct task *task, const char *verb, uint32_t wi
         uint32_t code;
         const char *name;
     } names[] = {
-        { 2, "ERROR_FILE_NOT_FOUND" },   { 3, "ERROR_PATH_NOT_FOUND" },
-        { 5, "ERROR_ACCESS_DENIED" },    { 13, "ERROR_INVALID_DATA" },
+        { 2, "ERROR_FILE_NOT_FOUND" },     { 3, "ERROR_PATH_NOT_FOUND" },
+        { 5, "ERROR_ACCESS_DENIED" },      { 13, "ERROR_INVALID_DATA" },
         { 32, "ERROR_SHARING_VIOLATION" }, { 80, "ERROR_FILE_EXISTS" },
-        { 112, "ERROR_DISK_FULL" },      { 1006, "ERROR_FILE_INVALID" },
+        { 112, "ERROR_DISK_FULL" },        { 1006, "ERROR_FILE_INVALID" },
     };
     const char *name = "ERROR";
     uint32_t result = 0x80070000 | win32;
@@ -159,9 +159,8 @@ static uint32_t certutil_failed(struct task *task, const char *verb, uint32_t wi
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
         if (names[i].code == win32)
             name = names[i].name;
-    say(task,
-        "CertUtil: -%s command FAILED: 0x%08x (WIN32: %u %s)\r\nCertUtil: %s\r\n", verb,
-        result, win32, name,
+    say(task, "CertUtil: -%s command FAILED: 0x%08x (WIN32: %u %s)\r\nCertUtil: %s\r\n",
+        verb, result, win32, name,
         win32 == 13     ? "The data is invalid."
         : win32 == 1006 ? "The volume for a file has been externally altered so that the "
                           "opened file is no longer valid."
@@ -257,9 +256,8 @@ static bool decode(const uint8_t *bytes, size_t len, struct strbuf *to)
     if (!out || text.failed)
         return false;
     base64_decode_init(&ctx);
-    if (text.len > 0 &&
-        (!base64_decode_update(&ctx, &out_len, out, text.len, text.text) ||
-         !base64_decode_final(&ctx)))
+    if (text.len > 0 && (!base64_decode_update(&ctx, &out_len, out, text.len, text.text) ||
+                         !base64_decode_final(&ctx)))
         return false;
     strbuf_add(to, out, text.len > 0 ? out_len : 0);
     return true;
@@ -395,12 +393,11 @@ uint32_t run_where(struct task *task, const struct arguments *arguments)
         return not_simulated(task, "this use of where");
     for (size_t i = 0; i < ARRAY_LEN(extensions); i++) {
         CLEANUP(free_cleanup)
-        char *path = text_printf("C:\\Windows\\System32\\%s%s", arguments->words[0],
-                                 extensions[i]);
+        char *path =
+            text_printf("C:\\Windows\\System32\\%s%s", arguments->words[0], extensions[i]);
         struct file_info info;
 
-        if (path && task_stat(task, path, &info) == 0 &&
-            !(info.attributes & FILE_IS_DIR)) {
+        if (path && task_stat(task, path, &info) == 0 && !(info.attributes & FILE_IS_DIR)) {
             say(task, "%s\r\n", path);
             return 0;
         }

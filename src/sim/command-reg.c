@@ -28,9 +28,12 @@ static const struct {
     uint32_t type;
     const char *name;
 } types[] = {
-    { HIVE_SZ, "REG_SZ" },         { HIVE_EXPAND_SZ, "REG_EXPAND_SZ" },
-    { HIVE_BINARY, "REG_BINARY" }, { HIVE_DWORD, "REG_DWORD" },
-    { HIVE_MULTI_SZ, "REG_MULTI_SZ" }, { HIVE_QWORD, "REG_QWORD" },
+    { HIVE_SZ, "REG_SZ" },
+    { HIVE_EXPAND_SZ, "REG_EXPAND_SZ" },
+    { HIVE_BINARY, "REG_BINARY" },
+    { HIVE_DWORD, "REG_DWORD" },
+    { HIVE_MULTI_SZ, "REG_MULTI_SZ" },
+    { HIVE_QWORD, "REG_QWORD" },
     { HIVE_NONE, "REG_NONE" },
 };
 
@@ -46,10 +49,10 @@ static const char *type_name(uint32_t type)
 static char *plain_key(const char *word)
 {
     static const char *const roots[][2] = {
-        { "HKEY_LOCAL_MACHINE", "HKLM" },   { "HKLM", "HKLM" },
-        { "HKEY_USERS", "HKU" },            { "HKU", "HKU" },
-        { "HKEY_CURRENT_USER", "HKCU" },    { "HKCU", "HKCU" },
-        { "HKEY_CLASSES_ROOT", "HKCR" },    { "HKCR", "HKCR" },
+        { "HKEY_LOCAL_MACHINE", "HKLM" }, { "HKLM", "HKLM" },
+        { "HKEY_USERS", "HKU" },          { "HKU", "HKU" },
+        { "HKEY_CURRENT_USER", "HKCU" },  { "HKCU", "HKCU" },
+        { "HKEY_CLASSES_ROOT", "HKCR" },  { "HKCR", "HKCR" },
     };
 
     for (size_t i = 0; i < ARRAY_LEN(roots); i++) {
@@ -345,8 +348,7 @@ uint32_t run_reg(struct task *task, const struct arguments *arguments)
     if (!load && !unload && !is_query && !is_add && !is_delete)
         return not_simulated(task, "this operation of reg");
     if (!read_arguments(&r, arguments, load ? 2 : 1)) {
-        complain(task,
-                 "ERROR: Invalid syntax.\r\nType \"REG %s /?\" for usage.\r\n", verb);
+        complain(task, "ERROR: Invalid syntax.\r\nType \"REG %s /?\" for usage.\r\n", verb);
         free(r.key);
         return 1;
     }

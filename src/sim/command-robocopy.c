@@ -39,15 +39,15 @@ struct robocopy {
     struct task *task;
     const char *patterns[PATTERN_MAX], *without[PATTERN_MAX], *without_dirs[PATTERN_MAX];
     size_t pattern_count, without_count, without_dir_count;
-    bool below, empty_too;          /* /S, /E */
-    bool list_only, purge;          /* /L, /PURGE */
-    bool no_header, no_summary;     /* /NJH, /NJS */
-    bool no_dirs, no_files;         /* /NDL, /NFL */
-    bool no_class, no_size;         /* /NC, /NS */
+    bool below, empty_too;      /* /S, /E */
+    bool list_only, purge;      /* /L, /PURGE */
+    bool no_header, no_summary; /* /NJH, /NJS */
+    bool no_dirs, no_files;     /* /NDL, /NFL */
+    bool no_class, no_size;     /* /NC, /NS */
     bool no_progress, bytes, full_path, times, verbose;
     bool even_same, even_tweaked, not_older, fat_times; /* /IS /IT /XO /FFT */
     bool copy_data, copy_attributes, copy_times;
-    uint32_t add, remove;           /* attributes: /A+ /A- */
+    uint32_t add, remove; /* attributes: /A+ /A- */
     uint64_t retries, wait_s;
     uint32_t result;
     struct counts dirs, files, size;
@@ -105,20 +105,17 @@ static bool take_option(struct robocopy *r, const char *word)
         const char *name;
         bool *flag;
     } flags[] = {
-        { "/S", &r->below },          { "/L", &r->list_only },
-        { "/NJH", &r->no_header },    { "/NJS", &r->no_summary },
-        { "/NDL", &r->no_dirs },      { "/NFL", &r->no_files },
-        { "/NC", &r->no_class },      { "/NS", &r->no_size },
-        { "/NP", &r->no_progress },   { "/BYTES", &r->bytes },
-        { "/FP", &r->full_path },     { "/TS", &r->times },
-        { "/V", &r->verbose },        { "/IS", &r->even_same },
-        { "/IT", &r->even_tweaked },  { "/XO", &r->not_older },
-        { "/FFT", &r->fat_times },    { "/PURGE", &r->purge },
+        { "/S", &r->below },        { "/L", &r->list_only },   { "/NJH", &r->no_header },
+        { "/NJS", &r->no_summary }, { "/NDL", &r->no_dirs },   { "/NFL", &r->no_files },
+        { "/NC", &r->no_class },    { "/NS", &r->no_size },    { "/NP", &r->no_progress },
+        { "/BYTES", &r->bytes },    { "/FP", &r->full_path },  { "/TS", &r->times },
+        { "/V", &r->verbose },      { "/IS", &r->even_same },  { "/IT", &r->even_tweaked },
+        { "/XO", &r->not_older },   { "/FFT", &r->fat_times }, { "/PURGE", &r->purge },
     };
     /* How it copies, not what: no difference here.  Folders get times and attributes
      * anyway, or keep none that the world shows. */
-    static const char *const ways[] = { "/J", "/XJ", "/XJD", "/XJF", "/NOOFFLOAD", "/MT",
-                                        "/NODCOPY", "/UNICODE" };
+    static const char *const ways[] = { "/J",         "/XJ", "/XJD",     "/XJF",
+                                        "/NOOFFLOAD", "/MT", "/NODCOPY", "/UNICODE" };
 
     for (size_t i = 0; i < ARRAY_LEN(flags); i++)
         if (text_ieq(word, flags[i].name)) {
@@ -228,7 +225,7 @@ static void put_header(const struct robocopy *r, const char *from, const char *t
 static void put_counts(const struct robocopy *r, const char *name, const struct counts *c,
                        bool sizes)
 {
-    const uint64_t numbers[] = { c->total, c->copied, c->skipped,
+    const uint64_t numbers[] = { c->total,    c->copied, c->skipped,
                                  c->mismatch, c->failed, c->extra };
 
     say(r->task, "%8s :", name);
@@ -276,8 +273,7 @@ static bool is_chosen(const struct robocopy *r, const char *name)
 static bool is_left_out(const struct robocopy *r, const char *name, const char *path)
 {
     for (size_t i = 0; i < r->without_dir_count; i++)
-        if (wildcard_match(r->without_dirs[i], name) ||
-            text_ieq(r->without_dirs[i], path))
+        if (wildcard_match(r->without_dirs[i], name) || text_ieq(r->without_dirs[i], path))
             return true;
     return false;
 }
@@ -374,9 +370,9 @@ static uint32_t copy_round(struct robocopy *r, const struct job *job, size_t *at
         CLEANUP(free_cleanup) char *from = text_printf("%s\\%s", job->from, file->name);
         CLEANUP(free_cleanup) char *to = text_printf("%s\\%s", job->to, file->name);
 
-        code = from && to ? copy_one(r, world, from, to,
-                                     find_entry(job->targets, file->name))
-                          : 8;
+        code = from && to
+                   ? copy_one(r, world, from, to, find_entry(job->targets, file->name))
+                   : 8;
         if (code == 0) {
             bytes += file->size;
             (*at)++;
@@ -435,8 +431,8 @@ static void copy_files(struct robocopy *r, const struct job *job)
         if (code == 0)
             continue;
         CLEANUP(free_cleanup)
-        char *path = at < job->count ? text_printf("%s\\%s", job->from, job->files[at]->name)
-                                     : NULL;
+        char *path =
+            at < job->count ? text_printf("%s\\%s", job->from, job->files[at]->name) : NULL;
         put_error(code, "Copying File", path ? path : job->from, &lines);
         flush(r, &lines);
         if (wait_for_retry(r, tried++))
@@ -470,7 +466,8 @@ static void handle_extras(struct robocopy *r, const struct entries *sources,
         CLEANUP(strbuf_cleanup) struct strbuf line = STRBUF_INIT;
         uint32_t code;
 
-        if (!path || find_entry(sources, extra->name) || (!dir && !is_chosen(r, extra->name)))
+        if (!path || find_entry(sources, extra->name) ||
+            (!dir && !is_chosen(r, extra->name)))
             continue;
         r->result |= EXIT_EXTRA;
         (dir ? &r->dirs : &r->files)->extra++;
@@ -593,7 +590,7 @@ static void do_folder(struct robocopy *r, const char *from, const char *to, unsi
     else
         r->dirs.skipped++;
     put_dir_line(r, new ? "New Dir  " : "", count, from);
-    if (!new && task_list(r->task, to, &targets) != 0)
+    if (!new &&task_list(r->task, to, &targets) != 0)
         r->result |= EXIT_FAILED;
     files = calloc(sources.count + 1, sizeof(*files));
     if (!files)

@@ -206,13 +206,12 @@ static const struct tool *find_tool(const struct tool *tools, const char *name, 
  * would be a lie. */
 static bool is_real_program(const char *name, size_t len)
 {
-    static const char *const names[] = { "powershell", "pwsh",   "diskpart", "dism",
-                                         "pnputil",    "wmic",   "xcopy",    "net",
-                                         "sc",         "find",   "findstr",  "fsutil",
-                                         "icacls",     "takeown", "mountvol", "tar",
-                                         "curl",       "bcdedit", "shutdown", "tasklist",
-                                         "for",        "call",   "start",    "set",
-                                         "pushd",      "popd",   "goto" };
+    static const char *const names[] = {
+        "powershell", "pwsh",  "diskpart", "dism",    "pnputil",  "wmic",     "xcopy",
+        "net",        "sc",    "find",     "findstr", "fsutil",   "icacls",   "takeown",
+        "mountvol",   "tar",   "curl",     "bcdedit", "shutdown", "tasklist", "for",
+        "call",       "start", "set",      "pushd",   "popd",     "goto"
+    };
     CLEANUP(free_cleanup) char *word = text_ndup(name, len);
 
     if (word && text_iends(word, ".exe"))
@@ -264,7 +263,8 @@ static uint32_t run_tool_line(struct task *task, const char *text, bool builtins
         return tool->run(task, &arguments);
     }
     if (is_real_program(name, len)) {
-        CLEANUP(free_cleanup) char *what = text_printf("the command '%.*s'", (int)len, name);
+        CLEANUP(free_cleanup)
+        char *what = text_printf("the command '%.*s'", (int)len, name);
 
         return not_simulated(task, what ? what : "this command");
     }
@@ -304,7 +304,8 @@ static uint32_t run_if(struct task *task, const char *text)
 
         text += 11;
         word = take_word(&text);
-        holds = word && text_to_u64(word, 10, &number) && (int)task->errorlevel >= (int)number;
+        holds =
+            word && text_to_u64(word, 10, &number) && (int)task->errorlevel >= (int)number;
     } else {
         return not_simulated(task, "'if' with this condition");
     }
@@ -384,7 +385,7 @@ uint32_t run_line(struct task *task, const char *line)
         size_t len = next_operator(at, &next);
         bool runs = strcmp(joined, "&&") == 0   ? task->errorlevel == 0
                     : strcmp(joined, "||") == 0 ? task->errorlevel != 0
-                                                  : true;
+                                                : true;
 
         if (runs)
             task->errorlevel = run_one(task, at, len);
