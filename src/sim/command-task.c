@@ -26,6 +26,7 @@ static void emit(struct task *task, unsigned stream, const char *text, size_t le
         task->command->on_output(text, len, stream == 1, task->command->user);
 }
 
+PRINTF_LIKE(3, 0)
 static void emit_format(struct task *task, unsigned stream, const char *fmt, va_list args)
 {
     CLEANUP(free_cleanup) char *text = NULL;
