@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "err.h"
+#include "store-hash.h"
 #include "text.h"
 
 struct sim_object {
@@ -53,80 +54,7 @@ struct sim_store {
     size_t walk_count;
 };
 
-enum { FIRST_BUCKETS = 64, REF_DEPTH = 8 };
-
-/* ---- hashes ---- */
-
-static uint64_t hash_text(uint64_t h, const char *text)
-{
-    for (; text && *text; text++) {
-        unsigned char c = (unsigned char)*text;
-
-        h = (h ^ (c >= 'A' && c <= 'Z' ? c + 32u : c)) * 0x100000001b3u;
-    }
-    return h;
-}
-
-static uint64_t hash_path(const struct cim_path *path, unsigned depth);
-
-static uint64_t hash_value(uint64_t h, const struct cim_value *value, unsigned depth)
-{
-    char number[24];
-
-    if (value->count != 1)
-        return h;
-    switch (value->type) {
-    case CIM_STRING:
-        return hash_text(h, value->data->text);
-    case CIM_REFERENCE:
-        return h ^ (value->data->path ? hash_path(value->data->path, depth + 1) : 0);
-    case CIM_BOOLEAN:
-        return hash_text(h, value->data->boolean ? "true" : "false");
-    case CIM_REAL32:
-    case CIM_REAL64:
-    case CIM_DATETIME:
-    case CIM_OBJECT:
-        return h; /* no keys in practice; equality decides */
-    default:
-        /* A client's path has text where the object has a number. */
-        snprintf(number, sizeof(number), "%lld", (long long)value->data->s);
-        return hash_text(h, number);
-    }
-}
-
-/* The order of keys must not matter: their hashes are added up. */
-static uint64_t hash_key(const char *name, const struct cim_value *value, unsigned depth)
-{
-    return hash_value(hash_text(0xcbf29ce484222325u, name) ^ 0x3d, value, depth);
-}
-
-static uint64_t hash_path(const struct cim_path *path, unsigned depth)
-{
-    uint64_t h = hash_text(0xcbf29ce484222325u, path->class_name);
-
-    if (depth > REF_DEPTH)
-        return h;
-    for (size_t i = 0; i < path->count; i++)
-        h += hash_key(path->keys[i].name, &path->keys[i].value, depth);
-    return h;
-}
-
-static uint64_t hash_instance(const struct cim_instance *instance,
-                              const struct cim_class *class)
-{
-    uint64_t h = hash_text(0xcbf29ce484222325u, class->name);
-
-    for (size_t i = 0; i < class->property_count; i++) {
-        const struct cim_value *value;
-
-        if (!class->properties[i].is_key)
-            continue;
-        value = cim_get(instance, class->properties[i].name);
-        if (value)
-            h += hash_key(class->properties[i].name, value, 0);
-    }
-    return h;
-}
+enum { FIRST_BUCKETS = 64 };
 
 /* ---- the store ---- */
 
@@ -282,7 +210,7 @@ static bool ns_is(const char *asked, const char *ns)
 
 struct sim_object *sim_store_find(struct sim_store *store, const struct cim_path *path)
 {
-    uint64_t hash = hash_path(path, 0);
+    uint64_t hash = store_hash_path(path);
 
     for (struct sim_object *o = *bucket(store, hash); o; o = o->same_hash) {
         const struct cim_path *own;
@@ -361,7 +289,7 @@ static void drop_links(struct sim_store *store, struct sim_object *object)
             continue;
         for (size_t j = 0; j < value->count; j++)
             if (value->data[j].path)
-                unlink_from(store, object, hash_path(value->data[j].path, 0));
+                unlink_from(store, object, store_hash_path(value->data[j].path));
     }
 }
 
@@ -375,8 +303,9 @@ static bool add_link(struct sim_store *store, struct sim_object *association,
     link = malloc(sizeof(*link));
     if (!link)
         return false;
-    *link =
-        (struct link){ .hash = hash_path(to, 0), .association = association, .role = role };
+    *link = (struct link){ .hash = store_hash_path(to),
+                           .association = association,
+                           .role = role };
     for (at = link_bucket(store, link->hash); *at; at = &(*at)->next)
         ;
     *at = link;
@@ -460,7 +389,7 @@ struct sim_object *sim_store_add(struct sim_store *store, struct cim_instance **
         return NULL;
     }
     object->class = class;
-    object->hash = hash_instance(own, class);
+    object->hash = store_hash_instance(own, class);
     object->instance = own;
     if (!insert(store, object)) {
         free(object);
