@@ -225,15 +225,14 @@ static bool add_drivers(struct attach *a, struct err *err)
 {
     const char *image = a->facts.disk;
     CLEANUP(free_cleanup) char *folder = NULL;
-    bool has_parent, later = !a->facts.disk_seen;
+    bool later = !a->facts.disk_seen;
 
     if (a->facts.options->no_drivers || !image || (!later && a->drivers->step_count == 0))
         return true;
     folder = host_folder_of(a->plan->id);
     if (!folder)
         return err_no_memory(err);
-    return share_work_folder_exists(a->context->session, &has_parent, err) &&
-           add_host_folder(a->plan, folder, !has_parent, err) &&
+    return add_host_folder(a->plan, folder, err) &&
            add_image_open(a->plan, image, folder, false, err) &&
            (later ? add_drivers_plan(a->plan, image, folder, a->gpu->interface_path,
                                      DRIVERS_INSTALL, err)

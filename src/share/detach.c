@@ -184,14 +184,12 @@ static bool add_drivers(struct detach *d, struct err *err)
 {
     CLEANUP(free_cleanup) char *folder = host_folder_of(d->plan->id);
     const char *image = d->vm->disks[d->disk].path;
-    bool has_parent;
 
     if (d->disk_seen && d->drivers->step_count == 0)
         return true;
     if (!folder)
         return err_no_memory(err);
-    return share_work_folder_exists(d->context->session, &has_parent, err) &&
-           add_host_folder(d->plan, folder, !has_parent, err) &&
+    return add_host_folder(d->plan, folder, err) &&
            add_image_open(d->plan, image, folder, false, err) &&
            (d->disk_seen
                 ? plan_splice(d->plan, d->plan->step_count, d->drivers, err)

@@ -52,12 +52,17 @@ static bool probe_folder(struct plan_context *context, const struct step *step,
                          json_t **ret_now, struct err *err)
 {
     const char *folder;
-    bool exists;
+    bool exists, parent = false;
 
     if (!param_text(step, "folder", &folder, err) ||
         !host_folder_exists(context->session, folder, &exists, err))
         return false;
-    *ret_now = json_pack("{s:b}", "exists", exists);
+    /* Interrupted between removing the folder and the one above it. */
+    if (!exists && step->state == STEP_STARTED &&
+        !host_folder_exists(context->session, WORK_FOLDER, &parent, err))
+        return false;
+    *ret_now = parent ? json_pack("{s:b, s:b}", "exists", exists, "parent", parent)
+                      : json_pack("{s:b}", "exists", exists);
     return *ret_now || err_no_memory(err);
 }
 
@@ -88,9 +93,8 @@ static bool revert_folder(struct plan_context *context, struct step *step, struc
     if (!host_folder_exists(context->session, folder, &exists, err) ||
         (exists && !host_remove_folder(context->session, folder, true, err)))
         return false;
-    /* Ours too, but only when no other run keeps something there. */
-    return !param_true(step, "made_parent") ||
-           host_remove_empty_folder(context->session, WORK_FOLDER, err);
+    /* Ours too, unless another run keeps something there. */
+    return host_remove_empty_folder(context->session, WORK_FOLDER, err);
 }
 
 const struct step_kind step_host_folder = {
@@ -225,8 +229,7 @@ const struct step_kind step_image_unmount = {
 
 /* ---- making steps ---- */
 
-bool add_host_folder(struct plan *plan, const char *folder, bool made_parent,
-                     struct err *err)
+bool add_host_folder(struct plan *plan, const char *folder, struct err *err)
 {
     CLEANUP(free_cleanup) char *target = text_printf("folder '%s' of the host", folder);
     CLEANUP(free_cleanup) char *quoted = ps_quote(folder);
@@ -236,15 +239,9 @@ bool add_host_folder(struct plan *plan, const char *folder, bool made_parent,
 
     if (!target || !quoted || !command)
         return err_no_memory(err);
-    return plan_add(plan, &step_host_folder, target,
-                    json_pack("{s:s, s:b}", "folder", folder, "made_parent", made_parent),
+    return plan_add(plan, &step_host_folder, target, json_pack("{s:s}", "folder", folder),
                     json_pack("{s:b}", "exists", false), json_pack("{s:b}", "exists", true),
                     command, err) != NULL;
-}
-
-bool share_work_folder_exists(struct cim_session *session, bool *ret, struct err *err)
-{
-    return host_folder_exists(session, WORK_FOLDER, ret, err);
 }
 
 static bool add_image(struct plan *plan, const struct step_kind *kind, const char *image,

@@ -12,7 +12,6 @@ static struct plan *plan_look(struct plan_context *context, const char *host,
     CLEANUP(plan_cleanup) struct plan *plan = NULL;
     CLEANUP(free_cleanup) char *title = text_printf("look at the disk of '%s'", vm->name);
     CLEANUP(free_cleanup) char *folder = NULL;
-    bool has_parent;
 
     plan = title ? plan_new(host, title, err) : NULL;
     if (!plan)
@@ -23,8 +22,7 @@ static struct plan *plan_look(struct plan_context *context, const char *host,
         err_no_memory(err);
         return NULL;
     }
-    if (!share_work_folder_exists(context->session, &has_parent, err) ||
-        !add_host_folder(plan, folder, !has_parent, err) ||
+    if (!add_host_folder(plan, folder, err) ||
         !add_image_open(plan, image, folder, true, err))
         return NULL;
     return TAKE(plan);

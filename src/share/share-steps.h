@@ -55,11 +55,7 @@ bool count_adapters(struct cim_session *session, const char *vm_id,
 /* The folder of one plan on the host: backups, and where the guest's disk is mounted. */
 char *host_folder_of(const char *plan_id); /* "C:\\ProgramData\\hvgpu\\ID"; owned */
 
-/* @made_parent: the folder above it is made with it, and goes with it when empty. */
-bool add_host_folder(struct plan *plan, const char *folder, bool made_parent,
-                     struct err *err) MUST_CHECK;
-bool share_work_folder_exists(struct cim_session *session, bool *ret, struct err *err)
-    MUST_CHECK;
+bool add_host_folder(struct plan *plan, const char *folder, struct err *err) MUST_CHECK;
 /* Attach and mount; or, in this order, unmount and detach. */
 bool add_image_open(struct plan *plan, const char *image, const char *folder,
                     bool read_only, struct err *err) MUST_CHECK;

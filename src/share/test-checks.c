@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include "mmio.h"
+#include "os.h"
 #include "test.h"
+#include "text.h"
 
 #define PV                                                                                  \
     "\\\\?\\PCI#VEN_10DE&DEV_2860&SUBSYS_252D1043&REV_A1#4&296b7397&0&0008#{064092b3-625e-" \
@@ -307,6 +309,20 @@ TEST(every_check_is_complete_and_has_a_case)
         for (size_t i = 0; i < ARRAY_LEN(cases); i++)
             has_case |= strcmp(cases[i].id, check->id) == 0;
         CHECK(has_case);
+    }
+}
+
+TEST(every_check_is_in_the_manual)
+{
+    struct err err = ERR_INIT;
+    CLEANUP(free_cleanup) char *page = os_read_file(HVGPU_MAN_ATTACH, 1 << 20, NULL, &err);
+
+    CHECK(page != NULL);
+    for (const struct check *check = attach_checks; page && check->id; check++) {
+        CLEANUP(free_cleanup) char *item = text_printf(".It Cm %s\n", check->id);
+
+        test_case(check->id);
+        CHECK(strstr(page, item) != NULL);
     }
 }
 
