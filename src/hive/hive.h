@@ -9,7 +9,7 @@
  * Keys are paths with '\' ("ControlSet001\\Services\\nvlddmkm"); "" is the root.
  * Names compare without case.
  *
- * Sources: disk-stack notes in docs/; hivex(3); msuhanov/regf for the base block.
+ * Sources: docs/disk-images.md; hivex(3); msuhanov/regf for the base block.
  */
 #pragma once
 
