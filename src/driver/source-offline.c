@@ -250,7 +250,7 @@ static bool hash_one(struct hashing *hashing, const char *local, const char *nam
                      hash_fn *on_hash, void *user, struct err *err)
 {
     char sha256[SHA256_HEX];
-    uint64_t size;
+    uint64_t size = 0;
 
     return hash_local(hashing, local, &size, sha256, err) &&
            on_hash(name, size, sha256, user, err);

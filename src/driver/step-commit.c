@@ -6,7 +6,10 @@
  * params: disk
  */
 
+#include <string.h>
+
 #include "step-common.h"
+#include "text.h"
 
 static bool probe_commit(struct plan_context *context, const struct step *step,
                          json_t **ret_now, struct err *err)
@@ -49,14 +52,43 @@ const char *driver_local_image(const struct plan *plan)
     return NULL;
 }
 
+/* The folder that holds everything the steps copy from: all that the process which works
+ * on the disk may read.  NULL: they copy nothing, or there is no memory. */
+static char *source_folder(const struct plan *plan)
+{
+    char *common = NULL;
+
+    for (size_t i = 0; i < plan->step_count; i++) {
+        const char *source = step_text(&plan->steps[i], "source");
+        const char *slash = source ? strrchr(source, '/') : NULL;
+        size_t same = 0, folder = 0, len;
+
+        if (!slash)
+            continue;
+        len = (size_t)(slash - source); /* of the folder it is in */
+        if (!common) {
+            common = text_ndup(source, len);
+            continue;
+        }
+        for (; common[same] && same < len && common[same] == source[same]; same++)
+            if (common[same] == '/')
+                folder = same;
+        if (!common[same] && (same == len || source[same] == '/'))
+            continue; /* in it, or below it */
+        common[common[same] == '/' && same == len ? same : folder] = '\0';
+    }
+    return common;
+}
+
 bool driver_open_local(struct plan_context *context, const struct plan *plan,
                        struct err *err)
 {
     const char *image = driver_local_image(plan);
+    CLEANUP(free_cleanup) char *source = source_folder(plan);
 
     if (!image)
         return err_fail(err, ERR_INVALID, 0, "this run worked on no image of this machine");
-    context->guest = guest_disk_open_local(image, context->backup_dir, err);
+    context->guest = guest_disk_open_sandboxed(image, context->backup_dir, source, err);
     return context->guest != NULL;
 }
 
