@@ -194,7 +194,7 @@ static bool print_fleet(struct output *out, const json_t *hosts, struct err *err
 static bool print(const struct invocation *in, const json_t *document, struct err *err)
 {
     const json_t *hosts = json_object_get(document, "hosts"), *host;
-    size_t i;
+    size_t i, shown = 0;
 
     if (json_array_size(hosts) > DETAILED_HOSTS)
         return print_fleet(in->out, hosts, err);
@@ -202,7 +202,7 @@ static bool print(const struct invocation *in, const json_t *document, struct er
     {
         if (!json_is_null(json_object_get(host, "error")))
             continue;
-        if (i > 0)
+        if (shown++ > 0)
             output_text(in->out, "\n");
         if (!print_host(in->out, host, err))
             return false;

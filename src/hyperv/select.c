@@ -15,7 +15,11 @@
 #include "strbuf.h"
 #include "text.h"
 
-enum { CANDIDATES = 8, SHOWN_BYTES = 48, NUMBER_MAX = 99 };
+enum {
+    CANDIDATES_BYTES = 200, /* of a list: an error holds one line of bounded length */
+    SHOWN_BYTES = 48,
+    NUMBER_MAX = 99,
+};
 
 /* Names come from the host and may be long; cut between letters, not inside one. */
 static void put_name(struct strbuf *to, const char *name)
@@ -42,6 +46,11 @@ static void put_gpu(struct strbuf *to, const struct hv_host *host, size_t i)
         strbuf_printf(to, " %s", gpu->pci_id);
 }
 
+static void put_vm_name(struct strbuf *to, const struct hv_host *host, size_t i)
+{
+    put_name(to, host->vms[i].name);
+}
+
 static void put_vm(struct strbuf *to, const struct hv_host *host, size_t i)
 {
     put_name(to, host->vms[i].name);
@@ -50,7 +59,7 @@ static void put_vm(struct strbuf *to, const struct hv_host *host, size_t i)
 
 struct candidates {
     struct strbuf text;
-    size_t count;
+    size_t count, shown;
 };
 
 static void add_candidate(struct candidates *list, const struct hv_host *host, size_t i,
@@ -58,17 +67,17 @@ static void add_candidate(struct candidates *list, const struct hv_host *host, s
                                       size_t i))
 {
     list->count++;
-    if (list->count > CANDIDATES)
+    if (list->text.len > CANDIDATES_BYTES - SHOWN_BYTES)
         return;
-    if (list->count > 1)
+    if (list->shown++ > 0)
         strbuf_puts(&list->text, ", ");
     put(&list->text, host, i);
 }
 
 static void end_candidates(struct candidates *list)
 {
-    if (list->count > CANDIDATES)
-        strbuf_printf(&list->text, ", and %zu more", list->count - CANDIDATES);
+    if (list->count > list->shown)
+        strbuf_printf(&list->text, ", and %zu more", list->count - list->shown);
 }
 
 static bool fail_with(enum err_kind kind, const char *what, const char *selector,
@@ -98,7 +107,7 @@ static bool fail_with(enum err_kind kind, const char *what, const char *selector
 bool hv_select_vm(const struct hv_host *host, const char *selector,
                   const struct hv_vm **ret, struct err *err)
 {
-    struct candidates found = { STRBUF_INIT, 0 }, all = { STRBUF_INIT, 0 };
+    struct candidates found = { 0 }, all = { 0 };
     const struct hv_vm *vm = NULL;
 
     if (!*selector)
@@ -125,7 +134,7 @@ bool hv_select_vm(const struct hv_host *host, const char *selector,
 
     strbuf_free(&found.text);
     for (size_t i = 0; i < host->vm_count; i++)
-        add_candidate(&all, host, i, put_vm);
+        add_candidate(&all, host, i, put_vm_name);
     return fail_with(ERR_NOT_FOUND, "VM", selector, &all, NULL, err);
 }
 
@@ -167,7 +176,7 @@ bool hv_select_gpu(const struct hv_host *host, const char *selector,
 {
     static gpu_match_fn *const matches[] = { match_instance, match_interface,
                                              match_location, match_pci_id, match_name };
-    struct candidates all = { STRBUF_INIT, 0 };
+    struct candidates all = { 0 };
     bool is_number = false;
     uint64_t number;
 
@@ -182,7 +191,7 @@ bool hv_select_gpu(const struct hv_host *host, const char *selector,
         is_number = number <= NUMBER_MAX;
     }
     for (size_t m = 0; m < ARRAY_LEN(matches) && !is_number; m++) {
-        struct candidates found = { STRBUF_INIT, 0 };
+        struct candidates found = { 0 };
         const struct hv_gpu *gpu = NULL;
 
         for (size_t i = 0; i < host->gpu_count; i++) {
