@@ -189,10 +189,8 @@ static bool dump_entry(const struct file_info *info, void *user, struct err *err
 
 static bool dump_tree(const struct tree *tree, struct err *err)
 {
-    const char *path = *tree->path ? tree->path : "\\";
-
     return tree->volume
-               ? volume_list(tree->volume, path, dump_entry, (void *)tree, err)
+               ? volume_list(tree->volume, tree->path, dump_entry, (void *)tree, err)
                : world_list(tree->world, tree->path, dump_entry, (void *)tree, err);
 }
 
