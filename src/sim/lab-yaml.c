@@ -10,7 +10,7 @@
 
 #include "text.h"
 
-enum { LAB_BLOCK = 64 << 10, LAB_MEMORY_MAX = 256 << 20 };
+enum { LAB_BLOCK = 64 << 10, LAB_MEMORY_MAX = 96 << 20 };
 
 struct lab_block {
     struct lab_block *next;
