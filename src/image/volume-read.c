@@ -155,11 +155,13 @@ bool volume_list(struct volume *volume, const char *path,
 {
     CLEANUP(free_cleanup) char *parent = NULL, *last = NULL;
     struct names list = { 0 };
+    bool is_root = strspn(path, "/\\") == strlen(path);
     bool ok =
         ntfs_split_path(path, &parent, &last, err) && list_names(volume, path, &list, err);
 
     for (size_t i = 0; ok && i < list.count; i++) {
-        CLEANUP(free_cleanup) char *full = text_printf("%s/%s", path, list.names[i]);
+        CLEANUP(free_cleanup)
+        char *full = text_printf("%s/%s", is_root ? "" : path, list.names[i]);
         struct file_info info = { 0 };
         ntfs_inode *inode;
 

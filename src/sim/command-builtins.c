@@ -467,12 +467,12 @@ static uint32_t run_echo(struct task *task, const struct arguments *arguments)
     if (*text)
         text++; /* the blank, or the dot of "echo." */
     if (text_ieq(text, "on") || text_ieq(text, "off"))
-        return task->errorlevel;
+        return 0;
     if (!*text && arguments->raw[0] != '.' && arguments->raw[0] != ':')
         say(task, "ECHO is on.\r\n");
     else
         say(task, "%s\r\n", text);
-    return task->errorlevel;
+    return 0; /* of a line, the last command's return code counts */
 }
 
 static uint32_t run_cd(struct task *task, const struct arguments *arguments)

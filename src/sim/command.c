@@ -327,8 +327,6 @@ static uint32_t run_one(struct task *task, const char *text, size_t len)
         text++;
         len--;
     }
-    while (len > 0 && is_blank(text[len - 1]))
-        len--;
     if (len == 0)
         return task->errorlevel;
     if (*text == '(')

@@ -194,6 +194,7 @@ TEST(a_disk_is_made_attached_written_and_left_clean)
     CLEANUP(hive_value_clear) struct hive_value value = { 0 };
     CLEANUP(free_cleanup) char *text = NULL;
     struct file_info info = { 0 };
+    bool empty = true;
     size_t len;
 
     if (!test_has_tools())
@@ -206,6 +207,8 @@ TEST(a_disk_is_made_attached_written_and_left_clean)
           err.code == WIN_SHARING_VIOLATION);
     CHECK_OK(world_stat(w, "D:\\Windows\\System32\\config\\SYSTEM", &info, &err));
     free(TAKE(info.name));
+    CHECK_OK(world_is_empty(w, "D:\\", &empty, &err));
+    CHECK(!empty);
     CHECK_OK(world_make_dir(w, "D:\\Windows\\System32\\HostDriverStore", &err));
     CHECK_OK(world_copy(w, "C:\\Windows\\System32\\nvapi64.dll",
                         "D:\\Windows\\System32\\HostDriverStore\\nvapi64.dll", &err));
