@@ -95,13 +95,13 @@ static void list_gpu(struct table *table, const char *host, size_t number,
 static bool print_list(const struct invocation *in, const json_t *document, struct err *err)
 {
     static const struct column columns[] = {
-        { N_("HOST"), COL_SHRINK },
+        { N_("HOST"), COL_SHRINK | COL_KEEP_END },
         { N_("#"), COL_RIGHT },
         { N_("GPU"), COL_SHRINK },
         { N_("ID"), 0 },
         { N_("VRAM"), COL_RIGHT },
-        { N_("MODES"), 0 },
-        { N_("STATUS"), 0 },
+        { N_("MODES"), COL_SHRINK },
+        { N_("STATUS"), COL_SHRINK },
         { N_("USED BY"), COL_SHRINK },
         { NULL, 0 },
     };

@@ -111,24 +111,22 @@ static bool print_host(struct output *out, const json_t *host, struct err *err)
 {
     static const struct column columns[] = { { N_("#"), COL_RIGHT },
                                              { N_("GPU"), COL_SHRINK },
-                                             { N_("STATUS"), 0 },
+                                             { N_("STATUS"), COL_SHRINK },
                                              { N_("USED BY"), COL_SHRINK },
                                              { NULL, 0 } };
     CLEANUP(table_cleanup) struct table *table = table_new(columns, err);
-    CLEANUP(strbuf_cleanup) struct strbuf system = STRBUF_INIT;
-    CLEANUP(free_cleanup) char *name = clean_text(view_text(host, "host"), 0);
-    CLEANUP(free_cleanup) char *system_text = NULL;
+    CLEANUP(strbuf_cleanup) struct strbuf title = STRBUF_INIT;
     const json_t *gpu;
     size_t i;
 
     if (!table)
         return false;
-    put_system(&system, host);
-    system_text = system.text ? clean_text(system.text, 0) : NULL;
-    output_text(out, _("%s%s%s  %s  VMs: %lld, running: %lld, with a GPU: %lld\n"),
-                style_on(out, STYLE_BOLD), name ? name : "", style_off(out, STYLE_BOLD),
-                system_text ? system_text : "", count_of(host, "total"),
-                count_of(host, "running"), count_of(host, "with_gpu"));
+    strbuf_printf(&title, "%s  ", view_text(host, "host"));
+    put_system(&title, host);
+    output_heading(out, title.text ? title.text : "");
+    output_text(out, _("VMs: %lld, running: %lld, with a GPU: %lld\n"),
+                count_of(host, "total"), count_of(host, "running"),
+                count_of(host, "with_gpu"));
 
     json_array_foreach(json_object_get(host, "gpus"), i, gpu)
     {
@@ -151,10 +149,14 @@ static bool print_host(struct output *out, const json_t *host, struct err *err)
 static bool print_fleet(struct output *out, const json_t *hosts, struct err *err)
 {
     static const struct column columns[] = {
-        { N_("HOST"), COL_SHRINK },   { N_("SYSTEM"), COL_SHRINK },
-        { N_("GPUS"), COL_RIGHT },    { N_("VMS"), COL_RIGHT },
-        { N_("RUNNING"), COL_RIGHT }, { N_("WITH GPU"), COL_RIGHT },
-        { N_("ERRORS"), COL_RIGHT },  { NULL, 0 },
+        { N_("HOST"), COL_SHRINK | COL_KEEP_END },
+        { N_("SYSTEM"), COL_SHRINK },
+        { N_("GPUS"), COL_RIGHT },
+        { N_("VMS"), COL_RIGHT },
+        { N_("RUNNING"), COL_RIGHT },
+        { N_("WITH GPU"), COL_RIGHT },
+        { N_("ERRORS"), COL_RIGHT },
+        { NULL, 0 },
     };
     CLEANUP(table_cleanup) struct table *table = table_new(columns, err);
     const json_t *host;

@@ -103,10 +103,14 @@ static void list_vm(struct table *table, const char *host, const json_t *vm)
 static bool print_list(const struct invocation *in, const json_t *document, struct err *err)
 {
     static const struct column columns[] = {
-        { N_("HOST"), COL_SHRINK },  { N_("VM"), COL_SHRINK },
-        { N_("STATE"), 0 },          { N_("GEN"), COL_RIGHT },
-        { N_("MEMORY"), COL_RIGHT }, { N_("GUEST"), COL_SHRINK },
-        { N_("GPU"), COL_SHRINK },   { NULL, 0 },
+        { N_("HOST"), COL_SHRINK | COL_KEEP_END },
+        { N_("VM"), COL_SHRINK },
+        { N_("STATE"), 0 },
+        { N_("GEN"), COL_RIGHT },
+        { N_("MEMORY"), COL_RIGHT },
+        { N_("GUEST"), COL_SHRINK },
+        { N_("GPU"), COL_SHRINK },
+        { NULL, 0 },
     };
     const json_t *hosts = json_object_get(document, "hosts"), *host, *vm;
     bool many = json_array_size(hosts) > 1;

@@ -86,7 +86,8 @@ static json_t *host_entry(const struct invocation *in, const char *name, struct 
     bool ok = entry && json_object_set_new(entry, "host", json_string(name)) == 0;
 
     if (part->json) {
-        ok = ok && json_object_set_new(entry, "error", json_null()) == 0 &&
+        ok = ok && json_object_set(entry, "os", json_object_get(part->json, "os")) == 0 &&
+             json_object_set_new(entry, "error", json_null()) == 0 &&
              json_object_update_missing(entry, part->json) == 0;
     } else {
         ok = ok && json_object_set_new(entry, "os", json_null()) == 0 &&

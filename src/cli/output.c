@@ -126,6 +126,19 @@ char *clean_text(const char *text, unsigned columns)
     return strbuf_take(&buf);
 }
 
+char *clean_text_end(const char *text, unsigned columns)
+{
+    CLEANUP(free_cleanup) char *clean = clean_text(text, 0);
+    const char *at = clean;
+    uint32_t code;
+
+    if (!clean || text_columns(clean) <= columns)
+        return TAKE(clean);
+    while (*at && text_columns(at) + 1 > columns)
+        at += letter_at(at, &code);
+    return text_printf("…%s", at);
+}
+
 void output_field(struct output *out, unsigned width, const char *label, const char *value)
 {
     CLEANUP(free_cleanup) char *clean = value ? clean_text(value, 0) : NULL;

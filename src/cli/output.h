@@ -59,13 +59,19 @@ json_t *error_to_json(const struct err *err); /* the contract's "error" object *
 /* @text without control characters and other than UTF-8, cut to @columns with "…" (0: not
  * cut).  Owned; NULL: no memory. */
 char *clean_text(const char *text, unsigned columns);
+/* The same, with what does not fit cut off at the beginning. */
+char *clean_text_end(const char *text, unsigned columns);
 
 /* Sizes and shares for people: "8.0 GB", "32 GB".  In @buf, which is returned. */
 char *size_text(char buf[24], uint64_t bytes);
 
 /* ---- tables ---- */
 
-enum { COL_RIGHT = 1 << 0, COL_SHRINK = 1 << 1 /* may be cut to fit the terminal */ };
+enum {
+    COL_RIGHT = 1 << 0,
+    COL_SHRINK = 1 << 1,   /* may be cut to fit the terminal, at its end */
+    COL_KEEP_END = 1 << 2, /* with COL_SHRINK: cut at its beginning, which says less */
+};
 
 struct column {
     const char *title; /* N_() */

@@ -123,7 +123,7 @@ static void put_cell(struct strbuf *line, const struct output *out, const char *
     unsigned used = text_columns(text);
 
     if (used > width) {
-        cut = clean_text(text, width);
+        cut = flags & COL_KEEP_END ? clean_text_end(text, width) : clean_text(text, width);
         text = cut ? cut : "";
         used = text_columns(text);
     }

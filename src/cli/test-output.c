@@ -38,6 +38,17 @@ TEST(long_texts_are_cut_between_letters_with_an_ellipsis)
     CHECK(cleans("ab", 1, "…"));
 }
 
+TEST(names_whose_end_tells_more_are_cut_at_the_beginning)
+{
+    CLEANUP(free_cleanup) char *host = clean_text_end("sim:cluster:NODE001", 8);
+    CLEANUP(free_cleanup) char *wide = clean_text_end("開発:日本語", 6);
+    CLEANUP(free_cleanup) char *fits = clean_text_end("hv-01", 5);
+
+    CHECK_STR_EQ(host, "…NODE001");
+    CHECK_STR_EQ(wide, "…本語");
+    CHECK_STR_EQ(fits, "hv-01");
+}
+
 /* Prints into memory what a terminal of @columns would show. */
 static char *printed(const struct table *table, unsigned columns)
 {

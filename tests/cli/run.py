@@ -121,6 +121,7 @@ def differ(name, expected, found):
 def check(case, hvgpu, store, tmp):
     env = dict(os.environ, XDG_STATE_HOME=f"{tmp}/state", XDG_CONFIG_HOME=f"{tmp}/config",
                LC_ALL="C.UTF-8", CASE=str(case), TMP=str(tmp))
+    env.setdefault("HVGPU_DATA_DIR", str(pathlib.Path(sys.argv[2]).resolve().parent))
     env.pop("LANGUAGE", None)
     env.pop("HVGPU_PASSWORD_FILE", None)
     terminal = None
