@@ -25,6 +25,8 @@ static bool collect(const struct invocation *in, json_t **ret, struct err *err)
         return false;
     if (in->operand_count > 0 && !hv_select_vm(host, in->operands[0], &only, err))
         return false;
+    if (only && !hv_read_disk_parents(in->session, &host->vms[only - host->vms], err))
+        return false;
     vms = json_array();
     for (size_t i = 0; i < host->vm_count; i++)
         if ((!only || only == &host->vms[i]) &&
@@ -180,6 +182,23 @@ static void show_items(struct output *out, const char *label, const json_t *item
         output_field(out, LABEL_COLUMNS, i ? "" : label, view_text(item, key));
 }
 
+static void show_disks(struct output *out, const json_t *disks)
+{
+    const json_t *disk;
+    size_t i;
+
+    json_array_foreach(disks, i, disk)
+    {
+        CLEANUP(strbuf_cleanup) struct strbuf text = STRBUF_INIT;
+        const char *path = view_text(disk, "path"), *parent = view_text(disk, "parent");
+
+        strbuf_puts(&text, path ? path : "?");
+        if (parent)
+            strbuf_printf(&text, "  ← %s", parent);
+        output_field(out, LABEL_COLUMNS, i ? "" : _("disk"), text.text);
+    }
+}
+
 static void show_vm(struct output *out, const json_t *vm)
 {
     const json_t *guest = json_object_get(vm, "guest");
@@ -200,7 +219,7 @@ static void show_vm(struct output *out, const json_t *vm)
     view_field(out, LABEL_COLUMNS, _("high MMIO"), vm, "high_mmio_bytes");
     view_field(out, LABEL_COLUMNS, _("stop action"), vm, "stop_action");
     view_field(out, LABEL_COLUMNS, _("checkpoints"), vm, "checkpoint_type");
-    show_items(out, _("disk"), json_object_get(vm, "disks"), "path");
+    show_disks(out, json_object_get(vm, "disks"));
     show_adapters(out, vm);
     show_items(out, _("device"), json_object_get(vm, "devices"), "location_path");
 }

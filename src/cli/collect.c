@@ -29,6 +29,7 @@ struct fleet {
     size_t next;  /* to be taken by a thread */
     size_t shown; /* everything before was taken from the ring */
     size_t failed;
+    bool said_cancelled;
     bool stop;
 };
 
@@ -143,7 +144,11 @@ static bool show_parts(struct fleet *fleet, json_t *all, struct err *err)
                                   fleet->hosts->count, &(struct err){ 0 });
         if (!part.json) {
             fleet->failed++;
-            output_host_error(out, name, &part.err);
+            /* Ctrl-C stops all hosts at once: said once. */
+            if (part.err.kind != ERR_CANCELLED || !fleet->said_cancelled)
+                output_host_error(out, part.err.kind == ERR_CANCELLED ? NULL : name,
+                                  &part.err);
+            fleet->said_cancelled |= part.err.kind == ERR_CANCELLED;
         }
         entry = host_entry(in, name, &part);
         json_decref(part.json);

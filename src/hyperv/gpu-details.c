@@ -29,14 +29,6 @@ struct pci_facts {
     struct known_u64 type, base_class, acs_up_hierarchy, reserved_memory;
 };
 
-/* Losing the host, or the user's Ctrl-C, ends the inventory; anything else only leaves
- * this fact unknown. */
-static bool may_be_unknown(const struct err *err)
-{
-    return err->kind != ERR_UNREACHABLE && err->kind != ERR_CANCELLED &&
-           err->kind != ERR_NO_MEMORY;
-}
-
 static bool is_key(const struct cim_instance *property, const char *name, const char *guid)
 {
     return text_ieq(cim_get_text(property, "KeyName"), name) ||
@@ -104,7 +96,7 @@ static bool ask_properties(struct cim_session *session, struct hv_gpu *gpu,
         !cim_set_texts(in, "devicePropertyKeys", keys, ARRAY_LEN(keys), err))
         return false;
     if (!cim_invoke(session, path, "GetDeviceProperties", in, &out, &why)) {
-        if (may_be_unknown(&why))
+        if (stays_unknown(&why))
             return true;
         *err = why;
         return false;
@@ -130,7 +122,7 @@ static bool read_value(struct cim_session *session, const char *method, const ch
         !cim_set_text(in, "sValueName", name, err))
         return false;
     if (!cim_invoke(session, path, method, in, &out, &why)) {
-        if (may_be_unknown(&why))
+        if (stays_unknown(&why))
             return true;
         *err = why;
         return false;

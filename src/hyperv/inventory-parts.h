@@ -51,3 +51,7 @@ char *host_resource_key(const struct cim_instance *row, const char *class_name,
 
 /* True for the errors of a host that does not have the class or namespace asked for. */
 bool is_missing_class(const struct err *err);
+
+/* For facts asked one by one: losing the host, or the user's Ctrl-C, ends the inventory;
+ * anything else only leaves this fact unknown. */
+bool stays_unknown(const struct err *err);

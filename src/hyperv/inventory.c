@@ -86,6 +86,12 @@ bool is_missing_class(const struct err *err)
     }
 }
 
+bool stays_unknown(const struct err *err)
+{
+    return err->kind != ERR_UNREACHABLE && err->kind != ERR_CANCELLED &&
+           err->kind != ERR_NO_MEMORY;
+}
+
 /* EditionID of a product type.  Source: MicrosoftDocs/sdk-api GetProductInfo; the evaluation
  * and core forms of a product are the same edition. */
 static const struct {

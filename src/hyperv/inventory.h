@@ -133,6 +133,9 @@ enum {
  * account sees not even the host itself (Hyper-V filters rows instead of refusing). */
 bool hv_inventory_read(struct cim_session *session, const char *name, unsigned what,
                        struct hv_host **ret, struct err *err) MUST_CHECK;
+/* Fills disks[].parent of one VM: a call per disk. */
+bool hv_read_disk_parents(struct cim_session *session, struct hv_vm *vm, struct err *err)
+    MUST_CHECK;
 void hv_host_free(struct hv_host *host); /* NULL is fine */
 DEFINE_CLEANUP(hv_host_cleanup, struct hv_host *, hv_host_free)
 

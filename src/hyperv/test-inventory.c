@@ -577,3 +577,28 @@ TEST(details_that_are_refused_stay_unknown)
     CHECK(host && !host->gpus[0].vram_bytes.known && !host->gpus[0].driver_package &&
           !host->gpus[0].location_path);
 }
+
+TEST(the_parent_of_a_differencing_disk_is_asked_for)
+{
+    CLEANUP(fake_host_cleanup) struct fake_host *fake = bare_host();
+    CLEANUP(fake_host_cleanup) struct fake_host *mute = bare_host();
+    static char path[] = "C:\\VMs\\child.avhdx";
+    struct hv_disk disk = { .path = path };
+    struct hv_vm vm = { .disks = &disk, .disk_count = 1 };
+    struct err err = ERR_INIT;
+
+    fake_answer(fake, "GetVirtualHardDiskSettingData", "u:ReturnValue", "0",
+                "s:SettingData",
+                "<INSTANCE CLASSNAME=\"Msvm_VirtualHardDiskSettingData\"><PROPERTY "
+                "NAME=\"ParentPath\" TYPE=\"string\"><VALUE>C:\\VMs\\base.vhdx</VALUE>"
+                "</PROPERTY></INSTANCE>",
+                NULL);
+    CHECK_OK(hv_read_disk_parents(&fake->base, &vm, &err));
+    CHECK_STR_EQ(disk.parent, "C:\\VMs\\base.vhdx");
+    free(disk.parent);
+    disk.parent = NULL;
+
+    fake_answer(mute, "GetVirtualHardDiskSettingData", "u:ReturnValue", "32779", NULL);
+    CHECK_OK(hv_read_disk_parents(&mute->base, &vm, &err));
+    CHECK(disk.parent == NULL);
+}
