@@ -39,7 +39,7 @@ static bool make_system(struct sim_host *host, struct err *err)
     return make_end(&m) != NULL;
 }
 
-/* Names: HyperV_v2 pages of the classes.  The image service is the world's. */
+/* Names: HyperV_v2 pages of the classes. */
 static bool make_services(struct sim_host *host, struct err *err)
 {
     static const struct {
@@ -47,6 +47,7 @@ static bool make_services(struct sim_host *host, struct err *err)
     } services[] = {
         { "Msvm_VirtualSystemManagementService", "vmms",
           "Hyper-V Virtual System Management Service" },
+        { "Msvm_ImageManagementService", "vhdsvc", "Hyper-V Image Management Service" },
         { "Msvm_VirtualSystemSnapshotService", "vssnapsvc",
           "Hyper-V Virtual System Snapshot Service" },
     };

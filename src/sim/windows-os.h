@@ -20,4 +20,4 @@ char *windows_expand(const char *text);
 const char *windows_variable(const char *name, size_t len);
 
 extern const struct sim_behaviour windows_registry, windows_devices, windows_storage,
-    windows_images;
+    windows_images, windows_files;
