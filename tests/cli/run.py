@@ -166,12 +166,35 @@ def check(case, hvgpu, store, tmp):
             yield f"wider than {terminal} columns: {wide[0]}"
 
 
+def incomplete(hvgpu, schema_dir, roots):
+    """What the commands of --help lack: a manual page, a schema, cases."""
+    text = subprocess.run([hvgpu, "--help"], capture_output=True, check=True,
+                          env=dict(os.environ, LC_ALL="C.UTF-8", LANGUAGE="")).stdout.decode()
+    block = text.split("Commands\n", 1)[1].split("\n\n", 1)[0]
+    names = [re.match(r"  ((?:[a-z][a-z0-9-]* ?)+)", line)[1].strip().replace(" ", "-")
+             for line in block.splitlines()]
+    source = schema_dir.parent
+    for name in names:
+        if not (source / f"docs/man/hvgpu-{name}.1").exists():
+            yield f"docs/man/hvgpu-{name}.1 is missing"
+        if not (schema_dir / f"{name}.schema.json").exists():
+            yield f"schema/{name}.schema.json is missing"
+        if not any((pathlib.Path(root) / name).is_dir() for root in roots):
+            yield f"tests/cli/{name}/ is missing"
+    if not names:
+        yield "no commands in --help"
+
+
 def main():
     hvgpu, schemas = sys.argv[1], load_schemas(pathlib.Path(sys.argv[2]))
     cases = sorted(p.parent for root in sys.argv[3:] for p in pathlib.Path(root).glob("*/*/command"))
-    print(f"1..{len(cases)}")
-    failed = 0
-    for n, case in enumerate(cases, 1):
+    print(f"1..{len(cases) + 1}")
+    why = list(incomplete(hvgpu, pathlib.Path(sys.argv[2]).resolve(), sys.argv[3:]))
+    print(f"{'not ok' if why else 'ok'} 1 - every command has a page, a schema and cases")
+    for text in why:
+        print(f"# {text}")
+    failed = bool(why)
+    for n, case in enumerate(cases, 2):
         with tempfile.TemporaryDirectory() as tmp:
             try:
                 why = [w for w in check(case, hvgpu, schemas, tmp) if w]
