@@ -9,5 +9,5 @@ const struct sim_behaviour *const sim_behaviours[] = {
     &sim_settings_behaviour, &sim_summary_behaviour,
     &windows_devices,        &windows_images,
     &windows_registry,       &windows_storage,
-    &windows_files,          NULL,
+    &windows_files,          NULL, /* the end */
 };

@@ -545,7 +545,14 @@ const struct tool builtin_tools[] = {
 };
 
 const struct tool program_tools[] = {
-    { "robocopy", run_robocopy }, { "reg", run_reg },   { "attrib", run_attrib },
-    { "certutil", run_certutil }, { "fc", run_fc },     { "where", run_where },
-    { "hostname", run_hostname }, { "chcp", run_chcp }, { NULL, NULL },
+    { "robocopy", run_robocopy },
+    { "reg", run_reg },
+    { "attrib", run_attrib },
+    { "certutil", run_certutil },
+    { "fc", run_fc },
+    { "where", run_where },
+    { "hostname", run_hostname },
+    { "fsutil", run_fsutil },
+    { "chcp", run_chcp },
+    { NULL, NULL },
 };

@@ -21,10 +21,17 @@ enum {
 
 /* Where a stream goes. */
 struct redirect {
-    enum { TO_CALLER, TO_NUL, TO_FILE, TO_OTHER } kind; /* TO_OTHER: 2>&1, 1>&2 */
+    enum { TO_OUTER, TO_NUL, TO_FILE, TO_OTHER } kind; /* TO_OTHER: 2>&1, 1>&2 */
     char *file;
     bool append;
     struct strbuf text; /* of TO_FILE, written when the command ends */
+};
+
+/* Standard output and error of a command or of a block in parentheses; what they do not
+ * redirect goes where the block around them says. */
+struct streams {
+    struct redirect to[2];
+    struct streams *outer;
 };
 
 /* One command line at work. */
@@ -32,8 +39,9 @@ struct task {
     const struct sim_command *command;
     char *directory; /* current one, without trailing backslash unless "C:\\" */
     uint32_t errorlevel;
-    bool exited; /* `exit` was run */
-    struct redirect streams[2];
+    bool exited;             /* `exit` was run */
+    unsigned depth;          /* of blocks */
+    struct streams *streams; /* innermost; NULL: the caller's */
 };
 
 /* The words after the command's name. */
@@ -100,6 +108,7 @@ uint32_t run_attrib(struct task *task, const struct arguments *arguments);
 uint32_t run_certutil(struct task *task, const struct arguments *arguments);
 uint32_t run_fc(struct task *task, const struct arguments *arguments);
 uint32_t run_where(struct task *task, const struct arguments *arguments);
+uint32_t run_fsutil(struct task *task, const struct arguments *arguments);
 uint32_t run_hostname(struct task *task, const struct arguments *arguments);
 
 /* A whole line for cmd.exe /c. */

@@ -48,6 +48,16 @@ static uint32_t attribute_bit(char letter)
     }
 }
 
+/* "A  SHR      I        C:\\path": a column per attribute, the path behind them. */
+static void show(struct task *task, const char *path, const struct file_info *info)
+{
+    uint32_t a = info->attributes;
+
+    say(task, "%c  %c%c%c%*s%s\r\n", a & FILE_IS_ARCHIVE ? 'A' : ' ',
+        a & FILE_IS_SYSTEM ? 'S' : ' ', a & FILE_IS_HIDDEN ? 'H' : ' ',
+        a & FILE_IS_READONLY ? 'R' : ' ', 15, "", path);
+}
+
 static void apply(struct task *task, const struct attrib *a, const char *path,
                   const struct file_info *info)
 {
@@ -55,6 +65,10 @@ static void apply(struct task *task, const struct attrib *a, const char *path,
     uint32_t wanted = (info->attributes | a->set) & ~a->clear;
     uint32_t code;
 
+    if (!a->set && !a->clear) {
+        show(task, path, info);
+        return;
+    }
     /* attrib does not touch hidden or system files unless told about these bits. */
     if ((info->attributes & guarded & ~(a->set | a->clear)) != 0) {
         say(task, "Not resetting %s file - %s\r\n",
@@ -116,8 +130,6 @@ uint32_t run_attrib(struct task *task, const struct arguments *arguments)
             pattern = word;
         }
     }
-    if (!a.set && !a.clear)
-        return not_simulated(task, "attrib's listing");
     path = task_path(task, pattern ? pattern : "*");
     slash = path ? strrchr(path, '\\') : NULL;
     if (!slash)
@@ -383,7 +395,28 @@ uint32_t run_fc(struct task *task, const struct arguments *arguments)
     return shown > 0 || a_len != b_len ? FC_DIFFERENT : FC_SAME;
 }
 
-/* ---- where, hostname ---- */
+/* ---- where, hostname, fsutil ---- */
+
+/* fsutil hardlink list FILE: the file's names on its volume.  Files that the simulator
+ * makes have one each. */
+uint32_t run_fsutil(struct task *task, const struct arguments *arguments)
+{
+    CLEANUP(free_cleanup) char *path = NULL;
+    struct file_info info;
+    uint32_t code;
+
+    if (arguments->count != 3 || !text_ieq(arguments->words[0], "hardlink") ||
+        !text_ieq(arguments->words[1], "list"))
+        return not_simulated(task, "this use of fsutil");
+    path = task_path(task, arguments->words[2]);
+    code = path ? task_stat(task, path, &info) : 8;
+    if (code != 0) {
+        say(task, "Error:  %s\r\n", world_code_text(code));
+        return 1;
+    }
+    say(task, "%s\r\n", path[1] == ':' ? path + 2 : path);
+    return 0;
+}
 
 uint32_t run_where(struct task *task, const struct arguments *arguments)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * reg.exe: query, add, delete, load, unload.  Texts are those of an English Windows.
+ * reg.exe: query, add, delete, load, unload, save.  Texts are those of an English Windows.
  *
  * Source: MicrosoftDocs/windowsserverdocs administration/windows-commands/reg-*.md.
  */
@@ -322,7 +322,7 @@ static bool read_arguments(struct reg *r, const struct arguments *a, size_t posi
             r->name = "";
         } else if (text_ieq(word, "/va")) {
             r->all_values = true;
-        } else if (text_ieq(word, "/f")) {
+        } else if (text_ieq(word, "/f") || text_ieq(word, "/y")) {
             r->force = true;
         } else if (text_ieq(word, "/s")) {
             r->below = true;
@@ -339,7 +339,8 @@ uint32_t run_reg(struct task *task, const struct arguments *arguments)
     CLEANUP(strbuf_cleanup) struct strbuf out = STRBUF_INIT;
     struct hive_value value = { 0 };
     const char *verb = arguments->count ? arguments->words[0] : "";
-    bool load = text_ieq(verb, "load"), unload = text_ieq(verb, "unload");
+    bool save = text_ieq(verb, "save");
+    bool load = text_ieq(verb, "load") || save, unload = text_ieq(verb, "unload");
     bool is_query = text_ieq(verb, "query"), is_add = text_ieq(verb, "add");
     bool is_delete = text_ieq(verb, "delete"), exists = false;
     struct err err = ERR_INIT;
@@ -367,7 +368,9 @@ uint32_t run_reg(struct task *task, const struct arguments *arguments)
     if (load) {
         CLEANUP(free_cleanup) char *file = task_path(task, r.file);
 
-        code = file ? world_reg_load(r.world, r.key, file) : 8;
+        code = !file  ? 8
+               : save ? world_reg_save(r.world, r.key, file, r.force)
+                      : world_reg_load(r.world, r.key, file);
     } else {
         code = unload     ? world_reg_unload(r.world, r.key)
                : is_query ? query(&r, &out)

@@ -14,15 +14,17 @@
 
 static void emit(struct task *task, unsigned stream, const char *text, size_t len)
 {
-    struct redirect *to = &task->streams[stream];
-
-    if (to->kind == TO_OTHER) {
-        stream = !stream;
-        to = &task->streams[stream];
+    for (struct streams *s = task->streams; s; s = s->outer) {
+        if (s->to[stream].kind == TO_OTHER)
+            stream = !stream;
+        if (s->to[stream].kind == TO_NUL)
+            return;
+        if (s->to[stream].kind == TO_FILE) {
+            strbuf_add(&s->to[stream].text, text, len);
+            return;
+        }
     }
-    if (to->kind == TO_FILE)
-        strbuf_add(&to->text, text, len);
-    else if (to->kind == TO_CALLER && task->command->on_output && len > 0)
+    if (task->command->on_output && len > 0)
         task->command->on_output(text, len, stream == 1, task->command->user);
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Running a command line: cmd.exe's parsing (quotes, ^, %VARIABLES%, && || &,
- * redirection), then a tool from the tables.  Pipes, parentheses, `for` and batch files
- * are not simulated and say so.
+ * Running a command line: cmd.exe's parsing (quotes, ^, %VARIABLES%, && || &, blocks in
+ * parentheses, redirection, if, for /r), then a tool from the tables.  Pipes, other forms
+ * of `for` and batch files are not simulated and say so.
  *
  * Source: MicrosoftDocs/windowsserverdocs administration/windows-commands/cmd.md;
  * "Escape characters, delimiters and quotes" (ss64.com/nt/syntax-esc.html).
@@ -16,7 +16,10 @@
 #include "text.h"
 #include "windows-os.h"
 
-enum { LINE_MAX_BYTES = 8191 }; /* the longest line cmd.exe takes */
+enum {
+    LINE_MAX_BYTES = 8191, /* the longest line cmd.exe takes */
+    DEPTH_MAX = 64,
+};
 
 /* ---- variables ---- */
 
@@ -49,12 +52,11 @@ static char *expand_line(const struct task *task, const char *line)
 
 /* ---- redirection ---- */
 
-static void streams_reset(struct task *task)
+static void streams_clear(struct streams *streams)
 {
     for (unsigned i = 0; i < 2; i++) {
-        free(task->streams[i].file);
-        strbuf_free(&task->streams[i].text);
-        task->streams[i] = (struct redirect){ .kind = TO_CALLER };
+        free(streams->to[i].file);
+        strbuf_free(&streams->to[i].text);
     }
 }
 
@@ -83,7 +85,7 @@ static char *take_word(const char **at)
 /* At a '>': sets a stream.  False: not understood. */
 static bool take_redirect(struct task *task, unsigned stream, const char **at)
 {
-    struct redirect *to = &task->streams[stream];
+    struct redirect *to = &task->streams->to[stream];
     CLEANUP(free_cleanup) char *word = NULL;
 
     (*at)++;
@@ -137,8 +139,7 @@ static char *strip_redirects(struct task *task, const char *text, size_t len)
                 complain(task, "The syntax of the command is incorrect.\r\n");
                 return NULL;
             }
-        } else if (!quoted && (*at == '<' || *at == '|' || *at == '(' || *at == ')') &&
-                   (*at != ')' && *at != '(')) {
+        } else if (!quoted && (*at == '<' || *at == '|')) {
             not_simulated(task, "redirected input and pipes");
             return NULL;
         } else {
@@ -148,35 +149,48 @@ static char *strip_redirects(struct task *task, const char *text, size_t len)
     return strbuf_take(&to);
 }
 
-/* The files that were redirected to. */
-static uint32_t write_redirects(struct task *task)
+/* Opens the files that are redirected to, as cmd does before the command runs; their
+ * old content where it is appended to. */
+static bool open_redirects(struct task *task)
 {
-    uint32_t code = 0;
-
     for (unsigned i = 0; i < 2; i++) {
-        struct redirect *to = &task->streams[i];
-        CLEANUP(strbuf_cleanup) struct strbuf whole = STRBUF_INIT;
+        struct redirect *to = &task->streams->to[i];
+        CLEANUP(free_cleanup) uint8_t *old = NULL;
+        size_t len = 0;
+        uint32_t code;
 
         if (to->kind != TO_FILE)
             continue;
-        if (to->append) {
-            CLEANUP(free_cleanup) uint8_t *old = NULL;
-            size_t len = 0;
-
-            if (task_read(task, to->file, STRBUF_MAX / 2, &old, &len) == 0)
-                strbuf_add(&whole, old, len);
-        }
-        strbuf_add(&whole, to->text.text ? to->text.text : "", to->text.len);
-        code = task_write(task, to->file, whole.text ? whole.text : "", whole.len);
+        if (to->append && task_read(task, to->file, STRBUF_MAX / 2, &old, &len) == 0)
+            strbuf_add(&to->text, old, len);
+        code = to->append ? 0 : task_write(task, to->file, "", 0);
         if (code != 0) {
-            struct redirect failed = *to;
-
-            *to = (struct redirect){ .kind = TO_CALLER };
+            to->kind = TO_OUTER;
             complain(task, "%s\r\n", world_code_text(code));
-            *to = failed;
+            return false;
         }
     }
-    return code;
+    return true;
+}
+
+static bool write_redirects(struct task *task)
+{
+    bool ok = true;
+
+    for (unsigned i = 0; i < 2; i++) {
+        struct redirect *to = &task->streams->to[i];
+        uint32_t code;
+
+        if (to->kind != TO_FILE || !to->file)
+            continue;
+        code = task_write(task, to->file, to->text.text ? to->text.text : "", to->text.len);
+        if (code != 0) {
+            to->kind = TO_OUTER;
+            complain(task, "%s\r\n", world_code_text(code));
+            ok = false;
+        }
+    }
+    return ok;
 }
 
 /* ---- one command ---- */
@@ -207,10 +221,10 @@ static const struct tool *find_tool(const struct tool *tools, const char *name, 
 static bool is_real_program(const char *name, size_t len)
 {
     static const char *const names[] = {
-        "powershell", "pwsh",  "diskpart", "dism",    "pnputil",  "wmic",     "xcopy",
-        "net",        "sc",    "find",     "findstr", "fsutil",   "icacls",   "takeown",
-        "mountvol",   "tar",   "curl",     "bcdedit", "shutdown", "tasklist", "for",
-        "call",       "start", "set",      "pushd",   "popd",     "goto"
+        "powershell", "pwsh", "diskpart", "dism",     "pnputil",  "wmic",    "xcopy",
+        "net",        "sc",   "find",     "findstr",  "icacls",   "takeown", "mountvol",
+        "tar",        "curl", "bcdedit",  "shutdown", "tasklist", "for",     "call",
+        "start",      "set",  "pushd",    "popd",     "goto"
     };
     CLEANUP(free_cleanup) char *word = text_ndup(name, len);
 
@@ -318,49 +332,246 @@ static uint32_t run_if(struct task *task, const char *text)
     return holds != negate ? run_one(task, text, strlen(text)) : task->errorlevel;
 }
 
-static uint32_t run_one(struct task *task, const char *text, size_t len)
+/* for /r FOLDER %X in (PATTERN) do @COMMAND */
+struct loop {
+    char *folder, *pattern;
+    char variable;
+    const char *body;
+};
+
+static bool read_loop(struct task *task, const char *text, struct loop *ret)
+{
+    CLEANUP(free_cleanup) char *folder = NULL;
+    const char *end;
+
+    while (is_blank(*text))
+        text++;
+    if (!text_istarts(text, "/r "))
+        return false;
+    text += 3;
+    folder = take_word(&text);
+    while (is_blank(*text))
+        text++;
+    if (!folder || text[0] != '%' || !text[1] || !text_istarts(text + 2, " in ("))
+        return false;
+    ret->variable = text[1];
+    text += 7;
+    end = strchr(text, ')');
+    if (!end || !text_istarts(end + 1, " do "))
+        return false;
+    ret->body = end + 5;
+    while (is_blank(*ret->body))
+        ret->body++;
+    ret->pattern = text_ndup(text, (size_t)(end - text));
+    ret->folder = task_path(task, folder);
+    return ret->pattern && ret->folder && *ret->body == '@';
+}
+
+/* @text with %X replaced by @value. */
+static char *fill_in(const char *text, char variable, const char *value)
+{
+    CLEANUP(strbuf_cleanup) struct strbuf to = STRBUF_INIT;
+
+    for (; *text; text++) {
+        if (*text == '%' && text[1] == variable) {
+            strbuf_puts(&to, value);
+            text++;
+        } else {
+            strbuf_putc(&to, *text);
+        }
+    }
+    return strbuf_take(&to);
+}
+
+static void run_loop(struct task *task, const struct loop *loop, const char *folder,
+                     unsigned depth)
+{
+    static const uint32_t skipped = FILE_IS_DIR | FILE_IS_HIDDEN | FILE_IS_SYSTEM;
+    CLEANUP(entries_clear) struct entries entries = { 0 };
+
+    if (depth > DEPTH_MAX || task_list(task, folder, &entries) != 0)
+        return;
+    for (unsigned dirs = 0; dirs < 2; dirs++)
+        for (size_t i = 0; i < entries.count && !task->exited && !is_stopped(task); i++) {
+            const struct file_info *info = &entries.files[i];
+            CLEANUP(free_cleanup) char *path = text_printf("%s\\%s", folder, info->name);
+            CLEANUP(free_cleanup) char *line = NULL;
+
+            if (!path)
+                return;
+            if (dirs && (info->attributes & FILE_IS_DIR))
+                run_loop(task, loop, path, depth + 1);
+            if (dirs || (info->attributes & skipped) ||
+                !wildcard_match(loop->pattern, info->name))
+                continue;
+            line = fill_in(loop->body, loop->variable, path);
+            if (line)
+                task->errorlevel = run_one(task, line, strlen(line));
+        }
+}
+
+static uint32_t run_for(struct task *task, const char *text)
+{
+    struct loop loop = { 0 };
+    uint32_t code = 0;
+
+    if (read_loop(task, text, &loop)) {
+        run_loop(task, &loop, loop.folder, 0);
+        code = task->errorlevel;
+    } else {
+        code = not_simulated(task, "'for' but with /r, a pattern and an @command");
+    }
+    free(loop.folder);
+    free(loop.pattern);
+    return code;
+}
+
+/* Length of the block at @text, parentheses included; 0: it is not closed. */
+static size_t block_length(const char *text)
+{
+    bool quoted = false;
+    unsigned depth = 0;
+
+    for (size_t i = 0; text[i]; i++) {
+        if (text[i] == '"')
+            quoted = !quoted;
+        else if (!quoted && text[i] == '^' && text[i + 1])
+            i++;
+        else if (!quoted && text[i] == '(')
+            depth++;
+        else if (!quoted && text[i] == ')' && --depth == 0)
+            return i + 1;
+    }
+    return 0;
+}
+
+static uint32_t run_list(struct task *task, const char *line);
+
+/* "[REDIRECTION] ( COMMANDS ) [REDIRECTION]"; @text begins at the parenthesis. */
+static uint32_t run_block(struct task *task, const char *text)
+{
+    size_t len = block_length(text);
+    CLEANUP(free_cleanup) char *inner = len ? text_ndup(text + 1, len - 2) : NULL;
+    CLEANUP(free_cleanup)
+    char *behind = len ? strip_redirects(task, text + len, strlen(text + len)) : NULL;
+
+    if (!inner || !behind || behind[strspn(behind, " \t")]) {
+        complain(task, "The syntax of the command is incorrect.\r\n");
+        return 1;
+    }
+    return open_redirects(task) ? run_list(task, inner) : 1;
+}
+
+/* Redirections may stand before the command; true: a block follows them. */
+static bool skip_to_block(struct task *task, const char **at)
+{
+    const char *p = *at;
+
+    for (;;) {
+        const char *word;
+
+        while (is_blank(*p) || *p == '@')
+            p++;
+        word = p + ((*p == '1' || *p == '2') && p[1] == '>');
+        if (*word != '>')
+            break;
+        p = word + 1;
+        p += *p == '>';
+        free(take_word(&p));
+    }
+    if (*p != '(')
+        return false;
+    for (const char *q = *at; q < p;) { /* now set them */
+        unsigned stream = *q == '2';
+
+        if (is_blank(*q) || *q == '@' || *q == '1' || *q == '2')
+            q++;
+        else if (!take_redirect(task, stream && q > *at, &q))
+            return false;
+    }
+    *at = p;
+    return true;
+}
+
+static uint32_t run_plain(struct task *task, const char *text)
 {
     CLEANUP(free_cleanup) char *plain = NULL;
-    uint32_t code, written;
+
+    if (skip_to_block(task, &text))
+        return run_block(task, text);
+    plain = strip_redirects(task, text, strlen(text));
+    if (!plain || !open_redirects(task))
+        return 1;
+    return run_tool_line(task, plain, true);
+}
+
+static uint32_t run_one(struct task *task, const char *text, size_t len)
+{
+    CLEANUP(free_cleanup) char *copy = NULL;
+    CLEANUP(streams_clear) struct streams streams = { .outer = task->streams };
+    uint32_t code;
 
     while (len > 0 && (is_blank(*text) || *text == '@')) {
         text++;
         len--;
     }
-    if (len == 0)
+    copy = text_ndup(text, len);
+    if (len == 0 || !copy)
         return task->errorlevel;
-    if (*text == '(')
-        return not_simulated(task, "a block in parentheses");
-    if (len > 3 && text_istarts(text, "if ")) {
-        plain = text_ndup(text + 3, len - 3);
-        return plain ? run_if(task, plain) : 1;
-    }
-    streams_reset(task);
-    plain = strip_redirects(task, text, len);
-    code = plain ? run_tool_line(task, plain, true) : 1;
-    written = write_redirects(task);
-    streams_reset(task);
-    return written != 0 ? 1 : code;
+    if (task->depth >= DEPTH_MAX)
+        return not_simulated(task, "so deep a nesting");
+    if (text_istarts(copy, "if "))
+        return run_if(task, copy + 3);
+    if (text_istarts(copy, "for "))
+        return run_for(task, copy + 4);
+    task->depth++;
+    task->streams = &streams;
+    code = run_plain(task, copy);
+    if (!write_redirects(task))
+        code = 1;
+    task->streams = streams.outer;
+    task->depth--;
+    return code;
 }
 
 /* ---- sequences ---- */
 
-/* Length up to an operator outside quotes; *ret_operator: "&", "&&", "||" or "". */
+/* Parentheses group where a block may stand: at the start, behind a redirection, in `if`
+ * and `for`.  Elsewhere they are text. */
+static bool may_hold_block(const char *text)
+{
+    while (is_blank(*text) || *text == '@')
+        text++;
+    return *text == '(' || *text == '>' || (*text && text[1] == '>') ||
+           text_istarts(text, "if ") || text_istarts(text, "for ");
+}
+
+/* Length up to an operator outside quotes and blocks; *ret_operator: "&", "&&", "||" or
+ * "". */
 static size_t next_operator(const char *line, const char **ret_operator)
 {
-    bool quoted = false;
+    bool quoted = false, blocks = may_hold_block(line);
+    unsigned depth = 0;
 
     for (size_t i = 0; line[i]; i++) {
-        if (line[i] == '"') {
+        char c = line[i];
+
+        if (c == '"') {
             quoted = !quoted;
-        } else if (!quoted && line[i] == '^' && line[i + 1]) {
+        } else if (quoted) {
+            continue;
+        } else if (c == '^' && line[i + 1]) {
             i++;
-        } else if (!quoted && line[i] == '&') {
+        } else if (blocks && c == '(') {
+            depth++;
+        } else if (blocks && c == ')' && depth > 0) {
+            depth--;
+        } else if (depth == 0 && c == '&') {
             if (i > 0 && line[i - 1] == '>')
                 continue; /* 2>&1 */
             *ret_operator = line[i + 1] == '&' ? "&&" : "&";
             return i;
-        } else if (!quoted && line[i] == '|' && line[i + 1] == '|') {
+        } else if (depth == 0 && c == '|' && line[i + 1] == '|') {
             *ret_operator = "||";
             return i;
         }
@@ -369,15 +580,10 @@ static size_t next_operator(const char *line, const char **ret_operator)
     return strlen(line);
 }
 
-uint32_t run_line(struct task *task, const char *line)
+static uint32_t run_list(struct task *task, const char *line)
 {
-    CLEANUP(free_cleanup) char *expanded = expand_line(task, line);
-    const char *at = expanded, *joined = "&";
+    const char *at = line, *joined = "&";
 
-    if (!expanded || strlen(expanded) > LINE_MAX_BYTES) {
-        complain(task, "The command line is too long.\r\n");
-        return 1;
-    }
     while (*at && !task->exited && !is_stopped(task)) {
         const char *next;
         size_t len = next_operator(at, &next);
@@ -391,6 +597,17 @@ uint32_t run_line(struct task *task, const char *line)
         joined = next;
     }
     return task->errorlevel;
+}
+
+uint32_t run_line(struct task *task, const char *line)
+{
+    CLEANUP(free_cleanup) char *expanded = expand_line(task, line);
+
+    if (!expanded || strlen(expanded) > LINE_MAX_BYTES) {
+        complain(task, "The command line is too long.\r\n");
+        return 1;
+    }
+    return run_list(task, expanded);
 }
 
 /* cmd /c: a line that begins with a quote keeps its quotes only when there are just two,
@@ -493,7 +710,6 @@ uint32_t sim_command_run(const struct sim_command *command)
         if (code == COMMAND_NOT_FOUND)
             code = 1; /* what cmd /c itself ends with */
     }
-    streams_reset(&task);
     free(task.directory);
     return is_stopped(&task) ? STATUS_TERMINATED : code;
 }

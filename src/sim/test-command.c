@@ -72,6 +72,15 @@ TEST(lines_are_parsed_as_cmd_does)
         { "if exist C:\\none echo yes", "", 0 },
         { "echo hidden>nul", "", 0 },
         { "exit 7", "", 7 },
+        { ">C:\\b.txt (echo one&echo two&rem)", "", 0 },
+        { ">>C:\\b.txt (echo three)&type C:\\b.txt", "one\r\ntwo\r\nthree\r\n", 0 },
+        { "(echo a&echo b)>nul", "", 0 },
+        { "if exist C:\\Windows (echo a&echo b) & echo c", "a\r\nb\r\nc\r\n", 0 },
+        { "echo (text)", "(text)\r\n", 0 },
+        { "(rd none 2>&1) >nul", "", 2 },
+        { "mkdir C:\\f\\g&echo one>C:\\f\\1.x&echo two>C:\\f\\g\\2.x", "", 0 },
+        { "for /r \"C:\\f\" %f in (*) do @(echo \"%f\"&echo x)",
+          "\"C:\\f\\1.x\"\r\nx\r\n\"C:\\f\\g\\2.x\"\r\nx\r\n", 0 },
         { "cd /d C:\\Windows&cd", "C:\\Windows\r\n", 0 },
         { "\"C:\\Windows\\System32\\hostname.exe\"", "TEST\r\n", 0 },
         { "\"\"C:\\Windows\\System32\\hostname.exe\" & echo \"x\"\"", "TEST\r\n\"x\"\r\n",
@@ -159,6 +168,10 @@ TEST(builtins_work_on_files_and_say_what_windows_says)
     CHECK_STR_EQ(out(&r), "C:\\w\\x.txt\r\nC:\\w\\a\\y.txt\r\n");
     run(&t, &r, "fc /b C:\\w\\x.txt C:\\w\\a\\y.txt", 0);
     run(&t, &r, "attrib +R C:\\w\\*.txt /S", 0);
+    run(&t, &r, "attrib C:\\w\\x.txt", 0);
+    CHECK_STR_EQ(out(&r), "A    R               C:\\w\\x.txt\r\n");
+    run(&t, &r, "fsutil hardlink list C:\\w\\x.txt", 0);
+    CHECK_STR_EQ(out(&r), "\\w\\x.txt\r\n");
     run(&t, &r, "del C:\\w\\x.txt", 0);
     CHECK(strstr(err_out(&r), "Access is denied.") != NULL);
     run(&t, &r, "if exist C:\\w\\x.txt echo there", 0);
@@ -237,6 +250,10 @@ TEST(reg_and_certutil_answer_like_the_real_ones)
     CHECK(strstr(err_out(&r), "being used by another process") != NULL);
     run(&t, &r, "reg unload HKLM\\X", 0);
     run(&t, &r, "reg unload HKLM\\X", 1);
+    run(&t, &r, "reg save HKLM\\SYSTEM C:\\saved", 0);
+    run(&t, &r, "reg load HKLM\\X C:\\saved", 0);
+    run(&t, &r, "reg query HKLM\\X\\Select /v Current", 0);
+    run(&t, &r, "reg unload HKLM\\X", 0);
 
     run(&t, &r, "echo hello>C:\\h.txt&certutil -hashfile C:\\h.txt SHA256", 0);
     CHECK_STR_EQ(out(&r),

@@ -13,6 +13,7 @@
 #include "test-world-host.h"
 #include "test.h"
 #include "text.h"
+#include "windows-os.h"
 
 #define CLASS_KEY                                       \
     "HKLM\\SYSTEM\\CurrentControlSet\\Control\\Class\\" \
@@ -184,12 +185,40 @@ TEST(files_are_copied_renamed_and_removed_with_windows_rules)
           err.code == WIN_SHARING_VIOLATION);
 }
 
+static bool keep_row(struct cim_instance *row, void *user)
+{
+    *(struct cim_instance **)user = cim_instance_copy(row);
+    return true;
+}
+
+TEST(a_files_version_comes_from_its_own_resource)
+{
+    struct err err = ERR_INIT;
+    CLEANUP(test_host_clear) struct test_host t;
+    struct sim_world *w = test_host_world(&t, &err);
+    CLEANUP(cim_instance_cleanup)
+    struct cim_instance *where = cim_instance_new(NULL, "CIM_DataFile");
+    CLEANUP(cim_instance_cleanup) struct cim_instance *row = NULL;
+    const struct sim_dynamic_class *files = windows_files.dynamic_classes;
+    struct sim_fault fault;
+
+    CHECK(w && where);
+    CHECK(!files->list(&t.host, where, keep_row, &row, &fault)); /* would scan the disk */
+    CHECK_OK(cim_set_text(where, "Name", "c:\\windows\\system32\\NVAPI64.dll", &err));
+    CHECK(files->list(&t.host, where, keep_row, &row, &fault));
+    CHECK(row);
+    if (!row)
+        return;
+    CHECK_STR_EQ(cim_get_text(row, "Version"), "32.0.15.6094");
+    CHECK_STR_EQ(cim_get_text(row, "Manufacturer"), "NVIDIA Corporation");
+    CHECK_STR_EQ(cim_get_text(row, "Name"), "c:\\windows\\system32\\nvapi64.dll");
+}
+
 TEST(a_disk_is_made_attached_written_and_left_clean)
 {
     struct err err = ERR_INIT;
     CLEANUP(test_host_clear) struct test_host t;
     struct sim_world *w = test_host_world(&t, &err);
-    CLEANUP(free_cleanup) char *mount = NULL;
     CLEANUP(free_cleanup) uint8_t *bytes = NULL;
     CLEANUP(hive_value_clear) struct hive_value value = { 0 };
     CLEANUP(free_cleanup) char *text = NULL;

@@ -382,3 +382,30 @@ uint32_t world_reg_unload(struct sim_world *w, const char *key)
             return WIN_ACCESS_DENIED;
     return ERROR_INVALID_PARAMETER;
 }
+
+uint32_t world_reg_save(struct sim_world *w, const char *key, const char *file,
+                        bool overwrite)
+{
+    CLEANUP(free_cleanup) char *inner = NULL;
+    CLEANUP(free_cleanup) uint8_t *bytes = NULL;
+    struct loaded_hive *hive;
+    struct file_info info;
+    struct err err = ERR_INIT;
+    size_t len;
+    uint32_t code = locate(w, key, &hive, &inner);
+
+    if (code != 0)
+        return code;
+    if (*inner)
+        return WIN_UNKNOWN; /* part of a hive */
+    if (!overwrite && world_stat(w, file, &info, &err)) {
+        free(info.name);
+        return WIN_ALREADY_EXISTS;
+    }
+    err = ERR_INIT;
+    if (!hive_bytes(hive->hive, &bytes, &len, &err))
+        return code_of(&err);
+    return world_write_all(w, file, bytes, len, os_now_usec(), FILE_IS_ARCHIVE, &err)
+               ? 0
+               : world_code(&err);
+}

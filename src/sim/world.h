@@ -91,6 +91,9 @@ uint32_t world_reg_list(struct sim_world *w, const char *key, bool values,
  * no hive; 32: in use; 87: the mount point. */
 uint32_t world_reg_load(struct sim_world *w, const char *key, const char *file);
 uint32_t world_reg_unload(struct sim_world *w, const char *key);
+/* reg save: a whole hive ("HKLM\\SYSTEM") as a new file. */
+uint32_t world_reg_save(struct sim_world *w, const char *key, const char *file,
+                        bool overwrite);
 
 /* ---- images ---- */
 
