@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Which hosts a command line means. */
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "hosts.h"
+#include "os.h"
+#include "test.h"
+#include "text.h"
+
+static const struct option_spec host_option = { "host", 'H', "HOST", "" },
+                                user_option = { "user", 0, "NAME", "" },
+                                inventory_option = { "inventory", 0, "FILE", "" };
+
+static void give(struct option_values *values, const struct option_spec *spec,
+                 const char *value)
+{
+    values->given[values->count].spec = spec;
+    values->given[values->count].value = value;
+    values->count++;
+}
+
+/* A file in a folder of its own; the caller frees the path. */
+static char *write_file(const char *text, int mode)
+{
+    char folder[] = "/tmp/hvgpu-test-XXXXXX";
+    struct err err = ERR_INIT;
+    char *path = mkdtemp(folder) ? text_printf("%s/file", folder) : NULL;
+
+    CHECK(path && os_write_file(path, text, strlen(text), &err));
+    if (path)
+        chmod(path, (mode_t)mode);
+    return path;
+}
+
+static void remove_file(char *path)
+{
+    struct err err = ERR_INIT;
+    char *slash = path ? strrchr(path, '/') : NULL;
+
+    if (slash)
+        *slash = '\0';
+    if (path)
+        CHECK_OK(os_remove_tree(path, &err));
+    free(path);
+}
+
+TEST(names_ports_and_urls_become_urls)
+{
+    static const struct {
+        const char *name, *url;
+    } cases[] = {
+        { "hv-01", "https://hv-01:5986/wsman" },
+        { "hv-01:5985", "http://hv-01:5985/wsman" },
+        { "hv-01:443", "https://hv-01:443/wsman" },
+        { "[fe80::1]", "https://[fe80::1]:5986/wsman" },
+        { "[fe80::1]:5985", "http://[fe80::1]:5985/wsman" },
+        { "http://hv-01/wsman", "http://hv-01/wsman" },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct option_values values = { .count = 0 };
+        struct host_list list = { 0 };
+        struct err err = ERR_INIT;
+
+        test_case(cases[i].name);
+        give(&values, &host_option, cases[i].name);
+        CHECK_OK(host_list_make(&values, &list, &err));
+        CHECK_EQ(list.count, 1);
+        CHECK_STR_EQ(list.count ? list.items[0].url : NULL, cases[i].url);
+        host_list_free(&list);
+    }
+}
+
+TEST(what_is_no_host_is_refused)
+{
+    static const char *const cases[] = { "",     "a b",     "hv/x",     "hv:0", "hv:70000",
+                                         "hv:x", "user@hv", "[fe80::1", "sim:", "local" };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct option_values values = { .count = 0 };
+        struct host_list list = { 0 };
+        struct err err = ERR_INIT;
+
+        test_case(cases[i]);
+        give(&values, &host_option, cases[i]);
+        CHECK(!host_list_make(&values, &list, &err));
+        host_list_free(&list);
+    }
+}
+
+TEST(a_host_named_twice_is_worked_on_once)
+{
+    struct option_values values = { .count = 0 };
+    struct host_list list = { 0 };
+    struct err err = ERR_INIT;
+
+    give(&values, &host_option, "hv-01");
+    give(&values, &host_option, "hv-02");
+    give(&values, &host_option, "HV-01");
+    CHECK_OK(host_list_make(&values, &list, &err));
+    CHECK_EQ(list.count, 2);
+    host_list_free(&list);
+}
+
+TEST(the_inventory_gives_defaults_groups_and_files_beside_it)
+{
+    char *path =
+        write_file("defaults: { user: admin, password_file: secret, ca: /etc/ca.pem }\n"
+                   "hosts:\n"
+                   "  hv-01:\n"
+                   "  hv-02: { user: other, groups: [rack], insecure: true }\n"
+                   "  hv-03: { url: 'https://x/wsman', groups: [rack] }\n",
+                   0600);
+    CLEANUP(free_cleanup)
+    char *secret = text_printf("%.*ssecret", (int)(strlen(path) - 4), path);
+    struct option_values all = { .count = 0 }, rack = { .count = 0 };
+    struct host_list list = { 0 };
+    struct err err = ERR_INIT;
+
+    give(&all, &inventory_option, path);
+    CHECK_OK(host_list_make(&all, &list, &err));
+    CHECK_EQ(list.count, 3);
+    if (list.count == 3) {
+        CHECK_STR_EQ(list.items[0].user, "admin");
+        CHECK_STR_EQ(list.items[0].password_file, secret);
+        CHECK_STR_EQ(list.items[0].ca, "/etc/ca.pem");
+        CHECK_STR_EQ(list.items[0].url, "https://hv-01:5986/wsman");
+        CHECK_STR_EQ(list.items[1].user, "other");
+        CHECK(list.items[1].insecure && !list.items[0].insecure);
+        CHECK_STR_EQ(list.items[2].url, "https://x/wsman");
+    }
+    host_list_free(&list);
+
+    give(&rack, &inventory_option, path);
+    give(&rack, &host_option, "rack");
+    give(&rack, &user_option, "me");
+    CHECK_OK(host_list_make(&rack, &list, &err));
+    CHECK_EQ(list.count, 2);
+    CHECK_STR_EQ(list.count ? list.items[0].user : NULL, "me"); /* the command line wins */
+    host_list_free(&list);
+    remove_file(path);
+}
+
+TEST(an_inventory_that_is_wrong_is_refused_with_its_line)
+{
+    static const struct {
+        const char *text, *says;
+    } cases[] = {
+        { "", "no 'hosts:'" },
+        { "- a\n- b\n", "no 'hosts:'" },
+        { "hosts: 5\n", "line 1" },
+        { "hosts:\n  a: { password: x }\n", "line 2: passwords" },
+        { "hosts:\n  a: { colour: red }\n", "line 2: no such key" },
+        { "hosts:\n  a:\n  A:\n", "line 3: this host is named twice" },
+        { "hosts:\n  a: { insecure: maybe }\n", "line 2: insecure" },
+        { "hosts:\n  a: { user: [x] }\n", "line 2" },
+        { "host:\n  a:\n", "line 1: no such key" },
+        { "hosts:\n  a: {\n", "line" },
+        { "hosts: { a: { user: \"x\\0y\" } }\n", "line 1" },
+        { "hosts: {}\n", "names no hosts" },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char *path = write_file(cases[i].text, 0600);
+        struct option_values values = { .count = 0 };
+        struct host_list list = { 0 };
+        struct err err = ERR_INIT;
+        char text[2048];
+
+        test_case(cases[i].text);
+        give(&values, &inventory_option, path);
+        CHECK(!host_list_make(&values, &list, &err));
+        CHECK_EQ(err.kind, ERR_INVALID);
+        err_format(&err, text, sizeof(text));
+        CHECK(strstr(text, cases[i].says) != NULL);
+        host_list_free(&list);
+        remove_file(path);
+    }
+}
+
+TEST(a_password_is_the_first_line_of_a_file_others_cannot_read)
+{
+    char *private = write_file("secret word\nsecond line\n", 0600);
+    char *open = write_file("secret\n", 0644);
+    char *empty = write_file("\n", 0600);
+    struct host_target target = { .password_file = private };
+    char *password = NULL;
+    struct err err = ERR_INIT;
+
+    CHECK_OK(host_password(&target, &password, &err));
+    CHECK_STR_EQ(password, "secret word");
+    secret_free(password);
+    password = NULL;
+
+    target.password_file = open;
+    CHECK(!host_password(&target, &password, &err));
+    CHECK_EQ(err.kind, ERR_DENIED);
+    CHECK(strstr(err.hint, "chmod 600") != NULL);
+
+    target.password_file = empty;
+    CHECK(!host_password(&target, &password, &err));
+    CHECK_EQ(err.kind, ERR_INVALID);
+
+    target = (struct host_target){ 0 };
+    CHECK_OK(host_password(&target, &password, &err)); /* nobody to log in as */
+    CHECK(password == NULL);
+    remove_file(private);
+    remove_file(open);
+    remove_file(empty);
+}
