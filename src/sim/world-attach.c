@@ -97,7 +97,9 @@ bool attached_volume(struct sim_world *w, struct attached *a, unsigned part,
     if (a->volume && a->volume_part != part) {
         if (a->changed && !commit(a, err))
             return false;
-        volume_drop(TAKE(a->volume));
+        /* Not dropped: that would spoil a disk that is open for writing. */
+        if (a->volume && !volume_close(TAKE(a->volume), err))
+            return false;
     }
     if (!a->volume) {
         a->volume = volume_open(a->disk, &a->parts[part],

@@ -256,7 +256,9 @@ static bool dump_disk(struct sim_world *w, const char *path, struct strbuf *to,
     }
     a = attached_find(w, place.windows);
     if (a) {
-        volume_drop(TAKE(a->volume)); /* nothing uncommitted: no batch is open */
+        /* Nothing is uncommitted: no batch is open.  Dropping would spoil the disk. */
+        if (a->volume && !volume_close(TAKE(a->volume), err))
+            return false;
         return dump_parts(w, a->disk, to, err);
     }
 
