@@ -22,6 +22,7 @@
 #include "machine.h"
 #include "os.h"
 #include "text.h"
+#include "windows-os.h"
 #include "world.h"
 
 enum { OPEN_STORES = 16, STATE_MAX = 256 << 20 };
@@ -204,6 +205,7 @@ static void free_host(struct sim_host *host)
 {
     if (!host)
         return;
+    windows_processes_end(host);
     pthread_mutex_lock(&host->lock);
     sim_jobs_close(host);
     if (host->store && host->dirty) {

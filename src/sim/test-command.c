@@ -9,6 +9,7 @@
 #include "test-world-host.h"
 #include "test.h"
 #include "text.h"
+#include "windows-os.h"
 
 struct result {
     struct strbuf out, err_out;
@@ -265,6 +266,53 @@ TEST(reg_and_certutil_answer_like_the_real_ones)
         "echo aGVsbG8=>C:\\b&certutil -f -decode C:\\b C:\\h.txt>nul&type C:\\h.txt", 0);
     CHECK_STR_EQ(out(&r), "hello");
     test_case(NULL);
+}
+
+static bool count_rows(struct cim_instance *row, void *user)
+{
+    ++*(unsigned *)user;
+    return true;
+}
+
+static unsigned process_count(struct sim_host *host)
+{
+    unsigned count = 0;
+    struct sim_fault fault;
+
+    pthread_mutex_lock(&host->lock);
+    CHECK(windows_processes.dynamic_classes->list(host, NULL, count_rows, &count, &fault));
+    pthread_mutex_unlock(&host->lock);
+    return count;
+}
+
+TEST(a_process_runs_without_a_shell_until_it_ends_or_is_ended)
+{
+    static const char line[] =
+        "robocopy C:\\Windows\\System32\\config C:\\d SYSTEM /W:3600";
+    struct err err = ERR_INIT;
+    CLEANUP(test_host_clear) struct test_host t;
+    CLEANUP(cim_instance_cleanup) struct cim_instance *in = NULL, *out_ = NULL;
+    struct sim_call call = { .host = &t.host, .method = "Create" };
+    struct sim_fault fault;
+    uint64_t code = 99, id = 0;
+
+    CHECK(test_host_world(&t, &err));
+    in = cim_instance_new(NULL, "in");
+    out_ = cim_instance_new(NULL, "out");
+    CHECK_OK(cim_set_text(in, "CommandLine", "nosuch.exe", &err));
+    call.in = in;
+    call.out = out_;
+    CHECK(windows_processes.methods->call(&call, &fault));
+    CHECK(cim_get_u64(out_, "ReturnValue", &code) && code == 9);
+    CHECK_OK(cim_set_text(in, "CommandLine", line, &err));
+    pthread_mutex_lock(&t.host.lock);
+    CHECK(windows_processes.methods->call(&call, &fault));
+    pthread_mutex_unlock(&t.host.lock);
+    CHECK(cim_get_u64(out_, "ReturnValue", &code) && code == 0);
+    CHECK(cim_get_u64(out_, "ProcessId", &id) && id > 0);
+    CHECK_EQ(process_count(&t.host), 2); /* and System */
+    windows_processes_end(&t.host);
+    CHECK_EQ(process_count(&t.host), 1);
 }
 
 static void stop_it(const char *text, size_t len, bool is_stderr, void *user)

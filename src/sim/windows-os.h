@@ -19,5 +19,9 @@ char *windows_expand(const char *text);
 /* The value of such a variable, or NULL. */
 const char *windows_variable(const char *name, size_t len);
 
+/* Ends and waits for what Win32_Process.Create started; without the host's lock.  Before
+ * the host's world is freed. */
+void windows_processes_end(struct sim_host *host);
+
 extern const struct sim_behaviour windows_registry, windows_devices, windows_storage,
-    windows_images, windows_files;
+    windows_images, windows_files, windows_processes;

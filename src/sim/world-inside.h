@@ -48,6 +48,8 @@ struct sim_world {
     bool loading;   /* world_state_load() is at work: nothing is saved */
     unsigned batch; /* depth of world_batch_begin() */
     struct attached *attached;
+    struct process *processes; /* started by Win32_Process.Create: windows-processes.c */
+    unsigned process_count;    /* ever started */
     size_t hive_count;
     struct loaded_hive hives[LOADED_HIVE_MAX];
 };
