@@ -10,3 +10,8 @@ extern const struct command cmd_gpu_show;
 extern const struct command cmd_vm_list;
 extern const struct command cmd_vm_show;
 extern const struct command cmd_driver_inf;
+extern const struct command cmd_attach;
+extern const struct command cmd_detach;
+extern const struct command cmd_history;
+extern const struct command cmd_undo;
+extern const struct command cmd_resume;

@@ -58,22 +58,18 @@ class Bench:
         seen = []
         for line in self.server.stdout:
             seen.append(line)
+            found = re.search(r"password in (.+)$", line.rstrip())
+            if found:
+                self.password_file = found.group(1)
             found = re.search(r"http://127\.0\.0\.1:\d+/wsman", line)
             if found:
                 self.host = found.group(0)
-            if re.search(r"[Pp]assword", line):
-                self.password = line.split()[-1]
-                break
-        else:
-            raise Failure("the simulator did not start: " + "".join(seen))
-        path = os.path.join(self.dir, "password")
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(self.password + "\n")
-        os.chmod(path, 0o600)
+                return
+        raise Failure("the simulator did not start: " + "".join(seen))
 
     def stop(self):
         if self.server:
-            self.server.terminate()
+            self.server.send_signal(signal.SIGINT)
             self.server.wait(30)
             self.server.stdout.close()
             self.server = None
@@ -85,7 +81,7 @@ class Bench:
             env["HVGPU_FAULT"] = fault
         line = [self.hvgpu, "-H", self.host, *args]
         if self.http:
-            line += ["--user", "admin", "--password-file", os.path.join(self.dir, "password")]
+            line += ["--user", "admin", "--password-file", self.password_file]
         return subprocess.run(line, env=env, stdin=subprocess.DEVNULL, capture_output=True,
                               text=True, timeout=SECONDS_MAX, check=False)
 

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* attach, detach: give a VM a GPU partition, drivers included, and take it away. */
+
+#include <string.h>
+
+#include "command.h"
+#include "commands.h"
+#include "share.h"
+#include "text.h"
+#include "tr.h"
+
+static bool is_given(const struct invocation *in, const char *name)
+{
+    return option_get(in, name) != NULL;
+}
+
+/* "3G", "33280M", or plain bytes. */
+static bool size_from_text(const char *text, uint64_t *ret)
+{
+    size_t len = strlen(text);
+    uint64_t unit = 1, number;
+    CLEANUP(free_cleanup) char *digits = NULL;
+
+    if (len > 1 && strchr("KkMmGg", text[len - 1])) {
+        char letter = text[--len];
+
+        unit = letter == 'K' || letter == 'k'   ? UINT64_C(1) << 10
+               : letter == 'M' || letter == 'm' ? UINT64_C(1) << 20
+                                                : UINT64_C(1) << 30;
+    }
+    digits = text_ndup(text, len);
+    if (!digits || !text_to_u64(digits, 10, &number) || number > UINT64_MAX / unit)
+        return false;
+    *ret = number * unit;
+    return true;
+}
+
+static bool size_option(const struct invocation *in, const char *name,
+                        struct known_u64 *ret, struct err *err)
+{
+    const char *text = option_get(in, name);
+
+    if (!text)
+        return true;
+    ret->known = size_from_text(text, &ret->value);
+    if (ret->known)
+        return true;
+    err_fail(err, ERR_INVALID, 0, _("--%s: '%.40s' is no size"), name, text);
+    return err_hint(err, _("a number of bytes, or one with M or G: 3G, 33280M"));
+}
+
+static bool plan_attach(const struct invocation *in, struct plan_context *context,
+                        struct plan **ret, struct err *err)
+{
+    struct attach_options options = {
+        .gpu = option_get(in, "gpu"),
+        .stop = is_given(in, "stop"),
+        .force_stop = is_given(in, "force-stop"),
+        .start = is_given(in, "start"),
+        .no_drivers = is_given(in, "no-drivers"),
+        .replace = is_given(in, "replace"),
+    };
+
+    options.share_percent.known = is_given(in, "share");
+    if (!option_get_u64(in, "share", &options.share_percent.value, err) ||
+        !size_option(in, "low-mmio", &options.low_mmio_bytes, err) ||
+        !size_option(in, "high-mmio", &options.high_mmio_bytes, err) ||
+        !share_context_init(context, err))
+        return false;
+    *ret = share_plan_attach(context, in->host, in->operands[0], &options, err);
+    return *ret != NULL;
+}
+
+static bool plan_detach(const struct invocation *in, struct plan_context *context,
+                        struct plan **ret, struct err *err)
+{
+    struct detach_options options = {
+        .gpu = option_get(in, "gpu"),
+        .stop = is_given(in, "stop"),
+        .force_stop = is_given(in, "force-stop"),
+        .start = is_given(in, "start"),
+        .no_drivers = is_given(in, "no-drivers"),
+    };
+
+    if (!share_context_init(context, err))
+        return false;
+    *ret = share_plan_detach(context, in->host, in->operands[0], &options, err);
+    return *ret != NULL;
+}
+
+static void finish(const struct invocation *in, struct plan_context *context)
+{
+    share_context_clear(context);
+}
+
+static const struct option_spec attach_options[] = {
+    { "gpu", 'g', "GPU", N_("which GPU (default: the only one that can be shared)") },
+    { "share", 0, "PERCENT", N_("quota of the GPU (GPU-P only; GPU-PV ignores quotas)") },
+    { "low-mmio", 0, "SIZE", N_("device memory window below 4 GB (default: computed)") },
+    { "high-mmio", 0, "SIZE", N_("device memory window above 4 GB (default: computed)") },
+    { "stop", 0, NULL, N_("shut the VM down first if it runs, and start it again") },
+    { "force-stop", 0, NULL, N_("turn the VM off first if it runs") },
+    { "start", 0, NULL, N_("start the VM afterwards") },
+    { "no-drivers", 0, NULL, N_("leave the guest's disk alone") },
+    { "replace", 0, NULL, N_("instead of the GPU the VM has, not beside it") },
+    { NULL, 0, NULL, NULL },
+};
+
+const struct command cmd_attach = {
+    .name = "attach",
+    .operands = "VM",
+    .summary = N_("give a VM a partition of a GPU, drivers included"),
+    .flags = CMD_HOST | CMD_ONE_HOST | CMD_CHANGES,
+    .options = attach_options,
+    .plan = plan_attach,
+    .finish = finish,
+};
+
+static const struct option_spec detach_options[] = {
+    { "gpu", 'g', "GPU", N_("which GPU (default: the only one the VM has)") },
+    { "stop", 0, NULL, N_("shut the VM down first if it runs, and start it again") },
+    { "force-stop", 0, NULL, N_("turn the VM off first if it runs") },
+    { "start", 0, NULL, N_("start the VM afterwards") },
+    { "no-drivers", 0, NULL, N_("leave the drivers in the guest") },
+    { NULL, 0, NULL, NULL },
+};
+
+const struct command cmd_detach = {
+    .name = "detach",
+    .operands = "VM",
+    .summary = N_("take a GPU partition away, drivers included"),
+    .flags = CMD_HOST | CMD_ONE_HOST | CMD_CHANGES,
+    .options = detach_options,
+    .plan = plan_detach,
+    .finish = finish,
+};
