@@ -502,7 +502,7 @@ static uint32_t run_plain(struct task *task, const char *text)
     plain = strip_redirects(task, text, strlen(text));
     if (!plain || !open_redirects(task))
         return 1;
-    return run_tool_line(task, plain, true);
+    return run_tool_line(task, plain + strspn(plain, " \t"), true);
 }
 
 static uint32_t run_one(struct task *task, const char *text, size_t len)
