@@ -219,7 +219,7 @@ void output_error(struct output *out, const char *subject, const struct err *err
     json_t *document;
     struct err why = ERR_INIT;
 
-    if (out->json) {
+    if (out->json && !ferror(out->text)) { /* not into a closed pipe */
         document =
             json_pack("{s:s, s:o}", "schema", "hvgpu/1", "error", error_to_json(err));
         if (!output_json(out, document, &why))

@@ -5,32 +5,35 @@
 #include <string.h>
 
 #include "command.h"
+#include "json-view.h"
 #include "strbuf.h"
 #include "text.h"
 #include "tr.h"
 
-enum { VALUE_MAX = 60 };
+/* "52 files, 3.4 MB": what a step puts somewhere, when it says how much it is; the rest of
+ * an object (hashes, times) is for machines. */
+static bool put_amount(struct strbuf *to, const json_t *value)
+{
+    const json_t *files = json_object_get(value, "files");
+    const json_t *size = json_object_get(value, "size_bytes");
+    char text[24];
 
-/* A value for people; sizes by the name they have in plans. */
+    if (!json_is_integer(size) || json_integer_value(size) < 0)
+        return false;
+    if (json_is_integer(files))
+        strbuf_printf(to, _("%lld files, "), (long long)json_integer_value(files));
+    strbuf_puts(to, size_text(text, (uint64_t)json_integer_value(size)));
+    return true;
+}
+
 static void put_value(struct strbuf *to, const char *key, const json_t *value)
 {
-    size_t len = strlen(key);
-    char size[24];
-
-    if (!value || json_is_null(value)) {
-        strbuf_puts(to, "-");
-    } else if (json_is_integer(value) && json_integer_value(value) >= 0 && len > 6 &&
-               strcmp(key + len - 6, "_bytes") == 0) {
-        strbuf_puts(to, size_text(size, (uint64_t)json_integer_value(value)));
-    } else if (json_is_string(value)) {
-        strbuf_puts(to, json_string_value(value));
-    } else {
-        CLEANUP(free_cleanup)
-        char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
-        CLEANUP(free_cleanup) char *cut = text ? clean_text(text, VALUE_MAX) : NULL;
-
-        strbuf_puts(to, cut ? cut : "?");
-    }
+    if (json_is_array(value))
+        strbuf_printf(to, _("%zu items"), json_array_size(value));
+    else if (!json_is_object(value))
+        view_put_as(to, key, value);
+    else if (!put_amount(to, value))
+        strbuf_printf(to, _("%zu values"), json_object_size(value));
 }
 
 static void view_change(struct output *out, const char *key, const json_t *before,

@@ -8,13 +8,16 @@ A case is a folder <command>/<case>/ below CASES_DIR with
     command    what to type, one command per line; only the last one is compared, the others
                must succeed.  $CASE is the case's folder, $TMP an empty one
     status     the exit status (default 0)
-    stdout     the exact text on standard output
+    stdout     the exact text on standard output, with RUN-ID for the ids of runs
     stderr     the same for standard error
     stderr-has texts that standard error must contain, one per line
     json       the document of --json; a key with the value "*" may have any value
     terminal   number of columns: runs on a terminal of that width, and no line is wider
 Every --json document is checked against schema/<command>.schema.json, also where a case
 says nothing about it.  State folders are the case's own.
+
+With HVGPU_RECORD=1 in the environment, the stdout and stderr files that exist are written
+instead of compared: look at the difference before you commit it.
 """
 import json
 import os
@@ -148,11 +151,14 @@ def check(case, hvgpu, store, tmp):
                 yield f"'{line}' printed no JSON ({e}): {stdout[:300]}"
                 return
             yield validate(store, "-".join(case.parent.name.split()), document)
+    stdout, stderr = (re.sub(r"\b\d{8}-\d{6}-[0-9a-f]{4}\b", "RUN-ID", t) for t in (stdout, stderr))
     wanted = int((case / "status").read_text()) if (case / "status").exists() else 0
     if status != wanted:
         yield f"status {status}, not {wanted}: {stderr}"
     for name, found in (("stdout", stdout), ("stderr", stderr)):
-        if (case / name).exists():
+        if (case / name).exists() and os.environ.get("HVGPU_RECORD"):
+            (case / name).write_text(found, "utf-8")
+        elif (case / name).exists():
             yield differ(name, (case / name).read_text("utf-8"), found)
     if (case / "stderr-has").exists():
         for text in (case / "stderr-has").read_text("utf-8").splitlines():
