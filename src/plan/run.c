@@ -187,6 +187,25 @@ static void commit_reverted(struct undo *undo)
     }
 }
 
+/* An answer that was lost says nothing: look again, once.  A host that stays away is not
+ * waited for once per step. */
+static bool try_undo(struct undo *undo, size_t i, struct err *err)
+{
+    while (undo->unreachable < UNREACHABLE_MAX) {
+        if (undo_step(undo->plan, &undo->plan->steps[i], undo->context,
+                      &undo->uncommitted[i], err)) {
+            undo->unreachable = 0;
+            return true;
+        }
+        if (err->kind != ERR_UNREACHABLE) {
+            undo->unreachable = 0;
+            return false;
+        }
+        undo->unreachable++;
+    }
+    return false;
+}
+
 static void undo_all(struct undo *undo)
 {
     struct plan *plan = undo->plan;
@@ -204,13 +223,8 @@ static void undo_all(struct undo *undo)
             undo->left++;
             continue;
         }
-        if (undo->unreachable < UNREACHABLE_MAX) {
-            if (undo_step(plan, step, undo->context, &undo->uncommitted[i], &one)) {
-                undo->unreachable = 0;
-                continue;
-            }
-            undo->unreachable = one.kind == ERR_UNREACHABLE ? undo->unreachable + 1 : 0;
-        }
+        if (try_undo(undo, i, &one))
+            continue;
         note_failure(undo, &one);
     }
     commit_reverted(undo);

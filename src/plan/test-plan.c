@@ -30,7 +30,8 @@ struct world {
 
 static struct world *world;
 static enum fault fault;
-static unsigned fault_at; /* 0: never */
+static unsigned fault_at;  /* 0: never */
+static unsigned refuse_at; /* the same, but the host says no */
 static bool unreachable;
 
 static bool change(int *what, int value, struct err *err)
@@ -39,6 +40,8 @@ static bool change(int *what, int value, struct err *err)
 
     if (unreachable)
         return err_fail(err, ERR_UNREACHABLE, 0, "the host is gone");
+    if (world->changes == refuse_at)
+        return err_fail(err, ERR_REFUSED, 0, "the host says no to change %u", refuse_at);
     if (hit && fault == KILL_BEFORE)
         raise(SIGKILL);
     if (hit && fault == FAIL_BEFORE)
@@ -227,7 +230,7 @@ static struct journal *start(struct err *err)
         world->cell[i] = i + 1;
         world->disk[i] = i + 11;
     }
-    fault_at = 0;
+    fault_at = refuse_at = 0;
     unreachable = false;
     snprintf(state_dir, sizeof(state_dir), "/tmp/hvgpu-plan-XXXXXX");
     if (!mkdtemp(state_dir))
@@ -537,8 +540,7 @@ TEST(undo_goes_on_after_a_failure_but_keeps_what_the_rest_stands_on)
 
     CHECK_OK(plan_run(plan, &context, &err));
     world->changes = 0;
-    fault = FAIL_BEFORE;
-    fault_at = 4; /* 1, 2: cell 2; 3: mounting; 4: the second file */
+    refuse_at = 4; /* 1, 2: cell 2; 3: mounting; 4: the second file */
     CHECK(!plan_undo(plan, &context, &err));
     err_format(&err, text, sizeof(text));
     CHECK(strstr(text, "could not be taken back") != NULL);
@@ -547,11 +549,34 @@ TEST(undo_goes_on_after_a_failure_but_keeps_what_the_rest_stands_on)
     CHECK_EQ(world->cell[0], 1);  /* went on */
     CHECK_EQ(world->cell[1], 22); /* the file stands on it */
     CHECK(world->mounted);
-    fault_at = 0;
+    refuse_at = 0;
     err = ERR_INIT;
     CHECK_OK(undo_newest(journal, &err));
     CHECK(is_before());
     stop(journal);
+}
+
+TEST(an_undo_that_loses_an_answer_looks_again)
+{
+    for (enum fault f = FAIL_BEFORE; f <= FAIL_AFTER; f++) {
+        for (unsigned n = 1; n <= 11; n++) {
+            struct err err = ERR_INIT;
+            struct journal *journal = start(&err);
+            struct plan_context context = context_of(journal);
+            CLEANUP(plan_cleanup) struct plan *plan = make_plan(&err);
+            char name[64];
+
+            snprintf(name, sizeof(name), "fault %d at %u", (int)f, n);
+            test_case(name);
+            CHECK_OK(plan_run(plan, &context, &err));
+            world->changes = 0;
+            fault = f;
+            fault_at = n;
+            CHECK_OK(plan_undo(plan, &context, &err));
+            CHECK(is_before());
+            stop(journal);
+        }
+    }
 }
 
 TEST(undo_does_not_wait_for_a_dead_host_once_per_step)
