@@ -107,11 +107,6 @@ bool command_confirm(const struct invocation *in, const struct plan *plan,
 
     *ret_go = false;
     *ret_exit = STATUS_DONE;
-    if (dry && *dry && strcmp(dry, "powershell") != 0) {
-        *ret_exit = STATUS_USAGE;
-        err_fail(err, ERR_INVALID, 0, "'%.40s' is no form of a dry run", dry);
-        return err_hint(err, "there are --dry-run and --dry-run=powershell");
-    }
     if (dry && in->json)
         return output_json(in->out, plan_document(plan), err);
     if (dry && *dry) {

@@ -38,6 +38,14 @@ struct cim_session *command_connect(const struct invocation *in, const char *hos
     return connector_open(in->connector, target, err);
 }
 
+static bool check_dry_run(const char *form, struct err *err)
+{
+    if (!form || !*form || strcmp(form, "powershell") == 0)
+        return true;
+    err_fail(err, ERR_INVALID, 0, _("'%.40s' is no form of a dry run"), form);
+    return err_hint(err, _("there are --dry-run and --dry-run=powershell"));
+}
+
 /* Wrong values of options are wrong usage, so they are looked at before anything else. */
 static bool read_options(struct app *app, struct err *err)
 {
@@ -56,7 +64,8 @@ static bool read_options(struct app *app, struct err *err)
                                    .quiet = app->out.quiet };
     app->jobs = JOBS_DEFAULT;
     if (!option_get_u64(&app->in, "jobs", &app->jobs, err) ||
-        !option_get_u64(&app->in, "timeout", &seconds, err))
+        !option_get_u64(&app->in, "timeout", &seconds, err) ||
+        !check_dry_run(values_get(values, "dry-run"), err))
         return false;
     if (app->jobs < 1 || app->jobs > JOBS_MOST)
         return err_fail(err, ERR_INVALID, 0, _("--jobs takes 1 to %d"), JOBS_MOST);
