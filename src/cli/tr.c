@@ -4,13 +4,17 @@
 #include "tr.h"
 
 #include <locale.h>
+#include <stdlib.h>
 
 void tr_init(void)
 {
     setlocale(LC_ALL, "");
     setlocale(LC_NUMERIC, "C"); /* JSON and CIM have one decimal point */
 #ifdef HAVE_LIBINTL
-    bindtextdomain("hvgpu", HVGPU_LOCALE_DIR);
+    /* In a build folder the translations are where no prefix leads. */
+    const char *folder = getenv("HVGPU_LOCALE_DIR");
+
+    bindtextdomain("hvgpu", folder ? folder : HVGPU_LOCALE_DIR);
     bind_textdomain_codeset("hvgpu", "UTF-8");
     textdomain("hvgpu");
 #endif
