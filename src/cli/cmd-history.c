@@ -10,6 +10,7 @@
 #include "output.h"
 #include "progress-bar.h"
 #include "share.h"
+#include "steps.h"
 #include "text.h"
 #include "tr.h"
 
@@ -183,7 +184,7 @@ static bool connect_again(struct work *work, struct cim_session **ret, struct er
     const char *host = named ? named : work->plan->host;
 
     *ret = NULL;
-    if (!host || !*host)
+    if (!host || !*host || driver_local_image(work->plan))
         return true;
     *ret = command_connect(in, host, err);
     return *ret || err_wrap(err, "run %s was on '%s'", work->plan->id, host);

@@ -15,3 +15,6 @@ extern const struct command cmd_detach;
 extern const struct command cmd_history;
 extern const struct command cmd_undo;
 extern const struct command cmd_resume;
+extern const struct command cmd_driver_inject;
+extern const struct command cmd_driver_show;
+extern const struct command cmd_image_show;

@@ -7,11 +7,8 @@
  * last; without it there is no copy.
  */
 
-#include <errno.h>
-#include <fcntl.h>
 #include <jansson.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "guest-local.h"
 #include "os.h"
@@ -30,38 +27,20 @@ struct keeping {
 
 static bool write_piece(const void *bytes, size_t len, void *user, struct err *err)
 {
-    const char *at = bytes;
-
-    while (len > 0) {
-        ssize_t done = write(*(int *)user, at, len);
-
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done < 0)
-            return err_errno(err, errno, "cannot write the copy for undo");
-        at += done;
-        len -= (size_t)done;
-    }
-    return true;
+    return os_file_write(user, bytes, len, err);
 }
 
 static bool keep_bytes(struct keeping *keeping, const char *full, size_t number,
                        struct err *err)
 {
     CLEANUP(free_cleanup) char *to = text_printf("%s.%zu", keeping->base, number);
-    bool ok;
-    int fd;
+    CLEANUP(os_file_cleanup) struct os_file *file = NULL;
 
     if (!to)
         return err_no_memory(err);
-    fd = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0)
-        return err_errno(err, errno, "cannot create '%s'", to);
-    ok = volume_read(keeping->local->volume, full, write_piece, &fd, err);
-    if (ok && fdatasync(fd) != 0)
-        ok = err_errno(err, errno, "cannot write '%s'", to);
-    close(fd);
-    return ok;
+    file = os_file_create(to, err);
+    return file && volume_read(keeping->local->volume, full, write_piece, file, err) &&
+           os_file_sync(file, err);
 }
 
 static bool keep_one(struct keeping *keeping, const char *full, const char *relative,

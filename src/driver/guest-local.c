@@ -8,11 +8,7 @@
 
 #include "guest-local.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "file-version.h"
 #include "hash.h"
@@ -82,6 +78,7 @@ static bool local_facts(struct guest_disk *self, struct guest_facts *ret, struct
     if (!local_need(local, local->is_writable, err))
         return false;
     *ret = (struct guest_facts){ .build = local->windows.build,
+                                 .has_free_bytes = true,
                                  .free_bytes = volume_free_bytes(local->volume) };
     memcpy(ret->architecture, local->windows.architecture, sizeof(ret->architecture));
     return true;
@@ -296,8 +293,7 @@ static bool local_make_dirs(struct guest_disk *self, const char *path, struct er
 }
 
 struct import {
-    int fd;
-    const char *from;
+    struct os_file *file;
     bool (*on_bytes)(size_t len, void *user, struct err *err);
     void *user;
 };
@@ -305,15 +301,9 @@ struct import {
 static bool next_bytes(void *to, size_t len, size_t *ret_len, void *user, struct err *err)
 {
     struct import *import = user;
-    ssize_t got;
 
-    do
-        got = read(import->fd, to, len);
-    while (got < 0 && errno == EINTR);
-    if (got < 0)
-        return err_errno(err, errno, "cannot read '%s'", import->from);
-    *ret_len = (size_t)got;
-    return !import->on_bytes || import->on_bytes((size_t)got, import->user, err);
+    return os_file_read(import->file, to, len, ret_len, err) &&
+           (!import->on_bytes || import->on_bytes(*ret_len, import->user, err));
 }
 
 bool local_import(struct local_disk *local, const char *from, const char *path,
@@ -321,21 +311,11 @@ bool local_import(struct local_disk *local, const char *from, const char *path,
                   bool (*on_bytes)(size_t len, void *user, struct err *err), void *user,
                   struct err *err)
 {
-    struct import import = { .from = from, .on_bytes = on_bytes, .user = user };
-    struct stat st;
-    bool ok;
+    CLEANUP(os_file_cleanup) struct os_file *file = os_file_open(from, err);
+    struct import import = { .file = file, .on_bytes = on_bytes, .user = user };
 
-    /* Not through a link: what is copied is what was hashed. */
-    import.fd = open(from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    if (import.fd < 0)
-        return err_errno(err, errno, "cannot open '%s'", from);
-    if (fstat(import.fd, &st) != 0 || !S_ISREG(st.st_mode))
-        ok = err_fail(err, ERR_INVALID, 0, "'%s' is not a file", from);
-    else
-        ok = volume_write(local->volume, path, (uint64_t)st.st_size, next_bytes, &import,
-                          mtime_usec, attributes, err);
-    close(import.fd);
-    return ok;
+    return file && volume_write(local->volume, path, os_file_size(file), next_bytes,
+                                &import, mtime_usec, attributes, err);
 }
 
 struct copy {

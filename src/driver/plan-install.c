@@ -25,10 +25,11 @@ struct install {
     struct plan *plan;
     struct guest_disk *guest;
     struct driver_set *set;
-    json_t *manifest;  /* NULL: none yet */
-    const json_t *old; /* the entry of this GPU; NULL: none */
-    json_t *entry;     /* the new one */
-    json_t *folders;   /* made by the first package step */
+    json_t *manifest;   /* NULL: none yet */
+    const json_t *old;  /* the entry of this GPU; NULL: none */
+    json_t *entry;      /* the new one */
+    json_t *folders;    /* that are missing: made by the first package step */
+    bool makes_folders; /* that step is planned */
     uint64_t new_bytes;
     unsigned backups; /* to name them */
 };
@@ -84,15 +85,20 @@ static bool check_guest(struct install *install, const struct guest_facts *facts
     return true;
 }
 
-static bool check_space(struct install *install, uint64_t free_bytes, struct err *err)
+static bool check_space(struct install *install, const struct guest_facts *facts,
+                        struct err *err)
 {
     uint64_t need = install->new_bytes + install->new_bytes / 10;
     char text[160];
 
-    if (install->new_bytes == 0 || free_bytes >= need)
+    if (install->new_bytes == 0 || (facts->has_free_bytes && facts->free_bytes >= need))
         return true;
+    if (!facts->has_free_bytes)
+        return plan_find(install->plan, "guest-space", "warning", "guest",
+                         "it is not known how much space is free on its disk", NULL, NULL,
+                         NULL, err);
     snprintf(text, sizeof(text), "%" PRIu64 " bytes are needed, %" PRIu64 " are free", need,
-             free_bytes);
+             facts->free_bytes);
     return plan_find(install->plan, "guest-space", "error", "guest", text,
                      "the guest's disk is too full for the driver",
                      "free space in the guest, or enlarge its disk", NULL, err);
@@ -201,13 +207,15 @@ static bool plan_package_step(struct install *install, const struct driver_packa
     char *powershell = text_printf("Copy-Item -Recurse '%s' "
                                    "\"$guest\\Windows\\%s\\\"",
                                    package->source, GUEST_STORE);
-    json_t *params = json_pack(
-        "{s:s, s:s, s:I, s:o, s:O, s:o}", "package", package->name, "source",
-        package->source, "bytes", (json_int_t)package->bytes, "files", files_of(package),
-        "made_folders", install->folders, "backup", backup_name(install));
-    json_t *after =
-        json_pack("{s:{s:I, s:I}, s:b}", "folder", "files", (json_int_t)package->file_count,
-                  "size_bytes", (json_int_t)package->bytes, "partial", 0);
+    json_t *made = install->makes_folders ? json_array() : json_incref(install->folders);
+    json_int_t made_count = (json_int_t)json_array_size(made);
+    json_t *params =
+        json_pack("{s:s, s:s, s:I, s:o, s:o, s:o}", "package", package->name, "source",
+                  package->source, "bytes", (json_int_t)package->bytes, "files",
+                  files_of(package), "made_folders", made, "backup", backup_name(install));
+    json_t *after = json_pack(
+        "{s:{s:I, s:I}, s:b, s:I}", "folder", "files", (json_int_t)package->file_count,
+        "size_bytes", (json_int_t)package->bytes, "partial", 0, "made_folders", made_count);
     json_t *before;
     struct guest_file half = { 0 };
 
@@ -218,7 +226,9 @@ static bool plan_package_step(struct install *install, const struct driver_packa
         json_decref(after);
         return target && partial ? false : err_no_memory(err);
     }
-    before = json_pack("{s:o, s:b}", "folder", now, "partial", half.exists);
+    before = json_pack("{s:o, s:b, s:i}", "folder", now, "partial", half.exists,
+                       "made_folders", 0);
+    install->makes_folders = true;
     install->new_bytes += package->bytes;
     return add_step(install, &step_driver_package, target, params, before, after,
                     powershell, err);
@@ -550,7 +560,7 @@ static bool plan_all(struct install *install, struct err *err)
                        install->set->left_out[i], NULL, NULL, NULL, err))
             return false;
     return plan_registry(install, err) && plan_stale_packages(install, err) &&
-           check_space(install, facts.free_bytes, err) && plan_manifest(install, err);
+           check_space(install, &facts, err) && plan_manifest(install, err);
 }
 
 bool driver_plan_install(struct plan *plan, struct guest_disk *guest,

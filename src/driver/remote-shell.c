@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "file-version.h"
 #include "progress.h"
 #include "text.h"
 #include "win-path.h"
@@ -180,44 +179,68 @@ bool shell_parse_file(const char *line, struct shell_file *ret)
     return true;
 }
 
-static bool read_attributes(const char *line, void *user, struct err *err)
-{
-    struct shell_attributes *found = user;
-    const char *colon = strstr(line, ":\\");
-    const char *end = colon && colon > line ? colon - 1 : NULL;
+/* ---- one file ---- */
 
-    /* Words before the path (in any language) are a message: attributes are capitals, one
-     * per column. */
-    for (const char *p = line; end && p < end; p++)
-        if (*p != ' ' && !strchr("AHSRIOCPUVXBL", *p))
-            return true;
-    if (!end)
-        return true;
-    for (const char *p = line; p < end; p++) {
-        found->archive |= *p == 'A';
-        found->hidden |= *p == 'H';
-        found->system |= *p == 'S';
-        found->readonly |= *p == 'R';
-    }
+static bool stat_row(const struct cim_instance *row, void *user, struct err *err)
+{
+    struct shell_stat *found = user;
+    const char *version = cim_get_text(row, "Version");
+    const char *company = cim_get_text(row, "Manufacturer");
+    struct cim_datetime modified;
+    bool writeable = true;
+    unsigned part[4];
+
     found->exists = true;
+    found->is_dir = text_ieq(row->class_name, "Win32_Directory");
+    cim_get_bool(row, "Writeable", &writeable);
+    found->readonly = !writeable;
+    cim_get_bool(row, "Hidden", &found->hidden);
+    cim_get_bool(row, "System", &found->system);
+    cim_get_bool(row, "Archive", &found->archive);
+    cim_get_u64(row, "FileSize", &found->size);
+    if (cim_get_datetime(row, "LastModified", &modified))
+        found->mtime_usec = modified.usec;
+    snprintf(found->company, sizeof(found->company), "%s", company ? company : "");
+    if (version &&
+        sscanf(version, "%5u.%5u.%5u.%5u", &part[0], &part[1], &part[2], &part[3]) == 4) {
+        found->has_version = true;
+        for (size_t i = 0; i < 4; i++)
+            found->version = found->version << 16 | (part[i] & 0xffff);
+    }
     return true;
 }
 
-bool shell_attributes(struct cim_session *session, const char *path,
-                      struct shell_attributes *ret, struct err *err)
+bool shell_stat(struct cim_session *session, const char *path, struct shell_stat *ret,
+                struct err *err)
 {
-    struct shell_run run = {
-        .session = session, .reads_only = true, .on_line = read_attributes, .user = ret
-    };
+    static const char *const classes[] = { "CIM_DataFile", "Win32_Directory" };
 
-    *ret = (struct shell_attributes){ 0 };
-    return shell_run(&run, UINT32_MAX, err, "attrib %p", path);
+    *ret = (struct shell_stat){ 0 };
+    for (size_t i = 0; i < ARRAY_LEN(classes) && !ret->exists; i++) {
+        CLEANUP(strbuf_cleanup) struct strbuf wql = STRBUF_INIT;
+
+        strbuf_printf(&wql, "SELECT * FROM %s WHERE Name='", classes[i]);
+        for (const char *p = path; *p; p++) {
+            if (*p == '\\' || *p == '\'')
+                strbuf_putc(&wql, '\\');
+            strbuf_putc(&wql, *p);
+        }
+        strbuf_puts(&wql, "'");
+        if (wql.failed)
+            return err_no_memory(err);
+        if (!cim_query(session, "root/cimv2", wql.text, stat_row, ret, err))
+            return false;
+        if (ret->exists && i == 1)
+            ret->is_dir = true;
+    }
+    return true;
 }
 
 /* ---- listing ---- */
 
 struct listing {
     const char *folder;
+    unsigned levels;
     struct source_file *files;
     size_t count;
 };
@@ -234,6 +257,14 @@ static bool list_line(const char *line, void *user, struct err *err)
     if (!below)
         return err_fail(err, ERR_PROTOCOL, 0, "the host listed '%s' below '%s'", file.path,
                         listing->folder);
+    if (listing->levels) {
+        unsigned level = 1;
+
+        for (const char *p = below; *p; p++)
+            level += *p == '\\';
+        if (level > listing->levels)
+            return true;
+    }
     return source_files_add(&listing->files, &listing->count, text_dup(below), file.size,
                             file.mtime_usec, err);
 }
@@ -242,31 +273,28 @@ bool shell_list(struct cim_session *session, const char *folder, const char *pat
                 unsigned levels, bool *ret_found, struct source_file **ret_files,
                 size_t *ret_count, struct err *err)
 {
-    struct listing listing = { .folder = folder };
+    struct listing listing = { .folder = folder, .levels = levels };
     struct shell_run run = { .session = session,
                              .reads_only = true,
                              .timeout_ms = LONG_MS,
                              .on_line = list_line,
                              .user = &listing };
     CLEANUP(free_cleanup) char *nowhere = text_printf("%s\\hvgpu-nowhere", folder);
-    CLEANUP(free_cleanup) char *depth = text_printf("/LEV:%u", levels);
-    struct shell_attributes attributes;
+    struct shell_stat there;
     bool ok;
 
     *ret_found = false;
     *ret_files = NULL;
     *ret_count = 0;
-    if (!nowhere || !depth)
+    if (!nowhere)
         return err_no_memory(err);
-    if (!shell_attributes(session, folder, &attributes, err))
+    if (!shell_stat(session, folder, &there, err))
         return false;
-    if (!attributes.exists)
+    if (!there.is_dir)
         return true;
     /* /L only lists; the folder it would copy to does not exist and is not made. */
-    ok = levels
-             ? shell_run(&run, ROBOCOPY_OK, err,
-                         levels == 1 ? "robocopy %p %p %p /L /S /LEV:1 /TS " ROBOCOPY_QUIET
-                                     : "robocopy %p %p %p /L /S /LEV:2 /TS " ROBOCOPY_QUIET,
+    ok = levels == 1
+             ? shell_run(&run, ROBOCOPY_OK, err, "robocopy %p %p %p /L /TS " ROBOCOPY_QUIET,
                          folder, nowhere, pattern)
              : shell_run(&run, ROBOCOPY_OK, err,
                          "robocopy %p %p %p /L /S /TS " ROBOCOPY_QUIET, folder, nowhere,
@@ -326,131 +354,90 @@ bool shell_hash(struct cim_session *session, const char *path, char ret[65],
 }
 
 struct hashing {
-    const char *folder;
-    struct source_file *files, *current;
-    size_t count;
+    struct source_file *const *batch; /* in the order of the command line */
+    size_t batch_count, told;
     struct progress *progress;
     const char *what;
     uint64_t done, total;
 };
 
-static int by_path(const void *key, const void *file)
-{
-    return strcmp(key, ((const struct source_file *)file)->path);
-}
-
-static bool tree_line(const char *line, void *user, struct err *err)
+static bool batch_line(const char *line, void *user, struct err *err)
 {
     struct hashing *hashing = user;
-    size_t len = strlen(line);
     char hash[65];
 
-    if (len > 2 && line[0] == '"' && line[len - 1] == '"') { /* our own echo of the name */
-        CLEANUP(free_cleanup) char *path = text_ndup(line + 1, len - 2);
-        const char *below = path ? win_path_below(path, hashing->folder) : NULL;
-
-        hashing->current = below ? bsearch(below, hashing->files, hashing->count,
-                                           sizeof(*hashing->files), by_path)
-                                 : NULL;
+    if (!parse_hash(line, hash))
         return true;
-    }
-    if (!hashing->current || !parse_hash(line, hash))
-        return true;
-    memcpy(hashing->current->sha256, hash, sizeof(hash));
-    hashing->done += hashing->current->size;
-    hashing->current = NULL;
+    if (hashing->told == hashing->batch_count)
+        return err_fail(err, ERR_PROTOCOL, 0, "the host told more hashes than asked for");
+    memcpy(hashing->batch[hashing->told]->sha256, hash, sizeof(hash));
+    hashing->done += hashing->batch[hashing->told++]->size;
     return progress_report(hashing->progress, hashing->what, PROGRESS_BYTES, hashing->done,
                            hashing->total, err);
 }
+
+/* One command line for several files.  Each gives one hash or none; with none of one it
+ * is not known whose are the others, so all count only when all are there. */
+static bool hash_batch(struct cim_session *session, const char *line,
+                       struct hashing *hashing, struct err *err)
+{
+    struct shell_command command = {
+        .line = line, .timeout_ms = LONG_MS, .reads_only = true, .on_output = take_output
+    };
+    struct shell_run run = { .session = session, .on_line = batch_line, .user = hashing };
+    struct output output = { .run = &run };
+    uint32_t exit_code;
+    bool ok;
+
+    hashing->told = 0;
+    command.user = &output;
+    ok = cim_run(session, &command, &exit_code, err);
+    if (ok && output.part.len > 0)
+        ok = take_line(&output, false, err);
+    strbuf_free(&output.part);
+    if (ok && hashing->told < hashing->batch_count)
+        return err_fail(err, ERR_REFUSED, exit_code, "%zu of %zu files cannot be read%s%s",
+                        hashing->batch_count - hashing->told, hashing->batch_count,
+                        *output.last ? ": " : "", output.last);
+    return ok;
+}
+
+enum { BATCH_MAX = 100 };
 
 bool shell_hash_tree(struct cim_session *session, const char *folder,
                      struct source_file *files, size_t count, struct progress *progress,
                      const char *what, struct err *err)
 {
-    struct hashing hashing = {
-        .folder = folder, .files = files, .count = count, .progress = progress, .what = what
-    };
-    struct shell_run run = { .session = session,
-                             .reads_only = true,
-                             .timeout_ms = LONG_MS,
-                             .on_line = tree_line,
-                             .user = &hashing };
+    struct source_file *batch[BATCH_MAX];
+    struct hashing hashing = { .batch = batch, .progress = progress, .what = what };
+    CLEANUP(strbuf_cleanup) struct strbuf line = STRBUF_INIT;
 
     for (size_t i = 0; i < count; i++)
         hashing.total += files[i].size;
-    if (!shell_run(
-            &run, UINT32_MAX, err,
-            "for /r %p %%f in (*) do @(echo \"%%f\"&certutil -hashfile \"%%f\" SHA256)",
-            folder))
-        return err_wrap(err, "reading '%s' on the host", folder);
     for (size_t i = 0; i < count; i++) {
-        CLEANUP(free_cleanup) char *path = NULL;
+        CLEANUP(free_cleanup) char *path = win_path_join(folder, files[i].path);
+        bool last = i + 1 == count;
 
-        /* certutil of older Windows refuses empty files, and `for` leaves out hidden
-         * ones. */
-        if (files[i].size == 0) {
-            snprintf(files[i].sha256, sizeof(files[i].sha256), "%s", EMPTY_SHA256);
-            continue;
-        }
-        if (files[i].sha256[0])
-            continue;
-        path = win_path_join(folder, files[i].path);
         if (!path)
             return err_no_memory(err);
-        if (!shell_hash(session, path, files[i].sha256, err))
-            return false;
+        if (files[i].size == 0) { /* certutil of older Windows refuses these */
+            snprintf(files[i].sha256, sizeof(files[i].sha256), "%s", EMPTY_SHA256);
+        } else {
+            strbuf_puts(&line, line.len ? "&certutil -hashfile " : "certutil -hashfile ");
+            if (!shell_quote(&line, path, err))
+                return false;
+            strbuf_puts(&line, " SHA256");
+            batch[hashing.batch_count++] = &files[i];
+        }
+        if (line.failed)
+            return err_no_memory(err);
+        if (hashing.batch_count > 0 &&
+            (last || hashing.batch_count == BATCH_MAX || line.len > SHELL_LINE_MAX - 600)) {
+            if (!hash_batch(session, line.text, &hashing, err))
+                return err_wrap(err, "reading '%s' on the host", folder);
+            strbuf_clear(&line);
+            hashing.batch_count = 0;
+        }
     }
-    return true;
-}
-
-/* ---- versions ---- */
-
-struct version_row {
-    struct file_version *version;
-    bool told;
-};
-
-static bool version_row(const struct cim_instance *row, void *user, struct err *err)
-{
-    struct version_row *found = user;
-    const char *version = cim_get_text(row, "Version");
-    const char *company = cim_get_text(row, "Manufacturer");
-    unsigned part[4];
-
-    found->told = true;
-    snprintf(found->version->company, sizeof(found->version->company), "%s",
-             company ? company : "");
-    if (version &&
-        sscanf(version, "%5u.%5u.%5u.%5u", &part[0], &part[1], &part[2], &part[3]) == 4) {
-        found->version->has_version = true;
-        for (size_t i = 0; i < 4; i++)
-            found->version->version = found->version->version << 16 | (part[i] & 0xffff);
-    }
-    return true;
-}
-
-bool shell_file_version(struct cim_session *session, const char *path,
-                        struct file_version *ret, bool *ret_told, struct err *err)
-{
-    CLEANUP(strbuf_cleanup) struct strbuf wql = STRBUF_INIT;
-    struct version_row found = { .version = ret };
-
-    *ret = (struct file_version){ 0 };
-    strbuf_puts(&wql, "SELECT Name, Version, Manufacturer FROM CIM_DataFile WHERE Name='");
-    for (const char *p = path; *p; p++) {
-        if (*p == '\\' || *p == '\'')
-            strbuf_putc(&wql, '\\');
-        strbuf_putc(&wql, *p);
-    }
-    strbuf_puts(&wql, "'");
-    if (wql.failed)
-        return err_no_memory(err);
-    if (!cim_query(session, "root/cimv2", wql.text, version_row, &found, err)) {
-        if (err->kind == ERR_UNREACHABLE || err->kind == ERR_CANCELLED ||
-            err->kind == ERR_NO_MEMORY)
-            return false;
-        *err = ERR_INIT;
-    }
-    *ret_told = found.told;
     return true;
 }

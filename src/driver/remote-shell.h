@@ -3,8 +3,9 @@
  * Commands on a host, built from the host's own tools.  Their output is read by its shape,
  * never by its words, which follow the host's language.
  *
- * Sources: MicrosoftDocs/windowsserverdocs administration/windows-commands (cmd, for,
- * robocopy, attrib, certutil, copy, move, ren, del, rd, reg).
+ * Sources: MicrosoftDocs/windowsserverdocs administration/windows-commands (cmd, robocopy,
+ * attrib, certutil, copy, dir, ren, del, rd, reg); MicrosoftDocs/win32
+ * desktop-src/CIMWin32Prov (cim-datafile, win32-directory).
  */
 #pragma once
 
@@ -48,12 +49,17 @@ struct shell_file {
 };
 bool shell_parse_file(const char *line, struct shell_file *ret);
 
-/* Attributes as `attrib` prints them: "A  SHR   C:\\path".  *ret_exists false: not that. */
-struct shell_attributes {
-    bool exists, readonly, hidden, system, archive;
+/* One file or folder, through CIM_DataFile and Win32_Directory. */
+struct shell_stat {
+    bool exists, is_dir, readonly, hidden, system, archive;
+    uint64_t size;
+    int64_t mtime_usec; /* since 1601, UTC; 0: not told */
+    bool has_version;   /* of the version resource */
+    uint64_t version;
+    char company[96]; /* "" not told */
 };
-bool shell_attributes(struct cim_session *session, const char *path,
-                      struct shell_attributes *ret, struct err *err) MUST_CHECK;
+bool shell_stat(struct cim_session *session, const char *path, struct shell_stat *ret,
+                struct err *err) MUST_CHECK;
 
 /* Files below @folder whose name matches @pattern ("*"), to @levels (0: all); paths
  * relative to it.  *ret_found false: no such folder. */
@@ -67,7 +73,3 @@ bool shell_hash(struct cim_session *session, const char *path, char ret[65],
 bool shell_hash_tree(struct cim_session *session, const char *folder,
                      struct source_file *files, size_t count, struct progress *progress,
                      const char *what, struct err *err) MUST_CHECK;
-/* File version, company and time through CIM_DataFile; false without @err: not told. */
-bool shell_file_version(struct cim_session *session, const char *path,
-                        struct file_version *ret, bool *ret_told, struct err *err)
-    MUST_CHECK;

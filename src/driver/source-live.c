@@ -91,12 +91,12 @@ static bool live_read(struct windows_source *self, const char *path, size_t max,
                              .reads_only = true,
                              .on_line = read_line,
                              .user = &reading };
-    struct shell_attributes attributes;
+    struct shell_stat there;
     bool ok;
 
-    if (!file || !shell_attributes(session_of(self), file, &attributes, err))
+    if (!file || !shell_stat(session_of(self), file, &there, err))
         return false;
-    if (!attributes.exists)
+    if (!there.exists)
         return err_fail(err, ERR_NOT_FOUND, 0, "no file '%s' on the host", file);
     ok = shell_run(&run, 0, err, "type %p", file);
     *ret_len = reading.text.len;
@@ -142,7 +142,15 @@ static bool live_version(struct windows_source *self, const char *path,
 {
     CLEANUP(free_cleanup) char *full = live_locate(self, path, err);
 
-    return full && shell_file_version(session_of(self), full, ret, ret_told, err);
+    struct shell_stat there;
+
+    if (!full || !shell_stat(session_of(self), full, &there, err))
+        return false;
+    *ret_told = there.exists;
+    *ret =
+        (struct file_version){ .has_version = there.has_version, .version = there.version };
+    memcpy(ret->company, there.company, sizeof(ret->company));
+    return true;
 }
 
 static void live_free(struct windows_source *self)

@@ -9,11 +9,7 @@
 
 #include "source.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "file-version.h"
 #include "os.h"
@@ -220,26 +216,23 @@ struct hashing {
 static bool hash_local(struct hashing *hashing, const char *local, uint64_t *ret_size,
                        char ret[SHA256_HEX], struct err *err)
 {
-    int fd = open(local, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    CLEANUP(os_file_cleanup) struct os_file *file = os_file_open(local, err);
     struct hash hash;
     uint64_t size = 0;
-    ssize_t got;
+    size_t got = 1;
 
-    if (fd < 0)
-        return err_errno(err, errno, "cannot open '%s'", local);
+    if (!file)
+        return false;
     hash_begin(&hash);
-    while ((got = read(fd, hashing->buffer, COPY_BYTES)) > 0) {
-        hash_add(&hash, hashing->buffer, (size_t)got);
-        size += (uint64_t)got;
+    while (got > 0) {
+        if (!os_file_read(file, hashing->buffer, COPY_BYTES, &got, err))
+            return false;
+        hash_add(&hash, hashing->buffer, got);
+        size += got;
         if (!progress_report(hashing->source->progress, "reading the host's driver",
                              PROGRESS_BYTES, hashing->done + size, hashing->total, err))
-            break;
+            return false;
     }
-    close(fd);
-    if (got < 0)
-        return err_errno(err, errno, "cannot read '%s'", local);
-    if (got > 0)
-        return false; /* cancelled */
     hash_end(&hash, ret);
     hashing->done += size;
     *ret_size = size;

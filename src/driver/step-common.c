@@ -9,13 +9,8 @@
 #include "win-path.h"
 
 const struct step_kind *const driver_kinds[] = {
-    &step_driver_package,
-    &step_driver_file,
-    &step_driver_registry,
-    &step_driver_remove,
-    &step_driver_manifest,
-    &step_disk_commit,
-    NULL,
+    &step_driver_package,  &step_driver_file, &step_driver_registry, &step_driver_remove,
+    &step_driver_manifest, &step_disk_commit, &step_driver_verify,   NULL,
 };
 
 const char *step_text(const struct step *step, const char *name)

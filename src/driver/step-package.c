@@ -7,7 +7,8 @@
  * undo.
  *
  * params: package, source, bytes, files [{path, size_bytes, sha256}], made_folders, backup
- * state:  {"folder": null | {files, size_bytes}, "partial": bool}
+ * state:  {"folder": null | {files, size_bytes}, "partial": bool,
+ *          "made_folders": how many of them there are}
  */
 
 #include "step-common.h"
@@ -27,23 +28,43 @@ static char *partial_of(const struct step *step)
     return package ? text_printf("%s\\%s.partial", GUEST_STORE, package) : NULL;
 }
 
+static bool count_folders(struct guest_disk *guest, const json_t *folders, json_int_t *ret,
+                          struct err *err)
+{
+    *ret = 0;
+    for (size_t i = 0; i < json_array_size(folders); i++) {
+        const char *path = json_string_value(json_array_get(folders, i));
+        struct guest_file folder = { 0 };
+
+        if (path && !guest->ops->stat(guest, path, false, &folder, err))
+            return false;
+        *ret += folder.exists;
+    }
+    return true;
+}
+
 static bool probe_package(struct plan_context *context, const struct step *step,
                           json_t **ret_now, struct err *err)
 {
     CLEANUP(free_cleanup) char *folder = folder_of(step);
     CLEANUP(free_cleanup) char *partial = partial_of(step);
     struct guest_file half;
+    json_int_t made;
     json_t *state = NULL;
 
     if (!folder || !partial)
         return step_is_damaged(step, err);
+    if (!count_folders(context->guest, json_object_get(step->params, "made_folders"), &made,
+                       err))
+        return false;
     if (!step_folder_state(context->guest, folder, &state, err))
         return false;
     if (!context->guest->ops->stat(context->guest, partial, false, &half, err)) {
         json_decref(state);
         return false;
     }
-    *ret_now = json_pack("{s:o, s:b}", "folder", state, "partial", half.exists);
+    *ret_now = json_pack("{s:o, s:b, s:I}", "folder", state, "partial", half.exists,
+                         "made_folders", made);
     return *ret_now ? true : err_no_memory(err);
 }
 

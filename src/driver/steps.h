@@ -15,6 +15,7 @@ extern const struct step_kind step_driver_registry; /* values, in one hive write
 extern const struct step_kind step_driver_remove;   /* a package or file taken away */
 extern const struct step_kind step_driver_manifest; /* last: what is there now */
 extern const struct step_kind step_disk_commit;     /* local images: all of it durable */
+extern const struct step_kind step_driver_verify;   /* what was put there, read back */
 /* All of these; NULL-terminated. */
 extern const struct step_kind *const driver_kinds[];
 
@@ -34,6 +35,13 @@ bool driver_plan_remove(struct plan *plan, struct guest_disk *guest,
  * ERR_NOT_FOUND: the manifest does not know the GPU. */
 bool driver_verify(struct guest_disk *guest, const struct driver_set *set,
                    struct progress *progress, struct err *err) MUST_CHECK;
+
+/* The same by the manifest alone, which holds the hashes the host had: no host needed. */
+bool driver_verify_recorded(struct guest_disk *guest, const char *instance_id,
+                            struct progress *progress, struct err *err) MUST_CHECK;
+/* Adds the step that does this, if there are any. */
+bool driver_plan_verify(struct plan *plan, const char *instance_id, struct err *err)
+    MUST_CHECK;
 
 /* ---- a disk that is an image on this machine ---- */
 

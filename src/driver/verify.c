@@ -87,3 +87,63 @@ bool driver_verify(struct guest_disk *guest, const struct driver_set *set,
     json_decref(manifest);
     return ok || err_wrap(err, "verifying the guest's driver");
 }
+
+static bool verify_recorded_value(struct guest_disk *guest, const json_t *record,
+                                  struct err *err)
+{
+    struct driver_registry_value value = {
+        .key = (char *)(uintptr_t)json_string_value(json_object_get(record, "key")),
+        .name = (char *)(uintptr_t)json_string_value(json_object_get(record, "name")),
+    };
+    bool ok = manifest_value_from_json(json_object_get(record, "value"), &value.value)
+                  ? verify_value(guest, &value, err)
+                  : err_no_memory(err);
+
+    hive_value_clear(&value.value);
+    return ok;
+}
+
+static bool verify_entry(struct guest_disk *guest, const json_t *gpu,
+                         struct progress *progress, struct err *err)
+{
+    const json_t *packages = json_object_get(gpu, "packages");
+    const json_t *files = json_object_get(gpu, "files");
+    const json_t *values = json_object_get(gpu, "registry");
+
+    for (size_t i = 0; i < json_array_size(packages); i++) {
+        const json_t *package = json_array_get(packages, i);
+        CLEANUP(free_cleanup)
+        char *path = text_printf("%s\\%s", GUEST_STORE,
+                                 json_string_value(json_object_get(package, "name")));
+
+        if (!path)
+            return err_no_memory(err);
+        if (!step_verify_tree(guest, path, json_object_get(package, "files"), progress,
+                              err))
+            return false;
+    }
+    for (size_t i = 0; i < json_array_size(files); i++)
+        if (!verify_file(guest, json_array_get(files, i), err))
+            return false;
+    for (size_t i = 0; i < json_array_size(values); i++)
+        if (!verify_recorded_value(guest, json_array_get(values, i), err))
+            return false;
+    return true;
+}
+
+bool driver_verify_recorded(struct guest_disk *guest, const char *instance_id,
+                            struct progress *progress, struct err *err)
+{
+    json_t *manifest = NULL;
+    const json_t *gpu;
+    bool ok;
+
+    if (!manifest_read(guest, &manifest, err))
+        return false;
+    gpu = manifest_gpu(manifest, instance_id);
+    ok = gpu ? verify_entry(guest, gpu, progress, err)
+             : err_fail(err, ERR_NOT_FOUND, 0, "the guest has no driver of '%s' by hvgpu",
+                        instance_id);
+    json_decref(manifest);
+    return ok || err_wrap(err, "verifying the guest's driver");
+}

@@ -241,6 +241,126 @@ bool os_remove_tree(const char *path, struct err *err)
     return true;
 }
 
+/* ---- large files ---- */
+
+struct os_file {
+    int fd;
+    uint64_t size;
+    char *path;
+};
+
+static struct os_file *file_of(int fd, const char *path, struct err *err)
+{
+    CLEANUP(os_file_cleanup) struct os_file *file = NULL;
+    struct stat st;
+
+    if (fd < 0) {
+        int code = errno;
+
+        if (code == ELOOP)
+            err_fail(err, ERR_INVALID, code, "'%s' is a link, not a file", path);
+        else
+            err_errno(err, code, "cannot open '%s'", path);
+        if (code == ENOENT)
+            err->kind = ERR_NOT_FOUND;
+        return NULL;
+    }
+    file = calloc(1, sizeof(*file));
+    if (!file) {
+        close(fd);
+        err_no_memory(err);
+        return NULL;
+    }
+    file->fd = fd;
+    file->path = text_dup(path);
+    if (!file->path) {
+        err_no_memory(err);
+        return NULL;
+    }
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+        err_fail(err, ERR_INVALID, 0, "'%s' is not a file", path);
+        return NULL;
+    }
+    file->size = (uint64_t)st.st_size;
+    return TAKE(file);
+}
+
+struct os_file *os_file_open(const char *path, struct err *err)
+{
+    return file_of(open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK), path, err);
+}
+
+struct os_file *os_file_create(const char *path, struct err *err)
+{
+    return file_of(open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600),
+                   path, err);
+}
+
+uint64_t os_file_size(const struct os_file *file)
+{
+    return file->size;
+}
+
+bool os_file_read(struct os_file *file, void *to, size_t len, size_t *ret_len,
+                  struct err *err)
+{
+    ssize_t got;
+
+    do
+        got = read(file->fd, to, len);
+    while (got < 0 && errno == EINTR);
+    if (got < 0)
+        return err_errno(err, errno, "cannot read '%s'", file->path);
+    *ret_len = (size_t)got;
+    return true;
+}
+
+bool os_file_write(struct os_file *file, const void *from, size_t len, struct err *err)
+{
+    const char *at = from;
+
+    while (len > 0) {
+        ssize_t done = write(file->fd, at, len);
+
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done < 0)
+            return err_errno(err, errno, "cannot write '%s'", file->path);
+        at += done;
+        len -= (size_t)done;
+    }
+    return true;
+}
+
+bool os_file_sync(struct os_file *file, struct err *err)
+{
+    return fdatasync(file->fd) == 0 ||
+           err_errno(err, errno, "cannot write '%s'", file->path);
+}
+
+void os_file_close(struct os_file *file)
+{
+    if (!file)
+        return;
+    close(file->fd);
+    free(file->path);
+    free(file);
+}
+
+char *os_absolute_path(const char *path, struct err *err)
+{
+    char *absolute = realpath(path, NULL);
+
+    if (!absolute) {
+        int code = errno;
+
+        err_errno(err, code, "cannot find '%s'", path);
+        if (code == ENOENT)
+            err->kind = ERR_NOT_FOUND;
+    }
+    return absolute;
+}
+
 bool os_is_private_file(const char *path)
 {
     struct stat st;

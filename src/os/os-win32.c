@@ -182,6 +182,127 @@ bool os_file_exists(const char *path)
     return wide && GetFileAttributesW(wide) != INVALID_FILE_ATTRIBUTES;
 }
 
+/* ---- large files ---- */
+
+struct os_file {
+    HANDLE handle;
+    uint64_t size;
+    char *path;
+};
+
+/* A link is opened as itself, so that it is seen and refused. */
+static struct os_file *open_file(const char *path, DWORD access, DWORD disposition,
+                                 struct err *err)
+{
+    CLEANUP(free_cleanup) wchar_t *wide = to_path(path, err);
+    CLEANUP(os_file_cleanup) struct os_file *file = NULL;
+    BY_HANDLE_FILE_INFORMATION info;
+    HANDLE handle;
+
+    if (!wide)
+        return NULL;
+    handle = CreateFileW(wide, access, FILE_SHARE_READ, NULL, disposition,
+                         FILE_FLAG_OPEN_REPARSE_POINT, NULL);
+    if (handle == INVALID_HANDLE_VALUE) {
+        last_error(err, "cannot open '%s'", path);
+        return NULL;
+    }
+    file = calloc(1, sizeof(*file));
+    if (!file) {
+        CloseHandle(handle);
+        err_no_memory(err);
+        return NULL;
+    }
+    file->handle = handle;
+    file->path = text_dup(path);
+    if (!file->path) {
+        err_no_memory(err);
+        return NULL;
+    }
+    if (!GetFileInformationByHandle(handle, &info) ||
+        (info.dwFileAttributes &
+         (FILE_ATTRIBUTE_REPARSE_POINT | FILE_ATTRIBUTE_DIRECTORY))) {
+        err_fail(err, ERR_INVALID, 0, "'%s' is not a file", path);
+        return NULL;
+    }
+    file->size = (uint64_t)info.nFileSizeHigh << 32 | info.nFileSizeLow;
+    return TAKE(file);
+}
+
+struct os_file *os_file_open(const char *path, struct err *err)
+{
+    return open_file(path, GENERIC_READ, OPEN_EXISTING, err);
+}
+
+struct os_file *os_file_create(const char *path, struct err *err)
+{
+    return open_file(path, GENERIC_WRITE, CREATE_ALWAYS, err);
+}
+
+uint64_t os_file_size(const struct os_file *file)
+{
+    return file->size;
+}
+
+bool os_file_read(struct os_file *file, void *to, size_t len, size_t *ret_len,
+                  struct err *err)
+{
+    DWORD got;
+
+    if (!ReadFile(file->handle, to, (DWORD)(len < 1 << 30 ? len : 1 << 30), &got, NULL))
+        return last_error(err, "cannot read '%s'", file->path);
+    *ret_len = got;
+    return true;
+}
+
+bool os_file_write(struct os_file *file, const void *from, size_t len, struct err *err)
+{
+    const char *at = from;
+
+    while (len > 0) {
+        DWORD done;
+
+        if (!WriteFile(file->handle, at, (DWORD)(len < 1 << 30 ? len : 1 << 30), &done,
+                       NULL))
+            return last_error(err, "cannot write '%s'", file->path);
+        at += done;
+        len -= done;
+    }
+    return true;
+}
+
+bool os_file_sync(struct os_file *file, struct err *err)
+{
+    return FlushFileBuffers(file->handle) ||
+           last_error(err, "cannot write '%s'", file->path);
+}
+
+void os_file_close(struct os_file *file)
+{
+    if (!file)
+        return;
+    CloseHandle(file->handle);
+    free(file->path);
+    free(file);
+}
+
+char *os_absolute_path(const char *path, struct err *err)
+{
+    CLEANUP(free_cleanup) wchar_t *wide = to_path(path, err);
+    char *absolute;
+
+    if (!wide)
+        return NULL;
+    if (GetFileAttributesW(wide) == INVALID_FILE_ATTRIBUTES) {
+        last_error(err, "cannot find '%s'", path);
+        return NULL;
+    }
+    absolute = from_wide(wide);
+    if (!absolute)
+        err_no_memory(err);
+    return absolute;
+}
+
 char *os_read_file(const char *path, size_t max, size_t *ret_len, struct err *err)
 {
     CLEANUP(free_cleanup) wchar_t *wide = to_path(path, err);
@@ -338,7 +459,9 @@ static bool listing_add(struct listing *list, const WIN32_FIND_DATAW *found)
     *entry = (struct os_entry){ .name = from_wide(found->cFileName) };
     if (!entry->name)
         return false;
-    entry->is_dir = found->dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY;
+    entry->is_special = found->dwFileAttributes & FILE_ATTRIBUTE_REPARSE_POINT;
+    entry->is_dir =
+        !entry->is_special && (found->dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY);
     entry->size = (uint64_t)found->nFileSizeHigh << 32 | found->nFileSizeLow;
     entry->mtime_usec = usec_of(&found->ftLastWriteTime);
     list->count++;

@@ -23,11 +23,27 @@ char *os_data_file(const char *name); /* installed data ("labs/laptop.yaml"), or
 bool os_make_dirs(const char *path, struct err *err)
     MUST_CHECK; /* mode 0700 for new ones */
 bool os_file_exists(const char *path);
+/* The one absolute name of a file that exists, links followed.  Owned; NULL with @err. */
+char *os_absolute_path(const char *path, struct err *err);
 /* At most @max bytes, NUL added behind; ERR_NOT_FOUND, ERR_INVALID when larger. */
 char *os_read_file(const char *path, size_t max, size_t *ret_len, struct err *err);
 /* Temporary file, flushed, renamed over @path: the old or the new content, whole. */
 bool os_write_file(const char *path, const void *bytes, size_t len, struct err *err)
     MUST_CHECK;
+/* Large files, piece by piece.  Only files themselves: a link or a device is ERR_INVALID. */
+struct os_file;
+struct os_file *os_file_open(const char *path, struct err *err);   /* for reading */
+struct os_file *os_file_create(const char *path, struct err *err); /* private; replaces */
+uint64_t os_file_size(const struct os_file *file);
+/* *ret_len 0: the end. */
+bool os_file_read(struct os_file *file, void *to, size_t len, size_t *ret_len,
+                  struct err *err) MUST_CHECK;
+bool os_file_write(struct os_file *file, const void *from, size_t len, struct err *err)
+    MUST_CHECK;
+bool os_file_sync(struct os_file *file, struct err *err) MUST_CHECK;
+void os_file_close(struct os_file *file); /* NULL is fine */
+DEFINE_CLEANUP(os_file_cleanup, struct os_file *, os_file_close)
+
 bool os_remove_file(const char *path, struct err *err) MUST_CHECK; /* missing is fine */
 bool os_remove_tree(const char *path, struct err *err) MUST_CHECK;
 bool os_is_private_file(const char *path); /* others cannot read it */

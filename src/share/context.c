@@ -11,13 +11,17 @@
 #include "text.h"
 
 const struct step_kind *const share_kinds[] = {
-    &step_vm_stop,       &step_vm_start,        &step_vm_settings,
-    &step_adapter_add,   &step_adapter_quota,   &step_adapter_remove,
-    &step_host_folder,   &step_image_attach,    &step_image_mount,
-    &step_image_unmount, &step_image_detach,    &step_drivers_plan,
-    &step_drivers_check, &step_verify,          &step_driver_package,
-    &step_driver_file,   &step_driver_registry, &step_driver_manifest,
-    &step_driver_remove, &step_disk_commit,     NULL,
+    &step_vm_stop,         &step_vm_start,
+    &step_vm_settings,     &step_adapter_add,
+    &step_adapter_quota,   &step_adapter_remove,
+    &step_host_folder,     &step_image_attach,
+    &step_image_mount,     &step_image_unmount,
+    &step_image_detach,    &step_drivers_plan,
+    &step_drivers_check,   &step_verify,
+    &step_driver_package,  &step_driver_file,
+    &step_driver_registry, &step_driver_manifest,
+    &step_driver_remove,   &step_disk_commit,
+    &step_driver_verify,   NULL,
 };
 
 struct share_state {
@@ -48,6 +52,8 @@ static bool open_guest(struct plan_context *context, const struct plan *plan,
     const char *image, *folder;
     bool mounted;
 
+    if (driver_local_image(plan))
+        return driver_open_local(context, plan, err);
     for (size_t i = 0; i < plan->step_count && !mount; i++)
         if (plan->steps[i].kind == &step_image_mount)
             mount = &plan->steps[i];
@@ -88,6 +94,7 @@ bool share_context_init(struct plan_context *context, struct err *err)
     context->kinds = share_kinds;
     context->open_guest = open_guest;
     context->close_guest = close_guest;
+    context->commit_guest = driver_commit_guest;
     return true;
 }
 

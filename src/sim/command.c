@@ -255,8 +255,11 @@ static uint32_t run_tool_line(struct task *task, const char *text, bool builtins
     const struct tool *tool;
     const char *name, *rest;
     bool quoted;
-    size_t len = name_length(text, &quoted);
+    size_t len;
 
+    while (is_blank(*text)) /* behind a redirection */
+        text++;
+    len = name_length(text, &quoted);
     name = text + quoted;
     rest = name + len + (quoted && name[len] == '"');
     tool = builtins && !quoted ? find_tool(builtin_tools, name, len) : NULL;
