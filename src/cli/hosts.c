@@ -26,8 +26,12 @@ void host_target_clear(struct host_target *target)
     free(target->url);
     free(target->user);
     free(target->password_file);
+    free(target->keytab);
     free(target->auth);
     free(target->ca);
+    free(target->pin);
+    free(target->cert);
+    free(target->key);
     secret_free(target->password);
     *target = (struct host_target){ 0 };
 }
@@ -46,7 +50,9 @@ bool host_target_copy(const struct host_target *from, struct host_target *to,
     if (copy(&made.name, from->name, err) && copy(&made.url, from->url, err) &&
         copy(&made.user, from->user, err) &&
         copy(&made.password_file, from->password_file, err) &&
-        copy(&made.auth, from->auth, err) && copy(&made.ca, from->ca, err) &&
+        copy(&made.keytab, from->keytab, err) && copy(&made.auth, from->auth, err) &&
+        copy(&made.ca, from->ca, err) && copy(&made.pin, from->pin, err) &&
+        copy(&made.cert, from->cert, err) && copy(&made.key, from->key, err) &&
         copy(&made.password, from->password, err)) {
         *to = made;
         return true;
@@ -91,6 +97,13 @@ static bool read_password(const char *path, char **ret, struct err *err)
     return true;
 }
 
+/* Kerberos by name means the tickets there are; a password for it comes from a file. */
+static bool wants_password(const struct host_target *target)
+{
+    return target->user && !target->keytab && !target->cert &&
+           !(target->auth && text_ieq(target->auth, "kerberos"));
+}
+
 bool host_password(const struct host_target *target, char **ret, struct err *err)
 {
     const char *environment = getenv("HVGPU_PASSWORD_FILE");
@@ -102,7 +115,7 @@ bool host_password(const struct host_target *target, char **ret, struct err *err
         return read_password(target->password_file, ret, err);
     if (environment && *environment)
         return read_password(environment, ret, err);
-    if (!target->user)
+    if (!wants_password(target))
         return true;
     if (!os_is_terminal(0)) {
         err_fail(err, ERR_DENIED, 0, "no password for '%.80s'", target->user);
@@ -123,7 +136,7 @@ bool host_list_ask(struct host_list *list, struct err *err)
     for (size_t i = 0; i < list->count; i++) {
         struct host_target *target = &list->items[i];
 
-        if (target->password || target->password_file || !target->user)
+        if (target->password || target->password_file || !wants_password(target))
             continue;
         for (size_t k = 0; k < i && !target->password; k++)
             if (!list->items[k].password_file &&
@@ -175,7 +188,11 @@ static bool apply_options(struct host_target *target, const struct option_values
         { "user", offsetof(struct host_target, user) },
         { "password-file", offsetof(struct host_target, password_file) },
         { "auth", offsetof(struct host_target, auth) },
+        { "keytab", offsetof(struct host_target, keytab) },
         { "ca", offsetof(struct host_target, ca) },
+        { "pin", offsetof(struct host_target, pin) },
+        { "cert", offsetof(struct host_target, cert) },
+        { "cert-key", offsetof(struct host_target, key) },
     };
 
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {

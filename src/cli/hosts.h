@@ -16,8 +16,9 @@ struct sim;
 struct host_target {
     char *name; /* as it is shown, and as -H takes it again */
     char *url;
-    char *user, *password_file, *auth, *ca;
-    char *password; /* of a simulated host, or typed; wiped when freed */
+    char *user, *password_file, *keytab, *auth;
+    char *ca, *pin, *cert, *key; /* TLS */
+    char *password;              /* of a simulated host, or typed; wiped when freed */
     bool insecure;
 };
 
@@ -36,8 +37,8 @@ struct host_list {
  *     hosts:
  *       hv-01: { url: "https://hv-01.example.org:5986/wsman", groups: [rack-1] }
  *       hv-02: { ca: site-ca.pem }
- * Keys of a host: url, user, password_file, auth, ca, insecure, groups.  Files are named
- * relative to the inventory.  `defaults` has the same keys, except url and groups.
+ * Keys of a host: url, user, password_file, keytab, auth, ca, pin, cert, cert_key, insecure,
+ * groups.  Files are named relative to the inventory.  `defaults` has the same keys, except url and groups.
  */
 struct inventory_host {
     struct host_target target;

@@ -116,8 +116,16 @@ static bool set_key(struct reading *r, struct host_target *target,
         return set_text(&target->auth, value, err);
     if (strcmp(name, "password_file") == 0)
         return set_file(r, &target->password_file, value, err);
+    if (strcmp(name, "keytab") == 0)
+        return set_file(r, &target->keytab, value, err);
     if (strcmp(name, "ca") == 0)
         return set_file(r, &target->ca, value, err);
+    if (strcmp(name, "pin") == 0)
+        return set_text(&target->pin, value, err);
+    if (strcmp(name, "cert") == 0)
+        return set_file(r, &target->cert, value, err);
+    if (strcmp(name, "cert_key") == 0)
+        return set_file(r, &target->key, value, err);
     if (strcmp(name, "insecure") == 0) {
         if (strcmp(value, "true") != 0 && strcmp(value, "false") != 0)
             return wrong(r, node, "insecure is true or false", err);
@@ -126,8 +134,11 @@ static bool set_key(struct reading *r, struct host_target *target,
     }
     if (strcmp(name, "password") == 0)
         return wrong(r, key, "passwords stand in a file of their own (password_file)", err);
-    return wrong(r, key,
-                 "no such key (url, user, password_file, auth, ca, insecure, groups)", err);
+    return wrong(
+        r, key,
+        "no such key (url, user, password_file, keytab, auth, ca, pin, cert, cert_key, "
+        "insecure, groups)",
+        err);
 }
 
 static bool set_keys(struct reading *r, struct host_target *target,

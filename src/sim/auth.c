@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "attr.h"
+#include "err.h"
 #include "os.h"
 #include "text.h"
 
@@ -16,35 +17,24 @@ static int digit_of(char c)
     return at ? (int)(at - digits) : -1;
 }
 
-/* NULL: no base64, or a NUL within. */
-static char *from_base64(const char *text)
+bool auth_base64_decode(const char *text, struct strbuf *ret)
 {
-    size_t len = strcspn(text, "= \t"), done = 0;
-    char *bytes = malloc(len + 1);
+    size_t len = strcspn(text, "= \t");
     unsigned bits = 0, have = 0;
 
-    if (!bytes)
-        return NULL;
     for (size_t i = 0; i < len; i++) {
         int digit = digit_of(text[i]);
 
-        if (digit < 0) {
-            free(bytes);
-            return NULL;
-        }
+        if (digit < 0)
+            return false;
         bits = bits << 6 | (unsigned)digit;
         have += 6;
         if (have >= 8) {
             have -= 8;
-            bytes[done++] = (char)(bits >> have & 0xff);
+            strbuf_putc(ret, (char)(bits >> have & 0xff));
         }
     }
-    bytes[done] = '\0';
-    if (strlen(bytes) != done) {
-        free(bytes);
-        return NULL;
-    }
-    return bytes;
+    return !ret->failed;
 }
 
 /* Takes as long for a wrong first character as for a wrong last one. */
@@ -60,26 +50,23 @@ static bool same_secret(const char *a, const char *b)
 }
 
 static enum auth_result check_basic(const struct auth_users *users, const char *credentials,
-                                    void **state, char *challenge, size_t challenge_size)
+                                    void **state, struct strbuf *challenge)
 {
-    char *pair = from_base64(credentials);
-    char *colon = pair ? strchr(pair, ':') : NULL;
-    bool ok = false;
+    CLEANUP(strbuf_cleanup) struct strbuf pair = STRBUF_INIT;
+    char *colon;
+    bool is_user, is_password;
 
-    if (colon) {
-        bool is_user, is_password;
-
-        *colon = '\0';
-        is_user = text_ieq(pair, users->user);
-        is_password = same_secret(colon + 1, users->password);
-        ok = is_user && is_password;
-    }
-    if (pair) {
-        if (colon)
-            os_wipe(colon + 1, strlen(colon + 1));
-        free(pair);
-    }
-    return ok ? AUTH_OK : AUTH_DENIED;
+    if (!auth_base64_decode(credentials, &pair) || !pair.text ||
+        strlen(pair.text) != pair.len)
+        return AUTH_DENIED;
+    colon = strchr(pair.text, ':');
+    if (!colon)
+        return AUTH_DENIED;
+    *colon = '\0';
+    is_user = text_ieq(pair.text, users->user);
+    is_password = same_secret(colon + 1, users->password);
+    os_wipe(colon + 1, strlen(colon + 1));
+    return is_user && is_password ? AUTH_OK : AUTH_DENIED;
 }
 
 /* MS-WSMV: the realm of Basic is WSMAN. */
@@ -87,22 +74,52 @@ static const struct auth_scheme basic = { .name = "Basic",
                                           .challenge = "Basic realm=\"WSMAN\"",
                                           .check = check_basic };
 
-const struct auth_scheme *const auth_schemes[] = { &basic, NULL };
+const struct auth_scheme *const auth_schemes[] = { &auth_negotiate, &basic, NULL };
+
+bool auth_parse(const char *list, unsigned *ret, struct err *err)
+{
+    unsigned found = 0;
+
+    for (const char *at = list; *at;
+         at += at[strcspn(at, ",")] ? strcspn(at, ",") + 1 : strlen(at)) {
+        CLEANUP(free_cleanup) char *name = text_ndup(at, strcspn(at, ","));
+        unsigned before = found;
+
+        if (!name)
+            return err_no_memory(err);
+        for (unsigned i = 0; auth_schemes[i]; i++)
+            if (text_ieq(auth_schemes[i]->name, name))
+                found |= 1u << i;
+        if (found == before)
+            return err_fail(err, ERR_INVALID, 0,
+                            "'%.40s' is no authentication (basic, negotiate)", name);
+    }
+    *ret = found;
+    return found || err_fail(err, ERR_INVALID, 0, "no authentication is named");
+}
 
 enum auth_result auth_check(const struct auth_users *users, const char *authorization,
                             const struct auth_scheme **scheme, void **state,
-                            char *challenge, size_t challenge_size)
+                            struct strbuf *challenge)
 {
-    for (size_t i = 0; authorization && auth_schemes[i]; i++) {
+    if (!authorization)
+        return *scheme && (*scheme)->is_done && (*scheme)->is_done(*state) ? AUTH_OK
+                                                                           : AUTH_DENIED;
+    for (unsigned i = 0; auth_schemes[i]; i++) {
         size_t len = strlen(auth_schemes[i]->name);
 
-        if (!text_istarts(authorization, auth_schemes[i]->name) ||
+        if (!(users->schemes & 1u << i) ||
+            !text_istarts(authorization, auth_schemes[i]->name) ||
             authorization[len] != ' ')
             continue;
+        if (*scheme != auth_schemes[i] && *scheme && (*scheme)->forget) {
+            (*scheme)->forget(*state);
+            *state = NULL;
+        }
         *scheme = auth_schemes[i];
         return auth_schemes[i]->check(
-            users, authorization + len + strspn(authorization + len, " "), state, challenge,
-            challenge_size);
+            users, authorization + len + strspn(authorization + len, " "), state,
+            challenge);
     }
     return AUTH_DENIED;
 }

@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <gssapi/gssapi_krb5.h>
 #include <libxml/parser.h>
 #include <microhttpd.h>
 
@@ -24,7 +25,9 @@
 #include "err.h"
 #include "listen.h"
 #include "os.h"
+#include "sealed-message.h"
 #include "text.h"
+#include "tls-binding.h"
 
 enum {
     MAX_REQUEST_BYTES = 512 * 1024,       /* MaxEnvelopeSizekb 500, with room for UTF-16 */
@@ -45,6 +48,7 @@ struct server {
     int wake[2];
     struct MHD_Daemon *daemon;
     char *tls_cert, *tls_key;
+    struct strbuf binding;
     pthread_t acceptor;
     bool is_accepting;
 };
@@ -149,12 +153,17 @@ struct upload {
     unsigned status; /* decided before the body came; 0: go on */
     bool only_identify;
     bool is_utf16;
-    char challenge[512];
+    bool is_log_on;          /* and perhaps nothing else */
+    bool is_sealed;          /* as came, so goes the answer */
+    struct strbuf challenge; /* what authentication has to say to the client */
 };
 
-static enum MHD_Result reply(struct MHD_Connection *mhd, unsigned status, char *body,
-                             size_t len, const char *challenge)
+static enum MHD_Result reply(struct server *server, struct MHD_Connection *mhd,
+                             unsigned status, struct strbuf *content,
+                             const struct upload *upload)
 {
+    size_t len = content ? content->len : 0;
+    char *body = len > 0 ? strbuf_take(content) : NULL; /* the response frees it */
     struct MHD_Response *response = MHD_create_response_from_buffer(
         len, body, body ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
     enum MHD_Result result;
@@ -165,15 +174,16 @@ static enum MHD_Result reply(struct MHD_Connection *mhd, unsigned status, char *
     }
     if (len > 0)
         MHD_add_response_header(response, "Content-Type",
-                                "application/soap+xml;charset=UTF-8");
+                                upload->is_sealed ? sealed_message_type
+                                                  : "application/soap+xml;charset=UTF-8");
     MHD_add_response_header(response, "Server", "Microsoft-HTTPAPI/2.0");
-    if (status == MHD_HTTP_UNAUTHORIZED) {
-        for (size_t i = 0; !challenge[0] && auth_schemes[i]; i++)
-            MHD_add_response_header(response, "WWW-Authenticate",
-                                    auth_schemes[i]->challenge);
-        if (challenge[0])
-            MHD_add_response_header(response, "WWW-Authenticate", challenge);
-    }
+    if (upload->challenge.len)
+        MHD_add_response_header(response, "WWW-Authenticate", upload->challenge.text);
+    else if (status == MHD_HTTP_UNAUTHORIZED)
+        for (unsigned i = 0; auth_schemes[i]; i++)
+            if (server->users.schemes & 1u << i)
+                MHD_add_response_header(response, "WWW-Authenticate",
+                                        auth_schemes[i]->challenge);
     if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
         MHD_add_response_header(response, "Allow", "POST");
     result = MHD_queue_response(mhd, status, response);
@@ -186,11 +196,17 @@ static const char *header(struct MHD_Connection *mhd, const char *name)
     return MHD_lookup_connection_value(mhd, MHD_HEADER_KIND, name);
 }
 
-static unsigned check_type(struct MHD_Connection *mhd, struct upload *upload)
+static unsigned check_type(const struct connection *c, struct MHD_Connection *mhd,
+                           struct upload *upload)
 {
     const char *type = header(mhd, "Content-Type");
     const char *charset = type ? text_istr(type, "charset=") : NULL;
 
+    if (sealed_message_is(type) && c->scheme && c->scheme->is_done &&
+        c->scheme->is_done(c->auth_state)) {
+        upload->is_sealed = true;
+        return 0;
+    }
     if (!type || !text_istarts(type, "application/soap+xml"))
         return MHD_HTTP_UNSUPPORTED_MEDIA_TYPE;
     if (!charset)
@@ -217,13 +233,14 @@ static unsigned judge(struct server *server, struct connection *c,
     if (strcmp(method, "POST") != 0)
         return MHD_HTTP_METHOD_NOT_ALLOWED;
     if (auth_check(&server->users, header(mhd, "Authorization"), &c->scheme, &c->auth_state,
-                   upload->challenge, sizeof(upload->challenge)) != AUTH_OK) {
+                   &upload->challenge) != AUTH_OK) {
         if (!identify || !text_ieq(identify, "unauthenticated"))
             return MHD_HTTP_UNAUTHORIZED;
         upload->only_identify = true;
     }
-    status = check_type(mhd, upload);
-    return status;
+    upload->is_log_on = upload->challenge.len > 0;
+    status = check_type(c, mhd, upload);
+    return status == MHD_HTTP_UNSUPPORTED_MEDIA_TYPE && upload->is_log_on ? 0 : status;
 }
 
 static bool is_identify(const struct upload *upload)
@@ -241,6 +258,7 @@ static enum MHD_Result answer_request(struct server *server, struct connection *
 {
     struct answer answer = { 0 };
     int64_t began = os_now_usec();
+    enum MHD_Result result;
     size_t len;
 
     if (!upload->status && upload->only_identify && !is_identify(upload))
@@ -249,7 +267,18 @@ static enum MHD_Result answer_request(struct server *server, struct connection *
         if (server->options.verbose)
             fprintf(stderr, "%s %s HTTP %u\n", c->endpoint->host->name, c->client,
                     upload->status);
-        return reply(mhd, upload->status, NULL, 0, upload->challenge);
+        return reply(server, mhd, upload->status, NULL, upload);
+    }
+    if (upload->is_log_on && upload->body.len == 0)
+        return reply(server, mhd, MHD_HTTP_OK, NULL, upload);
+    /* The service's log says why; the client gets no word (measured: diyan/pywinrm#129). */
+    if (server->options.demand_encryption && !server->tls_cert && !upload->is_sealed &&
+        !upload->only_identify)
+        return reply(server, mhd, MHD_HTTP_INTERNAL_SERVER_ERROR, NULL, upload);
+    if (upload->is_sealed &&
+        !sealed_message_open(c->scheme, c->auth_state, &upload->body)) {
+        upload->is_sealed = false;
+        return reply(server, mhd, MHD_HTTP_BAD_REQUEST, NULL, upload);
     }
     dispatch(c->endpoint, upload->body.text ? upload->body.text : "", upload->body.len,
              upload->is_utf16 ? "UTF-16" : NULL, c->client, &answer);
@@ -262,13 +291,15 @@ static enum MHD_Result answer_request(struct server *server, struct connection *
         strbuf_free(&answer.body);
         return MHD_NO;
     }
-    if (len == 0)
-        return reply(mhd, answer.status, NULL, 0, "");
-    if (answer.body.failed) {
+    if (answer.body.failed ||
+        (len > 0 && upload->is_sealed &&
+         !sealed_message_close(c->scheme, c->auth_state, &answer.body))) {
         strbuf_free(&answer.body);
         return MHD_NO;
     }
-    return reply(mhd, answer.status, strbuf_take(&answer.body), len, "");
+    result = reply(server, mhd, answer.status, &answer.body, upload);
+    strbuf_free(&answer.body);
+    return result;
 }
 
 static enum MHD_Result on_request(void *user, struct MHD_Connection *mhd, const char *url,
@@ -309,8 +340,10 @@ static void on_completed(void *user, struct MHD_Connection *mhd, void **context,
 {
     struct upload *upload = *context;
 
-    if (upload)
+    if (upload) {
         strbuf_free(&upload->body);
+        strbuf_free(&upload->challenge);
+    }
     free(upload);
     *context = NULL;
 }
@@ -370,7 +403,22 @@ static bool read_tls(struct server *server, struct err *err)
     server->tls_cert = os_read_file(o->tls_cert, MAX_PEM, NULL, err);
     server->tls_key =
         server->tls_cert ? os_read_file(o->tls_key, MAX_PEM, NULL, err) : NULL;
-    return server->tls_key != NULL;
+    return server->tls_key && tls_binding_make(server->tls_cert, &server->binding, err);
+}
+
+static bool set_up_auth(struct server *server, struct err *err)
+{
+    const struct server_options *o = &server->options;
+
+    server->users = (struct auth_users){ .user = server->user,
+                                         .password = server->password,
+                                         .binding = &server->binding };
+    if (!auth_parse(o->auth ? o->auth : "basic", &server->users.schemes, err))
+        return false;
+    if (o->keytab && krb5_gss_register_acceptor_identity(o->keytab) != GSS_S_COMPLETE)
+        return err_fail(err, ERR_INVALID, 0, "the keytab '%.160s' cannot be used",
+                        o->keytab);
+    return true;
 }
 
 static bool start_daemon(struct server *server, struct err *err)
@@ -430,7 +478,6 @@ struct server *server_open(const struct server_options *options,
     server->wake[0] = server->wake[1] = -1;
     server->user = text_dup(options->user);
     server->password = text_dup(options->password);
-    server->users = (struct auth_users){ server->user, server->password };
     server->endpoints = calloc(host_count, sizeof(*server->endpoints));
     server->listeners = calloc(host_count + 1, sizeof(*server->listeners));
     server->ports = calloc(host_count, sizeof(*server->ports));
@@ -442,8 +489,9 @@ struct server *server_open(const struct server_options *options,
     for (size_t i = 0; i < host_count; i++)
         server->listeners[i].fd = -1;
     server->count = host_count;
-    if (!read_tls(server, err) || !open_endpoints(server, hosts, err) ||
-        !start_daemon(server, err) || !start_accepting(server, err))
+    if (!read_tls(server, err) || !set_up_auth(server, err) ||
+        !open_endpoints(server, hosts, err) || !start_daemon(server, err) ||
+        !start_accepting(server, err))
         return NULL;
     return TAKE(server);
 }
@@ -483,6 +531,7 @@ void server_close(struct server *server)
     free(server->ports);
     free(server->tls_cert);
     free(server->tls_key);
+    strbuf_free(&server->binding);
     free(server);
 }
 

@@ -20,7 +20,10 @@ struct server_options {
     const char *listen; /* "ADDRESS:PORT", "[::1]:PORT", "PORT"; NULL: 127.0.0.1, free
                            ports.  Host n answers on PORT + n; port 0: free ones */
     const char *user, *password;
-    unsigned pull_items;            /* most items per Pull; 0: as many as fit */
+    const char *auth;       /* "basic,negotiate": what is offered; NULL: basic */
+    const char *keytab;     /* the hosts' Kerberos keys; NULL: the system's, KRB5_KTNAME */
+    bool demand_encryption; /* AllowUnencrypted=false: plain messages over http get 500 */
+    unsigned pull_items;    /* most items per Pull; 0: as many as fit */
     struct fault_rules *faults;     /* lent */
     const char *tls_cert, *tls_key; /* PEM files; NULL: plain HTTP */
     bool verbose;

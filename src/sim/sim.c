@@ -11,6 +11,7 @@
 #include "lab.h"
 #include "os.h"
 #include "server.h"
+#include "strbuf.h"
 #include "sim-dump.h"
 #include "text.h"
 
@@ -18,6 +19,7 @@ struct sim {
     char *user, *password;
     char *temporary; /* ephemeral: goes with the sim */
     char *owner_file;
+    char *ntlm_file; /* holds the password; NULL: none written */
     struct os_lock *lock;
     struct sim_lab *lab;
     struct fault_rules *faults;
@@ -157,6 +159,32 @@ static bool open_lab(struct sim *sim, const struct sim_options *o, struct err *e
     return true;
 }
 
+/* NTLM knows its users from a file (gssntlmssp(8)): here the one user, as an account of
+ * each host.  Without a file of somebody else's, that is. */
+static bool tell_ntlm(struct sim *sim, struct err *err)
+{
+    CLEANUP(strbuf_cleanup) struct strbuf text = STRBUF_INIT;
+    bool ok;
+
+    if (getenv("NTLM_USER_FILE"))
+        return true;
+    if (strchr(sim->password, ':'))
+        return err_fail(err, ERR_INVALID, 0,
+                        "the password holds ':', which ends it in the file NTLM reads");
+    strbuf_printf(&text, ":%s:%s\n", sim->user, sim->password); /* no domain said */
+    sim->ntlm_file = text_printf("%s/ntlm-users", sim->lab->dir);
+    for (size_t i = 0; i < sim->lab->host_count; i++)
+        strbuf_printf(&text, "%s:%s:%s\n", sim->lab->hosts[i]->name, sim->user,
+                      sim->password);
+    if (text.failed || !sim->ntlm_file)
+        return err_no_memory(err);
+    ok = os_write_file(sim->ntlm_file, text.text, text.len, err);
+    os_wipe(text.text, text.len);
+    if (ok && setenv("NTLM_USER_FILE", sim->ntlm_file, 1) != 0)
+        return err_errno(err, errno, "telling NTLM its users");
+    return ok;
+}
+
 static bool serve(struct sim *sim, const struct sim_options *o, struct err *err)
 {
     struct server_options options = {
@@ -165,6 +193,9 @@ static bool serve(struct sim *sim, const struct sim_options *o, struct err *err)
         .password = sim->password,
         .pull_items = o->pull_items,
         .faults = sim->faults,
+        .auth = o->auth,
+        .keytab = o->keytab,
+        .demand_encryption = o->demand_encryption,
         .tls_cert = o->tls_cert,
         .tls_key = o->tls_key,
         .verbose = o->verbose,
@@ -175,6 +206,8 @@ static bool serve(struct sim *sim, const struct sim_options *o, struct err *err)
 
     if (sim->lab->host_count == 0)
         return err_fail(err, ERR_INVALID, 0, "lab '%s' has no host", o->lab);
+    if (o->auth && text_istr(o->auth, "negotiate") && !tell_ntlm(sim, err))
+        return false;
     sim->server = server_open(&options, sim->lab->hosts, sim->lab->host_count, err);
     return sim->server && write_owner(sim, err);
 }
@@ -200,6 +233,10 @@ void sim_close(struct sim *sim)
     if (!sim)
         return;
     server_close(sim->server);
+    if (sim->ntlm_file && !os_remove_file(sim->ntlm_file, &ignored))
+        fprintf(stderr, "hvgpu-sim: '%s' stays behind: %s\n", sim->ntlm_file,
+                ignored.text[0]);
+    ignored = ERR_INIT;
     sim_lab_close(sim->lab);
     fault_rules_free(sim->faults);
     if (sim->owner_file && !os_remove_file(sim->owner_file, &ignored))
@@ -213,6 +250,7 @@ void sim_close(struct sim *sim)
     free(sim->user);
     free(sim->password);
     free(sim->temporary);
+    free(sim->ntlm_file);
     free(sim->owner_file);
     free(sim);
 }

@@ -27,8 +27,11 @@ struct sim_options {
     const char *listen;    /* "127.0.0.1:5985"; NULL: loopback, free ports.  Host n of
                               * the lab listens on port + n (or on a free port each) */
     const char *user, *password; /* NULL: "admin" and a random password */
-    bool full_size;              /* driver packages of realistic size (1.2 GB) */
-    unsigned pull_items; /* most items per Pull; 0: as many as fit; 1: like old hosts */
+    const char *auth;            /* "basic,negotiate": what the hosts offer; NULL: basic */
+    const char *keytab;     /* the hosts' Kerberos keys; NULL: what KRB5_KTNAME names */
+    bool demand_encryption; /* as AllowUnencrypted=false: plain messages get 500 */
+    bool full_size;         /* driver packages of realistic size (1.2 GB) */
+    unsigned pull_items;    /* most items per Pull; 0: as many as fit; 1: like old hosts */
     const char *const
         *faults;           /* "Class.Method@n=what", see fault-rule.h; NULL-terminated */
     unsigned lock_wait_ms; /* how long to wait for another program on the lab */

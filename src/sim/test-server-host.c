@@ -39,6 +39,8 @@ static bool serve(int argc, char **argv, struct err *err)
     options.pull_items = (unsigned)pull;
     options.tls_cert = getenv("TEST_TLS_CERT");
     options.tls_key = getenv("TEST_TLS_KEY");
+    options.auth = getenv("TEST_AUTH");
+    options.demand_encryption = getenv("TEST_DEMAND_ENCRYPTION");
     for (int i = 4; ok && i < argc; i++)
         ok = fault_rules_add(rules, argv[i], err);
     for (size_t i = 0; ok && i < count; i++) {

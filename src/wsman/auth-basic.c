@@ -65,7 +65,8 @@ static bool may_use(const struct wsman_options *options,
     err_fail(err, ERR_DENIED, 0,
              "the password would go to '%s' in the clear: Basic over plain http",
              endpoint->host);
-    return err_hint(err, "use https (port 5986), or --insecure if you accept that");
+    return err_hint(
+        err, "use https (port 5986), or --insecure if everyone on the way may read it");
 }
 
 static struct wsman_auth *basic_open(const struct wsman_options *options,
@@ -94,6 +95,7 @@ static const char *basic_header(const struct wsman_auth *self)
 
 const struct wsman_auth_ops wsman_auth_basic = {
     .name = "basic",
+    .scheme = "Basic",
     .open = basic_open,
     .header = basic_header,
     .release = basic_release,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The table of authentication schemes. */
+/* The table of authentication schemes, and the choice between them. */
 
 #include "auth.h"
 
@@ -7,21 +7,60 @@
 #include "text.h"
 #include "wsman.h"
 
-/* Best first. */
-static const struct wsman_auth_ops *const schemes[] = { &wsman_auth_basic };
+static const struct wsman_auth_ops *const schemes[] = {
+    &wsman_auth_certificate, &wsman_auth_negotiate, &wsman_auth_kerberos,
+    &wsman_auth_ntlm,        &wsman_auth_basic,
+};
 
-struct wsman_auth *wsman_auth_open(const struct wsman_options *options,
-                                   const struct wsman_endpoint *endpoint, struct err *err)
+/* Best first; which of them the host takes is known when it is asked. */
+static const struct wsman_auth_ops *const automatic[WSMAN_AUTH_MOST] = {
+    &wsman_auth_certificate,
+    &wsman_auth_negotiate,
+    &wsman_auth_basic,
+};
+
+static bool open_named(const struct wsman_options *options,
+                       const struct wsman_endpoint *endpoint, struct wsman_auth **ret,
+                       struct err *err)
 {
-    if (!options->auth)
-        return schemes[0]->open(options, endpoint, err);
-    for (size_t i = 0; i < ARRAY_LEN(schemes); i++)
-        if (text_ieq(schemes[i]->name, options->auth))
-            return schemes[i]->open(options, endpoint, err);
+    for (size_t i = 0; i < ARRAY_LEN(schemes); i++) {
+        if (!text_ieq(schemes[i]->name, options->auth))
+            continue;
+        *ret = schemes[i]->open(options, endpoint, err);
+        return *ret;
+    }
     err_fail(err, ERR_UNSUPPORTED, 0, "authentication '%.40s' is not supported",
              options->auth);
-    err_hint(err, "use 'basic' over https");
-    return NULL;
+    return err_hint(err, "use negotiate, kerberos, ntlm, basic or certificate");
+}
+
+bool wsman_auth_open(const struct wsman_options *options,
+                     const struct wsman_endpoint *endpoint,
+                     struct wsman_auth *ret[WSMAN_AUTH_MOST], size_t *ret_count,
+                     struct err *err)
+{
+    struct err first = ERR_INIT;
+    size_t count = 0;
+
+    if (options->auth) {
+        *ret_count = 1;
+        return open_named(options, endpoint, ret, err);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(automatic); i++) {
+        struct err why = ERR_INIT;
+
+        if (automatic[i] == &wsman_auth_certificate && !options->client_cert)
+            continue;
+        ret[count] = automatic[i]->open(options, endpoint, &why);
+        if (ret[count])
+            count++;
+        else if (first.kind == ERR_NONE || automatic[i] == &wsman_auth_certificate)
+            first = why;
+    }
+    *ret_count = count;
+    if (count == 0)
+        *err = first;
+    return count > 0;
 }
 
 void wsman_auth_release(struct wsman_auth *auth)

@@ -2,16 +2,18 @@
 /*
  * How a client says who it is: a table of functions per scheme.
  *
- * Schemes that authenticate every request by itself (Basic) need header() alone.  Schemes
- * that authenticate the connection (Negotiate, Kerberos: RFC 4559, MS-WSMV 2.2.9.1)
- * exchange tokens on each new connection and then wrap every body; http.c is where a
- * connection and a body exist, so that is where such a scheme is called from.
+ * Schemes that authenticate every request by itself (Basic, a client certificate) have
+ * header() alone.  Schemes that authenticate the connection (Negotiate: RFC 4559) have the
+ * other half instead: begin() and step() on each new connection, then wrap() and unwrap()
+ * for every body that travels outside TLS (MS-WSMV 2.2.9.1).  A connection and a body
+ * exist in http-log-on.c, which calls them.
  */
 #pragma once
 
 #include <stdbool.h>
 
 #include "attr.h"
+#include "strbuf.h"
 
 struct err;
 struct wsman_auth;
@@ -21,26 +23,59 @@ struct wsman_options;
 struct wsman_endpoint {
     bool is_tls;
     bool is_loopback;
+    bool is_address; /* @host is an IP address: nobody issues Kerberos tickets for those */
     char *host;
 };
 
+/* A body as it goes into multipart/encrypted. */
+struct wsman_sealed {
+    struct strbuf header, data; /* @data with what the mechanism filled it up with */
+};
+
 struct wsman_auth_ops {
-    const char *name; /* as in wsman_options.auth */
+    const char *name;   /* as in wsman_options.auth */
+    const char *scheme; /* of HTTP: what WWW-Authenticate must offer; NULL: nothing */
     /* Checks that the scheme may be used here and keeps what it needs of the secrets. */
     struct wsman_auth *(*open)(const struct wsman_options *options,
                                const struct wsman_endpoint *endpoint, struct err *err);
-    /* The value of the Authorization header of a request; lent until release. */
-    const char *(*header)(const struct wsman_auth *self);
     void (*release)(struct wsman_auth *self); /* wipes the secrets */
+
+    /* Of every request: the value of the Authorization header; lent until release. */
+    const char *(*header)(const struct wsman_auth *self);
+
+    /* Of the connection; NULL where header() is not.
+     *
+     * begin() forgets the connection before and gives the first token.  @binding (may be
+     * NULL) is what ties the log-on to the TLS connection (RFC 5929).  step() takes the
+     * host's token and gives the next one, "" when there is none; *ret_done: logged on,
+     * and the host has proved that it knows us. */
+    bool (*begin)(struct wsman_auth *self, const struct strbuf *binding,
+                  struct strbuf *ret_token, bool *ret_done, struct err *err);
+    bool (*step)(struct wsman_auth *self, const void *token, size_t len,
+                 struct strbuf *ret_token, bool *ret_done, struct err *err);
+    /* Each wrapped body must go out once, in order, on its own connection. */
+    bool (*wrap)(struct wsman_auth *self, const void *bytes, size_t len,
+                 struct wsman_sealed *ret, struct err *err);
+    bool (*unwrap)(struct wsman_auth *self, const void *token, size_t len,
+                   struct strbuf *ret, struct err *err);
+    /* The log-on was refused after begin(): what is known about it, for a person. */
+    void (*explain)(const struct wsman_auth *self, struct err *err);
 };
 
 struct wsman_auth {
     const struct wsman_auth_ops *ops;
 };
 
-/* The scheme named in @options, or the best one for what they hold. */
-struct wsman_auth *wsman_auth_open(const struct wsman_options *options,
-                                   const struct wsman_endpoint *endpoint, struct err *err);
+/* The schemes that @options allow, best first: the one they name, or all that can be used.
+ * ERR_DENIED, ERR_UNSUPPORTED when there is none. */
+enum { WSMAN_AUTH_MOST = 3 };
+bool wsman_auth_open(const struct wsman_options *options,
+                     const struct wsman_endpoint *endpoint,
+                     struct wsman_auth *ret[WSMAN_AUTH_MOST], size_t *ret_count,
+                     struct err *err) MUST_CHECK;
 void wsman_auth_release(struct wsman_auth *auth); /* NULL is fine */
 
-extern const struct wsman_auth_ops wsman_auth_basic;
+extern const struct wsman_auth_ops wsman_auth_basic, wsman_auth_certificate;
+/* The same thing with the mechanisms chosen for it: what can be used, or one of them. */
+extern const struct wsman_auth_ops wsman_auth_negotiate, wsman_auth_kerberos,
+    wsman_auth_ntlm;

@@ -3,13 +3,13 @@
 
 #include "http.h"
 
-#include <curl/curl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "auth.h"
+#include "encrypted.h"
 #include "err.h"
+#include "http-inside.h"
 #include "os.h"
 #include "text.h"
 
@@ -17,117 +17,6 @@ enum {
     DEFAULT_CONNECT_MS = 10000,
     MIN_ANSWER = 4 << 20, /* largest answer taken, unless the envelope may be larger */
 };
-
-struct http {
-    CURL *curl;
-    struct curl_slist *headers;
-    char *url;
-    struct wsman_endpoint endpoint;
-    struct wsman_auth *auth;
-    size_t max_answer;
-    bool (*is_cancelled)(void *user);
-    void *cancel_user;
-    struct wsman_stats stats;
-    char why[CURL_ERROR_SIZE];
-    /* Of the request under way: */
-    struct strbuf *answer;
-    bool cancelled, too_large, may_repeat, check_cancel;
-    unsigned sent;
-};
-
-/* What libcurl says, and what a person can do about it (texts: measured with libcurl
- * 7.88 and OpenSSL 3). */
-static const struct {
-    CURLcode code;
-    enum err_kind kind;
-    const char *what, *hint;
-} curl_errors[] = {
-    { CURLE_COULDNT_RESOLVE_HOST, ERR_UNREACHABLE,
-      "the name of the host cannot be resolved",
-      "check the spelling of the host name, and DNS" },
-    { CURLE_COULDNT_CONNECT, ERR_UNREACHABLE, "no connection",
-      "on the host: winrm quickconfig, and a firewall rule for this port (http 5985, https 5986)" },
-    { CURLE_OPERATION_TIMEDOUT, ERR_UNREACHABLE, "no answer in time",
-      "check that the host is up and reachable; raise the time limit if it is only slow" },
-    { CURLE_PEER_FAILED_VERIFICATION, ERR_UNREACHABLE,
-      "the host's certificate is not trusted",
-      "give its issuer with --ca, and use the name the certificate was made for" },
-    { CURLE_SSL_CONNECT_ERROR, ERR_UNREACHABLE, "no TLS connection",
-      "check that this port speaks https: 5986 does, 5985 does not" },
-    { CURLE_SSL_CACERT_BADFILE, ERR_INVALID, "the CA file cannot be read", NULL },
-    { CURLE_SSL_CERTPROBLEM, ERR_INVALID, "a certificate cannot be used", NULL },
-    { CURLE_UNSUPPORTED_PROTOCOL, ERR_PROTOCOL, "the answer is not HTTP/1.1",
-      "check that the port is WinRM's, and http and https are not mixed up" },
-    { CURLE_WEIRD_SERVER_REPLY, ERR_PROTOCOL, "the answer is not HTTP/1.1",
-      "check that the port is WinRM's, and http and https are not mixed up" },
-    { CURLE_GOT_NOTHING, ERR_UNREACHABLE, "the connection was closed without an answer",
-      "check that http and https are not mixed up" },
-    { CURLE_RECV_ERROR, ERR_UNREACHABLE, "the connection broke", NULL },
-    { CURLE_SEND_ERROR, ERR_UNREACHABLE, "the connection broke", NULL },
-    { CURLE_PARTIAL_FILE, ERR_UNREACHABLE, "the connection broke within the answer", NULL },
-    { CURLE_ABORTED_BY_CALLBACK, ERR_UNREACHABLE, "the connection broke", NULL },
-    { CURLE_OUT_OF_MEMORY, ERR_NO_MEMORY, "out of memory", NULL },
-};
-
-static bool curl_fail(const struct http *h, CURLcode code, struct err *err)
-{
-    const char *what = "the request could not be made", *hint = NULL;
-    enum err_kind kind = ERR_UNREACHABLE;
-    const char *why = h->why[0] ? h->why : curl_easy_strerror(code);
-
-    for (size_t i = 0; i < ARRAY_LEN(curl_errors); i++) {
-        if (curl_errors[i].code == code) {
-            what = curl_errors[i].what;
-            kind = curl_errors[i].kind;
-            hint = curl_errors[i].hint;
-        }
-    }
-    err_fail(err, kind, 0, "%s: %s", what,
-             code == CURLE_ABORTED_BY_CALLBACK ? "not sent again" : why);
-    if (hint)
-        err_hint(err, "%s", hint);
-    return err_wrap(err, "'%s'", h->url);
-}
-
-static const struct {
-    long status;
-    enum err_kind kind;
-    const char *what, *hint;
-} statuses[] = {
-    { 400, ERR_PROTOCOL, "the host could not read the request", NULL },
-    { 401, ERR_DENIED, "the host did not accept the user name and password",
-      "check them; Basic takes local accounts only and must be enabled on the host "
-      "(winrm set winrm/config/service/auth @{Basic=\"true\"})" },
-    { 403, ERR_DENIED, "the host's web server forbids the request",
-      "check for a proxy or filter in between, and for a required client certificate" },
-    { 404, ERR_UNREACHABLE, "there is no WinRM at this address",
-      "check the end of the URL: WinRM listens at /wsman" },
-    { 407, ERR_DENIED, "a proxy wants authentication", NULL },
-    { 413, ERR_REFUSED, "the request is too large for the host", NULL },
-    { 414, ERR_REFUSED, "the URL is too long for the host", NULL },
-    { 500, ERR_REFUSED, "the host refused the request without saying why",
-      "an unencrypted request to a host with AllowUnencrypted=false looks like this: use https" },
-    { 503, ERR_UNREACHABLE, "the WinRM service is starting or stopped",
-      "try again in a minute; on the host: sc query winrm" },
-};
-
-static bool status_fail(const struct http *h, long status, struct err *err)
-{
-    const char *what = "an unexpected answer", *hint = NULL;
-    enum err_kind kind = ERR_PROTOCOL;
-
-    for (size_t i = 0; i < ARRAY_LEN(statuses); i++) {
-        if (statuses[i].status == status) {
-            what = statuses[i].what;
-            kind = statuses[i].kind;
-            hint = statuses[i].hint;
-        }
-    }
-    err_fail(err, kind, status, "%s (HTTP %ld)", what, status);
-    if (hint)
-        err_hint(err, "%s", hint);
-    return err_wrap(err, "'%s'", h->url);
-}
 
 static size_t on_bytes(char *bytes, size_t one, size_t len, void *user)
 {
@@ -150,23 +39,44 @@ static int on_progress(void *user, curl_off_t a, curl_off_t b, curl_off_t c, cur
     return h->cancelled;
 }
 
-/* libcurl sends a request again by itself when a kept connection turns out to be closed.
- * The host may have acted on the first one, so only harmless requests may go twice. */
+static int on_socket(void *user, curl_socket_t socket, curlsocktype purpose)
+{
+    struct http *h = user;
+
+    h->sockets++;
+    return CURL_SOCKOPT_OK;
+}
+
+/* Called when a connection is there and nothing was sent yet.  libcurl takes a new one, or
+ * sends a request again, by itself when a kept connection turns out to be closed.  But what
+ * was wrapped for one connection is worth nothing on another, and the host may have acted
+ * on what was sent, so only harmless requests may go twice. */
 static int on_request(void *user, char *ip, char *local_ip, int port, int local_port)
 {
     struct http *h = user;
 
+    if (!http_tls_check(h))
+        return CURL_PREREQFUNC_ABORT;
+    if (h->is_bound && h->socket != h->sockets) {
+        h->moved = true;
+        return CURL_PREREQFUNC_ABORT;
+    }
+    h->socket = h->sockets;
     return h->sent++ && !h->may_repeat ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
 }
 
-static bool is_loopback(const char *host)
+static bool is_ipv4(const char *host)
 {
     unsigned a, b, c, d;
     char rest;
 
-    if (text_ieq(host, "localhost") || strcmp(host, "[::1]") == 0)
-        return true;
-    return sscanf(host, "%3u.%3u.%3u.%3u%c", &a, &b, &c, &d, &rest) == 4 && a == 127;
+    return sscanf(host, "%3u.%3u.%3u.%3u%c", &a, &b, &c, &d, &rest) == 4;
+}
+
+static bool is_loopback(const char *host)
+{
+    return text_ieq(host, "localhost") || strcmp(host, "[::1]") == 0 ||
+           (is_ipv4(host) && strncmp(host, "127.", 4) == 0);
 }
 
 static bool parse_url(struct http *h, const char *url, struct err *err)
@@ -188,6 +98,7 @@ static bool parse_url(struct http *h, const char *url, struct err *err)
     } else {
         h->endpoint.is_tls = text_ieq(scheme, "https");
         h->endpoint.is_loopback = is_loopback(host);
+        h->endpoint.is_address = host[0] == '[' || is_ipv4(host);
         h->endpoint.host = text_dup(host);
         h->url = text_dup(url);
         ok = (h->endpoint.host && h->url) || err_no_memory(err);
@@ -199,26 +110,36 @@ static bool parse_url(struct http *h, const char *url, struct err *err)
     return ok;
 }
 
-static bool add_header(struct http *h, const char *name, const char *value)
+struct curl_slist *http_add_header(struct curl_slist *list, const char *name,
+                                   const char *value)
 {
-    char *line = text_printf("%s: %s", name, value);
-    struct curl_slist *longer = line ? curl_slist_append(h->headers, line) : NULL;
+    char *line = text_printf("%s:%s%s", name, *value ? " " : "", value);
+    struct curl_slist *longer = line ? curl_slist_append(list, line) : NULL;
 
     if (line)
         os_wipe(line, strlen(line));
     free(line);
-    if (longer)
-        h->headers = longer;
-    return longer != NULL;
+    if (!longer)
+        curl_slist_free_all(list);
+    return longer;
 }
 
+/* Of every message; they change once, when the scheme is chosen. */
 static bool make_headers(struct http *h)
 {
-    const char *authorization = h->auth->ops->header(h->auth);
+    bool sealing = http_is_sealing(h);
+    struct curl_slist *list =
+        http_add_header(NULL, "Content-Type",
+                        sealing ? ENCRYPTED_TYPE : "application/soap+xml;charset=UTF-8");
 
-    return add_header(h, "Content-Type", "application/soap+xml;charset=UTF-8") &&
-           add_header(h, "Accept-Encoding", "identity") && add_header(h, "Expect", "") &&
-           add_header(h, "Authorization", authorization);
+    if (list)
+        list = http_add_header(list, "Accept-Encoding", "identity");
+    if (list)
+        list = http_add_header(list, "Expect", "");
+    if (list && h->auth->ops->header)
+        list = http_add_header(list, "Authorization", h->auth->ops->header(h->auth));
+    h->headers = list;
+    return list;
 }
 
 static bool set_up(struct http *h, const struct wsman_options *o)
@@ -231,7 +152,6 @@ static bool set_up(struct http *h, const struct wsman_options *o)
     bad |= curl_easy_setopt(c, CURLOPT_URL, h->url);
     bad |= curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
     bad |= curl_easy_setopt(c, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
-    bad |= curl_easy_setopt(c, CURLOPT_HTTPHEADER, h->headers);
     bad |= curl_easy_setopt(c, CURLOPT_USERAGENT, "hvgpu/" HVGPU_VERSION);
     bad |= curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
     bad |= curl_easy_setopt(c, CURLOPT_PROXY, "");
@@ -240,14 +160,13 @@ static bool set_up(struct http *h, const struct wsman_options *o)
     bad |= curl_easy_setopt(c, CURLOPT_TCP_KEEPALIVE, 1L);
     bad |= curl_easy_setopt(c, CURLOPT_MAXCONNECTS, 1L);
     bad |= curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, connect_ms);
-    bad |= curl_easy_setopt(c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    bad |= curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, o->insecure ? 0L : 1L);
-    bad |= curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, o->insecure ? 0L : 2L);
-    if (o->ca_file)
-        bad |= curl_easy_setopt(c, CURLOPT_CAINFO, o->ca_file);
     bad |= curl_easy_setopt(c, CURLOPT_ERRORBUFFER, h->why);
     bad |= curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_bytes);
     bad |= curl_easy_setopt(c, CURLOPT_WRITEDATA, h);
+    bad |= curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, http_on_header);
+    bad |= curl_easy_setopt(c, CURLOPT_HEADERDATA, h);
+    bad |= curl_easy_setopt(c, CURLOPT_SOCKOPTFUNCTION, on_socket);
+    bad |= curl_easy_setopt(c, CURLOPT_SOCKOPTDATA, h);
     bad |= curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_progress);
     bad |= curl_easy_setopt(c, CURLOPT_XFERINFODATA, h);
     bad |= curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
@@ -272,7 +191,12 @@ void http_close(struct http *h)
     for (struct curl_slist *line = h->headers; line; line = line->next)
         os_wipe(line->data, strlen(line->data));
     curl_slist_free_all(h->headers);
-    wsman_auth_release(h->auth);
+    for (size_t i = 0; i < h->auth_count; i++)
+        wsman_auth_release(h->auths[i]);
+    strbuf_free(&h->head.token);
+    free(h->ca_file);
+    free(h->client_cert);
+    free(h->client_key);
     free(h->endpoint.host);
     free(h->url);
     free(h);
@@ -295,15 +219,14 @@ struct http *http_open(const struct wsman_options *options, struct err *err)
     h->cancel_user = options->cancel_user;
     if (!parse_url(h, options->url ? options->url : "", err))
         return NULL;
-    h->auth = wsman_auth_open(options, &h->endpoint, err);
-    if (!h->auth)
+    if (!wsman_auth_open(options, &h->endpoint, h->auths, &h->auth_count, err))
         return NULL;
     h->curl = curl_easy_init();
-    if (!h->curl || !make_headers(h) || !set_up(h, options)) {
+    if (!h->curl || !set_up(h, options)) {
         err_no_memory(err);
         return NULL;
     }
-    return TAKE(h);
+    return http_tls_set_up(h, options, err) ? TAKE(h) : NULL;
 }
 
 static void count(struct http *h)
@@ -321,19 +244,21 @@ static void count(struct http *h)
     h->stats.received_bytes += (uint64_t)(down + head_down);
 }
 
-static CURLcode perform(struct http *h, const struct http_request *request,
-                        struct strbuf *body)
+CURLcode http_perform(struct http *h, const struct http_request *request,
+                      struct curl_slist *headers, struct strbuf *body)
 {
     CURLcode code;
 
     strbuf_clear(body);
     h->answer = body;
-    h->cancelled = h->too_large = false;
+    h->cancelled = h->too_large = h->moved = h->is_pin_wrong = false;
     h->may_repeat = request->may_repeat;
     h->check_cancel = !request->even_if_cancelled;
     h->sent = 0;
+    h->head.bytes = 0;
     h->why[0] = '\0';
-    if (curl_easy_setopt(h->curl, CURLOPT_POSTFIELDS, request->body) ||
+    if (curl_easy_setopt(h->curl, CURLOPT_HTTPHEADER, headers) ||
+        curl_easy_setopt(h->curl, CURLOPT_POSTFIELDS, request->body) ||
         curl_easy_setopt(h->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->len) ||
         curl_easy_setopt(h->curl, CURLOPT_TIMEOUT_MS, (long)request->timeout_ms))
         return CURLE_OUT_OF_MEMORY;
@@ -342,7 +267,7 @@ static CURLcode perform(struct http *h, const struct http_request *request,
     return code;
 }
 
-static bool is_lost_connection(CURLcode code)
+bool http_is_lost(CURLcode code)
 {
     return code == CURLE_GOT_NOTHING || code == CURLE_RECV_ERROR ||
            code == CURLE_SEND_ERROR || code == CURLE_PARTIAL_FILE;
@@ -355,31 +280,8 @@ static bool is_xml(const char *content_type)
                             text_istarts(content_type, "application/xml"));
 }
 
-static bool check_answer(struct http *h, const struct strbuf *body, struct err *err)
+bool http_check(struct http *h, CURLcode code, const struct strbuf *body, struct err *err)
 {
-    const char *type = NULL;
-    long status = 0;
-
-    curl_easy_getinfo(h->curl, CURLINFO_RESPONSE_CODE, &status);
-    curl_easy_getinfo(h->curl, CURLINFO_CONTENT_TYPE, &type);
-    if (body->len && is_xml(type) && (status == 200 || status == 400 || status >= 500))
-        return true;
-    if (status != 200)
-        return status_fail(h, status, err);
-    err_fail(err, ERR_PROTOCOL, status, "the answer is %s%.80s%s instead of SOAP",
-             body->len ? "of type '" : "empty", body->len ? (type ? type : "not said") : "",
-             body->len ? "'" : "");
-    err_hint(err, "check that the address is that of WinRM, not of another web server");
-    return err_wrap(err, "'%s'", h->url);
-}
-
-bool http_post(struct http *h, const struct http_request *request, struct strbuf *ret_body,
-               struct err *err)
-{
-    CURLcode code = perform(h, request, ret_body);
-
-    if (request->may_repeat && is_lost_connection(code) && !h->cancelled)
-        code = perform(h, request, ret_body);
     if (h->cancelled)
         return err_fail(err, ERR_CANCELLED, 0, "stopped");
     if (h->too_large) {
@@ -387,11 +289,109 @@ bool http_post(struct http *h, const struct http_request *request, struct strbuf
                  h->max_answer);
         return err_wrap(err, "'%s'", h->url);
     }
-    if (ret_body->failed)
+    if (body->failed)
         return err_no_memory(err);
-    if (code != CURLE_OK)
-        return curl_fail(h, code, err);
-    return check_answer(h, ret_body, err);
+    return code == CURLE_OK || http_curl_fail(h, code, err);
+}
+
+static bool check_type(const struct http *h, const struct strbuf *body, const char *type,
+                       long status, struct err *err)
+{
+    if (body->len && is_xml(type) && (status == 200 || status == 400 || status >= 500))
+        return true;
+    if (status != 200)
+        return http_status_fail(h, status, err);
+    err_fail(err, ERR_PROTOCOL, status, "the answer is %s%.80s%s instead of SOAP",
+             body->len ? "of type '" : "empty", body->len ? (type ? type : "not said") : "",
+             body->len ? "'" : "");
+    err_hint(err, "check that the address is that of WinRM, not of another web server");
+    return err_wrap(err, "'%s'", h->url);
+}
+
+/* Where messages are encrypted, one that is not could come from anybody. */
+static bool check_answer(struct http *h, struct strbuf *body, struct err *err)
+{
+    const char *type = NULL;
+    long status = 0;
+
+    curl_easy_getinfo(h->curl, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_getinfo(h->curl, CURLINFO_CONTENT_TYPE, &type);
+    if (!http_is_sealing(h))
+        return check_type(h, body, type, status, err);
+    if (encrypted_is_type(type) && (status == 200 || status == 400 || status >= 500))
+        return http_unseal(h, body, err);
+    if (status != 200)
+        return http_status_fail(h, status, err);
+    err_fail(err, ERR_PROTOCOL, status, "the answer is not encrypted");
+    return err_wrap(err, "'%s'", h->url);
+}
+
+/* The scheme's headers, once it is known. */
+static bool prepare(struct http *h, const struct http_request *request, struct err *err)
+{
+    if (!http_log_on(h, request, err))
+        return false;
+    return h->headers || make_headers(h) || err_no_memory(err);
+}
+
+static bool send_once(struct http *h, const struct http_request *request,
+                      struct strbuf *ret_body, CURLcode *ret, struct err *err)
+{
+    CLEANUP(strbuf_cleanup) struct strbuf sealed = STRBUF_INIT;
+    struct http_request what = *request;
+
+    if (!prepare(h, request, err))
+        return false;
+    if (http_is_sealing(h)) {
+        if (!http_seal(h, request, &sealed, err))
+            return false;
+        what.body = sealed.text;
+        what.len = sealed.len;
+    }
+    /* Bound to this connection, libcurl must not send it again by itself even so. */
+    what.may_repeat = request->may_repeat && !h->auth->ops->begin;
+    *ret = http_perform(h, &what, h->headers, ret_body);
+    return true;
+}
+
+/* Once more after a lost connection: when nothing had been sent, or nothing can come of it
+ * twice; and after a 401 to a connection that was logged on, which says that the host has
+ * forgotten it and done nothing. */
+static bool may_go_again(struct http *h, const struct http_request *request, CURLcode code)
+{
+    long status = 0;
+
+    if (h->cancelled || h->too_large)
+        return false;
+    if (h->moved)
+        return h->sent == 0 || request->may_repeat;
+    if (code == CURLE_OK && h->auth->ops->begin) {
+        curl_easy_getinfo(h->curl, CURLINFO_RESPONSE_CODE, &status);
+        return status == 401;
+    }
+    return request->may_repeat && http_is_lost(code);
+}
+
+bool http_post(struct http *h, const struct http_request *request, struct strbuf *ret_body,
+               struct err *err)
+{
+    CURLcode code = CURLE_OK;
+
+    if (!send_once(h, request, ret_body, &code, err))
+        return false;
+    if (may_go_again(h, request, code)) {
+        h->logged_on = h->is_bound = false;
+        if (!send_once(h, request, ret_body, &code, err))
+            return false;
+    }
+    if (code == CURLE_OK && !ret_body->failed && !h->too_large && !h->cancelled &&
+        check_answer(h, ret_body, err))
+        return true;
+    /* Whatever it was, what comes next starts with a connection of its own. */
+    h->logged_on = false;
+    if (code == CURLE_OK && !ret_body->failed && !h->too_large && !h->cancelled)
+        return false;
+    return http_check(h, code, ret_body, err);
 }
 
 const char *http_url(const struct http *h)

@@ -59,6 +59,7 @@ static struct cim_session *open_session(struct fake_server *server, unsigned tim
 {
     struct wsman_options options = { .url = fake_server_url(server),
                                      .user = "u",
+                                     .auth = "basic",
                                      .password = "p",
                                      .operation_timeout_ms = timeout_ms };
     struct err err = ERR_INIT;
@@ -221,6 +222,7 @@ TEST(a_cancelled_command_is_ended_and_its_shell_deleted)
     bool flag = false;
     struct wsman_options options = { .url = fake_server_url(server),
                                      .user = "u",
+                                     .auth = "basic",
                                      .password = "p",
                                      .is_cancelled = is_cancelled,
                                      .cancel_user = &flag };

@@ -37,6 +37,7 @@ static inline struct cim_session *connect_with(struct fake_server *server,
 {
     struct wsman_options options = { .url = fake_server_url(server),
                                      .user = "me",
+                                     .auth = "basic",
                                      .password = "pw",
                                      .operation_timeout_ms = timeout_ms };
     struct err err = ERR_INIT;

@@ -394,9 +394,9 @@ TEST(a_thousand_instances_are_read_quickly)
     struct strbuf body = STRBUF_INIT;
     struct fake_answer script[1] = { { 0 } };
     struct fake_server *server;
-    struct wsman_options options = { .user = "u",
-                                     .password = "p",
-                                     .max_envelope_bytes = 16 << 20 };
+    struct wsman_options options = {
+        .user = "u", .auth = "basic", .password = "p", .max_envelope_bytes = 16 << 20
+    };
     struct cim_session *session;
     struct err err = ERR_INIT;
     unsigned rows = 0, took;

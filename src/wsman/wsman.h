@@ -12,14 +12,20 @@
 
 #include "session.h"
 
-struct wsman_auth; /* a table of functions; see auth.h */
-
 struct wsman_options {
-    const char *url;               /* http(s)://host:port/wsman */
-    const char *user;              /* NULL: none given */
-    const char *password;          /* lent; copied into memory that is wiped on release */
-    const char *auth;              /* "basic"; NULL: choose.  More with later transports */
-    const char *ca_file;           /* NULL: the system's store */
+    const char *url;      /* http(s)://host:port/wsman */
+    const char *user;     /* NULL: none given */
+    const char *password; /* lent; copied into memory that is wiped on release */
+    const char *auth;     /* "negotiate" (Kerberos if there is a ticket or a
+                                    * password for it, else NTLM), "kerberos", "ntlm",
+                                    * "basic", "certificate"; NULL: the strongest of what
+                                    * these options allow and the host offers */
+    const char *keytab;   /* Kerberos without a password; needs @user */
+    const char *client_cert, *client_key; /* PEM files, for "certificate" */
+    const char *ca_file;                  /* NULL: the system's store */
+    const char *pin;               /* SHA-256 of the host's certificate or public key (see
+                                    * certificate.h).  Alone it is all that counts; with
+                                    * @ca_file both must hold */
     bool insecure;                 /* no certificate check; Basic over plain HTTP allowed */
     unsigned connect_timeout_ms;   /* 0: 10 s */
     unsigned operation_timeout_ms; /* 0: 60 s; one request */
@@ -30,7 +36,8 @@ struct wsman_options {
 };
 
 /* Checks the options and makes the session; the first request connects.
- * Basic goes to loopback or over TLS only, unless @insecure. */
+ * Basic goes to loopback or over TLS only, unless @insecure.  Negotiate, Kerberos and NTLM
+ * encrypt every message where TLS does not. */
 struct cim_session *wsman_open(const struct wsman_options *options, struct err *err);
 
 /* What the session cost so far, for -v and bench. */

@@ -34,6 +34,10 @@ static const char usage_text[] =
     "      --pull-items N         at most N items per answer, as old hosts do with 1\n"
     "      --full-size            driver packages of realistic size (1.2 GB)\n"
     "      --tls-cert FILE --tls-key FILE   serve https with this certificate\n"
+    "      --auth LIST            how clients may log on: basic, negotiate (NTLM and\n"
+    "                             Kerberos), or both with a comma (default: basic)\n"
+    "      --keytab FILE          the hosts' Kerberos keys (default: KRB5_KTNAME)\n"
+    "      --demand-encryption    refuse plain messages over http, as Windows does\n"
     "  -v, --verbose              one line per request on standard error\n"
     "      --help, --version\n"
     "\n"
@@ -215,6 +219,9 @@ enum {
     OPT_FULL,
     OPT_CERT,
     OPT_KEY,
+    OPT_AUTH,
+    OPT_KEYTAB,
+    OPT_DEMAND,
     OPT_HELP,
     OPT_VERSION
 };
@@ -229,6 +236,9 @@ static const struct option long_options[] = {
     { "full-size", no_argument, NULL, OPT_FULL },
     { "tls-cert", required_argument, NULL, OPT_CERT },
     { "tls-key", required_argument, NULL, OPT_KEY },
+    { "auth", required_argument, NULL, OPT_AUTH },
+    { "keytab", required_argument, NULL, OPT_KEYTAB },
+    { "demand-encryption", no_argument, NULL, OPT_DEMAND },
     { "verbose", no_argument, NULL, 'v' },
     { "help", no_argument, NULL, OPT_HELP },
     { "version", no_argument, NULL, OPT_VERSION },
@@ -279,6 +289,15 @@ static int take_option(int option, struct arguments *a)
         return -1;
     case OPT_KEY:
         a->sim.tls_key = optarg;
+        return -1;
+    case OPT_AUTH:
+        a->sim.auth = optarg;
+        return -1;
+    case OPT_KEYTAB:
+        a->sim.keytab = optarg;
+        return -1;
+    case OPT_DEMAND:
+        a->sim.demand_encryption = true;
         return -1;
     case 'v':
         a->sim.verbose = true;

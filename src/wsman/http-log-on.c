@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Logging a connection on (RFC 4559, MS-WSMV 3.1.4): asking what the host offers, the
+ * exchange of tokens, and wrapping what goes over it.
+ *
+ * A token or a wrapped body belongs to one connection: on_request() in http.c stops libcurl
+ * before it sends one on another.
+ */
+
+#include <string.h>
+#include <time.h>
+
+#include "base64.h"
+#include "encrypted.h"
+#include "err.h"
+#include "http-inside.h"
+#include "os.h"
+#include "text.h"
+
+enum {
+    MAX_HEAD = 256 * 1024,
+    MAX_TOKEN = 96 * 1024, /* a ticket with a large PAC has 65535 bytes at most */
+    MAX_LEGS = 8,
+};
+
+/* ---- the head of an answer ---- */
+
+static bool take_offer(struct http_head *head, const char *value)
+{
+    size_t name = strcspn(value, " ,"), used = strlen(head->offers);
+
+    if (name + 3 < sizeof(head->offers) - used)
+        snprintf(head->offers + used, sizeof(head->offers) - used, "%s%.*s",
+                 used ? ", " : "", (int)name, value);
+    if (name == 9 && text_istarts(value, "Negotiate")) {
+        head->offers_negotiate = true;
+        value += name + strspn(value + name, " ");
+        if (strlen(value) > MAX_TOKEN)
+            return false;
+        strbuf_clear(&head->token);
+        strbuf_puts(&head->token, value);
+    } else if (name == 5 && text_istarts(value, "Basic")) {
+        head->offers_basic = true;
+    }
+    return true;
+}
+
+static void reset_head(struct http_head *head)
+{
+    struct strbuf token = head->token;
+
+    strbuf_clear(&token);
+    *head = (struct http_head){ .token = token, .date = -1, .bytes = head->bytes };
+}
+
+size_t http_on_header(char *bytes, size_t one, size_t len, void *user)
+{
+    static const char challenge[] = "WWW-Authenticate:", date[] = "Date:";
+    struct http *h = user;
+    CLEANUP(free_cleanup) char *line = NULL;
+    const char *value;
+
+    h->head.bytes += len;
+    if (h->head.bytes > MAX_HEAD) {
+        h->too_large = true;
+        return 0;
+    }
+    line = text_ndup(bytes, len);
+    if (!line)
+        return 0;
+    line[strcspn(line, "\r\n")] = '\0';
+    value = strchr(line, ':');
+    value = value ? value + 1 + strspn(value + 1, " \t") : "";
+    if (text_istarts(line, "HTTP/")) {
+        reset_head(&h->head);
+    } else if (text_istarts(line, challenge)) {
+        if (!take_offer(&h->head, value)) {
+            h->too_large = true;
+            return 0;
+        }
+    } else if (text_istarts(line, date)) {
+        h->head.date = curl_getdate(value, NULL);
+    }
+    return len;
+}
+
+/* ---- choosing the scheme ---- */
+
+static long status_of(const struct http *h)
+{
+    long status = 0;
+
+    curl_easy_getinfo(h->curl, CURLINFO_RESPONSE_CODE, &status);
+    return status;
+}
+
+static bool is_offered(const struct http *h, const struct wsman_auth *auth)
+{
+    const char *scheme = auth->ops->scheme;
+
+    return !scheme ||
+           (text_ieq(scheme, "Basic") ? h->head.offers_basic : h->head.offers_negotiate);
+}
+
+static bool no_scheme(const struct http *h, struct err *err)
+{
+    CLEANUP(strbuf_cleanup) struct strbuf ours = STRBUF_INIT;
+
+    for (size_t i = 0; i < h->auth_count; i++)
+        strbuf_printf(&ours, "%s%s", i ? ", " : "", h->auths[i]->ops->name);
+    err_fail(err, ERR_DENIED, 401, "the host offers %s to log on, and hvgpu could use %s",
+             h->head.offers[0] ? h->head.offers : "nothing",
+             ours.len ? ours.text : "nothing");
+    if (h->head.offers_basic && !h->endpoint.is_tls)
+        err_hint(err,
+                 "Basic would send the password in the clear: use https, or --insecure "
+                 "if everyone on the way may read it");
+    else if (h->head.offers_negotiate)
+        err_hint(err, "give --user and --password-file, or get a ticket with kinit");
+    else
+        err_hint(err, "on the host: winrm set winrm/config/service/auth "
+                      "@{Negotiate=\"true\"}");
+    return err_wrap(err, "'%s'", h->url);
+}
+
+/* An exchange without a body: asking what is offered, or handing over a token. */
+static bool exchange(struct http *h, const struct http_request *request,
+                     struct curl_slist *headers, long *ret_status, struct err *err)
+{
+    CLEANUP(strbuf_cleanup) struct strbuf body = STRBUF_INIT;
+    struct http_request empty = { .body = "",
+                                  .timeout_ms = request->timeout_ms,
+                                  .even_if_cancelled = request->even_if_cancelled };
+    CURLcode code;
+
+    if (!headers)
+        return err_no_memory(err);
+    code = http_perform(h, &empty, headers, &body);
+    if (!http_check(h, code, &body, err))
+        return false;
+    *ret_status = status_of(h);
+    return true;
+}
+
+static struct curl_slist *exchange_headers(const char *authorization)
+{
+    struct curl_slist *list =
+        http_add_header(NULL, "Content-Type", "application/soap+xml;charset=UTF-8");
+
+    list = list ? http_add_header(list, "Expect", "") : NULL;
+    return list && authorization ? http_add_header(list, "Authorization", authorization)
+                                 : list;
+}
+
+static bool ask_offers(struct http *h, const struct http_request *request, struct err *err)
+{
+    struct curl_slist *headers = exchange_headers(NULL);
+    long status = 0;
+    bool ok = exchange(h, request, headers, &status, err);
+
+    curl_slist_free_all(headers);
+    if (ok && status != 401)
+        return http_status_fail(h, status, err);
+    return ok;
+}
+
+static bool choose(struct http *h, const struct http_request *request, struct err *err)
+{
+    if (h->auth_count == 1) {
+        h->auth = h->auths[0];
+        return true;
+    }
+    if (!ask_offers(h, request, err))
+        return false;
+    for (size_t i = 0; !h->auth && i < h->auth_count; i++)
+        if (is_offered(h, h->auths[i]))
+            h->auth = h->auths[i];
+    return h->auth || no_scheme(h, err);
+}
+
+/* ---- tokens ---- */
+
+static bool send_token(struct http *h, const struct http_request *request,
+                       const struct strbuf *token, long *ret_status, struct err *err)
+{
+    size_t size = base64_size(token->len) + sizeof("Negotiate ");
+    CLEANUP(free_cleanup) char *value = malloc(size);
+    struct curl_slist *headers;
+    bool ok;
+
+    if (!value)
+        return err_no_memory(err);
+    memcpy(value, "Negotiate ", 10);
+    base64_encode(token->text ? token->text : "", token->len, value + 10);
+    headers = exchange_headers(value);
+    ok = exchange(h, request, headers, ret_status, err);
+    curl_slist_free_all(headers);
+    return ok;
+}
+
+static bool take_token(struct http *h, size_t *ret_len, struct err *err)
+{
+    struct strbuf *token = &h->head.token;
+
+    *ret_len = 0;
+    if (token->failed)
+        return err_no_memory(err);
+    if (token->len == 0 || base64_decode(token->text, token->len, ret_len))
+        return true;
+    err_fail(err, ERR_PROTOCOL, 0, "the host's log-on token is malformed");
+    return err_wrap(err, "'%s'", h->url);
+}
+
+static bool refused(struct http *h, struct err *err)
+{
+    if (!h->head.offers_negotiate && h->head.offers[0])
+        return no_scheme(h, err);
+    return http_status_fail(h, 401, err);
+}
+
+static bool unproven(const struct http *h, struct err *err)
+{
+    err_fail(err, ERR_PROTOCOL, 0, "the host let us in without proving who it is");
+    return err_wrap(err, "'%s'", h->url);
+}
+
+/* One token after the other until both sides are done.  All go over one connection; the
+ * first may open it, unless a certificate was looked at on it already. */
+static bool exchange_tokens(struct http *h, const struct http_request *request,
+                            struct strbuf *token, bool done, struct err *err)
+{
+    const struct wsman_auth_ops *ops = h->auth->ops;
+
+    for (unsigned leg = 0; leg < MAX_LEGS; leg++) {
+        long status = 0;
+        size_t len = 0;
+
+        if (!send_token(h, request, token, &status, err))
+            return false;
+        h->is_bound = true;
+        if (status != 401 && status != 200)
+            return http_status_fail(h, status, err);
+        if (!take_token(h, &len, err))
+            return false;
+        if (status == 401 && len == 0)
+            return refused(h, err);
+        strbuf_clear(token);
+        if (len && !ops->step(h->auth, h->head.token.text, len, token, &done, err)) {
+            /* A host that refuses may say why in its last token (clock skew does so). */
+            return status == 401 && !err->hint[0] ? refused(h, err)
+                                                  : err_wrap(err, "'%s'", h->url);
+        }
+        if (status == 200)
+            return (done && token->len == 0) || unproven(h, err);
+        if (token->len == 0)
+            return refused(h, err);
+    }
+    err_fail(err, ERR_PROTOCOL, 0, "the host does not end the log-on");
+    return err_wrap(err, "'%s'", h->url);
+}
+
+static bool log_on_once(struct http *h, const struct http_request *request, struct err *err)
+{
+    CLEANUP(strbuf_cleanup) struct strbuf token = STRBUF_INIT;
+    CLEANUP(strbuf_cleanup) struct strbuf binding = STRBUF_INIT;
+    bool done = false;
+
+    h->is_bound = false;
+    if (h->endpoint.is_tls) {
+        /* The binding needs the certificate, so the connection comes first. */
+        if (!ask_offers(h, request, err))
+            return false;
+        h->is_bound = true;
+        http_tls_binding(h, &binding);
+        if (binding.failed)
+            return err_no_memory(err);
+    }
+    return h->auth->ops->begin(h->auth, binding.len ? &binding : NULL, &token, &done,
+                               err) &&
+           exchange_tokens(h, request, &token, done, err);
+}
+
+bool http_log_on(struct http *h, const struct http_request *request, struct err *err)
+{
+    if (!h->auth && !choose(h, request, err))
+        return false;
+    if (!h->auth->ops->begin || h->logged_on)
+        return true;
+    /* A host that closes the connection between two tokens gets a second chance. */
+    for (unsigned attempt = 0; !h->logged_on; attempt++) {
+        *err = ERR_INIT;
+        h->logged_on = log_on_once(h, request, err);
+        if (!h->logged_on && (!h->moved || attempt > 0))
+            return false;
+    }
+    return true;
+}
+
+/* ---- bodies ---- */
+
+bool http_is_sealing(const struct http *h)
+{
+    return h->auth && h->auth->ops->wrap && !h->endpoint.is_tls;
+}
+
+bool http_seal(struct http *h, const struct http_request *request, struct strbuf *ret,
+               struct err *err)
+{
+    struct wsman_sealed sealed = { STRBUF_INIT, STRBUF_INIT };
+    bool ok = h->auth->ops->wrap(h->auth, request->body, request->len, &sealed, err);
+
+    if (ok)
+        encrypted_put(ret, &sealed.header, &sealed.data);
+    strbuf_free(&sealed.header);
+    strbuf_free(&sealed.data);
+    return ok && (!ret->failed || err_no_memory(err));
+}
+
+bool http_unseal(struct http *h, struct strbuf *body, struct err *err)
+{
+    CLEANUP(strbuf_cleanup) struct strbuf plain = STRBUF_INIT;
+    struct encrypted_part part;
+
+    if (!encrypted_find(body->text ? body->text : "", body->len, &part, err) ||
+        !h->auth->ops->unwrap(h->auth, part.token, part.header_len + part.data_len, &plain,
+                              err))
+        return err_wrap(err, "'%s'", h->url);
+    strbuf_free(body);
+    *body = plain;
+    plain = STRBUF_INIT;
+    return true;
+}
