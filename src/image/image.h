@@ -85,8 +85,8 @@ struct file_info {
     char *name; /* last part; lent in callbacks, owned (free) from volume_stat() */
     uint32_t attributes;
     uint64_t size;
-    int64_t mtime_usec; /* since 1601, UTC */
-    uint64_t number;    /* MFT record */
+    int64_t mtime_usec;  /* since 1601, UTC */
+    uint64_t number;     /* MFT record */
     uint32_t link_count; /* hard links to a file, as Windows counts them (a DOS name is
                           * none); 0: not known (in callbacks) */
 };

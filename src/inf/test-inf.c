@@ -233,8 +233,7 @@ TEST(every_encoding_gives_the_same_inf)
     size_t len;
     CLEANUP(free_cleanup) uint8_t *wide = text_to_utf16le(text, &len);
     CLEANUP(strbuf_cleanup)
-    struct strbuf utf16 = STRBUF_INIT,
-                  utf8 = STRBUF_INIT, single = STRBUF_INIT;
+    struct strbuf utf16 = STRBUF_INIT, utf8 = STRBUF_INIT, single = STRBUF_INIT;
 
     strbuf_add(&utf16, "\xFF\xFE", 2);
     strbuf_add(&utf16, wide, len);

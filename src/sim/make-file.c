@@ -380,11 +380,19 @@ static bool write_noise(int fd, uint64_t seed, uint64_t len)
     return true;
 }
 
+static bool set_time(int fd, int64_t mtime_usec)
+{
+    struct timespec times[2];
+
+    times[0].tv_sec = times[1].tv_sec = (time_t)(mtime_usec / 1000000 - 11644473600);
+    times[0].tv_nsec = times[1].tv_nsec = (long)(mtime_usec % 1000000 * 1000);
+    return futimens(fd, times) == 0;
+}
+
 bool make_file_at(const char *path, const struct make_file *file, int64_t mtime_usec,
                   struct err *err)
 {
     CLEANUP(strbuf_cleanup) struct strbuf head = STRBUF_INIT;
-    struct timespec times[2];
     uint64_t seed;
     bool ok;
     int fd, why;
@@ -394,12 +402,22 @@ bool make_file_at(const char *path, const struct make_file *file, int64_t mtime_
     fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0)
         return err_errno(err, errno, "cannot make '%s'", path);
-    times[0].tv_sec = times[1].tv_sec = (time_t)(mtime_usec / 1000000 - 11644473600);
-    times[0].tv_nsec = times[1].tv_nsec = (long)(mtime_usec % 1000000 * 1000);
     ok = write_fully(fd, (const uint8_t *)head.text, head.len) &&
          (file->size <= head.len || write_noise(fd, seed, file->size - head.len)) &&
-         futimens(fd, times) == 0;
+         set_time(fd, mtime_usec);
     why = errno;
     close(fd);
+    return ok || err_errno(err, why, "cannot write '%s'", path);
+}
+
+bool make_bytes_at(const char *path, const void *bytes, size_t len, int64_t mtime_usec,
+                   struct err *err)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    bool ok = fd >= 0 && write_fully(fd, bytes, len) && set_time(fd, mtime_usec);
+    int why = errno;
+
+    if (fd >= 0)
+        close(fd);
     return ok || err_errno(err, why, "cannot write '%s'", path);
 }

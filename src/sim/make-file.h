@@ -37,6 +37,9 @@ uint8_t *make_file_bytes(const struct make_file *file, size_t *ret_len);
 /* To a local path, in pieces, with that modification time (since 1601). */
 bool make_file_at(const char *path, const struct make_file *file, int64_t mtime_usec,
                   struct err *err) MUST_CHECK;
+/* The same with bytes that are there already. */
+bool make_bytes_at(const char *path, const void *bytes, size_t len, int64_t mtime_usec,
+                   struct err *err) MUST_CHECK;
 
 /* FNV-1a: stable across runs and machines. */
 uint64_t make_hash(const char *text, uint64_t start);

@@ -150,8 +150,8 @@ static bool write_inf(struct sim_world *w, const struct package *package, struct
     bytes = package_inf_bytes(package, w->host->machine, &len);
     if (!in_store || !published || !bytes)
         return err_no_memory(err);
-    return os_write_file(in_store, bytes, len, err) &&
-           os_write_file(published, bytes, len, err);
+    return make_bytes_at(in_store, bytes, len, package_time(package), err) &&
+           make_bytes_at(published, bytes, len, package_time(package), err);
 }
 
 static bool write_package_file(struct sim_world *w, const struct package *package,
