@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "guest-wire.h"
+#include "hive.h"
 #include "os.h"
 #include "sandbox.h"
 #include "strbuf.h"
@@ -42,9 +43,10 @@ static bool child_open(void *user, struct err *err)
 {
     struct sandboxed *disk = user;
 
-    (void)err;
     json_object_seed(0); /* reads a device, which is not allowed later */
-    disk->local = NULL;  /* opened by the first request, when the door is closed */
+    if (!hive_prepare())
+        return err_fail(err, ERR_SYSTEM, 0, "this system has no conversion to UTF-16");
+    disk->local = NULL; /* opened by the first request, when the door is closed */
     return true;
 }
 
@@ -123,6 +125,7 @@ static bool sandboxed_facts(struct guest_disk *self, struct guest_facts *ret,
     if (!ask(self, "facts", json_object(), NULL, &out, err))
         return false;
     *ret = (struct guest_facts){ .build = (uint32_t)wire_number(out, "build"),
+                                 .has_free_bytes = wire_flag(out, "has_free_bytes"),
                                  .free_bytes = wire_number(out, "free_bytes") };
     copy_text(ret->architecture, sizeof(ret->architecture), out, "architecture");
     json_decref(out);

@@ -5,6 +5,7 @@
  */
 
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -388,7 +389,10 @@ static bool die_in(struct run *run, unsigned at, bool undoing)
 {
     struct killer killer = { .at = at };
     int status = 0;
-    pid_t child = fork();
+    pid_t child;
+
+    prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+    child = fork();
 
     if (child == 0) {
         struct err err = ERR_INIT;
@@ -401,6 +405,8 @@ static bool die_in(struct run *run, unsigned at, bool undoing)
         _exit(ok ? 0 : 1);
     }
     waitpid(child, &status, 0);
+    while (waitpid(-1, NULL, 0) > 0) /* its sandbox, which dies with it */
+        ;
     return WIFSIGNALED(status);
 }
 

@@ -11,6 +11,7 @@
 #include "hive.h"
 
 #include <errno.h>
+#include <iconv.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -137,6 +138,32 @@ void hive_close(struct hive *hive)
     if (hive->fd >= 0)
         close(hive->fd);
     free(hive);
+}
+
+bool hive_prepare(void)
+{
+    /* hivex opens these by itself; glibc then finds their modules in memory. */
+    static const char *const pairs[][2] = {
+        { "UTF-8", "UTF-16LE" },
+        { "UTF-16LE", "UTF-8" },
+        { "UTF-8", "LATIN1" },
+        { "LATIN1", "UTF-8" },
+    };
+    static iconv_t kept[ARRAY_LEN(pairs)];
+    static bool done;
+    char in[2] = "a", out[8];
+
+    for (size_t i = 0; !done && i < ARRAY_LEN(pairs); i++) {
+        char *from = in, *to = out;
+        size_t from_left = sizeof(in), to_left = sizeof(out);
+
+        kept[i] = iconv_open(pairs[i][0], pairs[i][1]);
+        if (kept[i] == (iconv_t)-1)
+            return false;
+        iconv(kept[i], &from, &from_left, &to, &to_left);
+    }
+    done = true;
+    return true;
 }
 
 bool hive_is_dirty(const struct hive *hive)

@@ -58,6 +58,9 @@ struct hive;
  * or the base block was written half. */
 struct hive *hive_open(const void *bytes, size_t len, bool writable, struct err *err);
 struct hive *hive_open_file(const char *path, bool writable, struct err *err);
+/* Loads what hivex needs of the system (character conversions), and keeps it: for a process
+ * that may open no files later.  Once is enough; false: they are not there. */
+bool hive_prepare(void);
 /* An empty hive (root key only), writable. */
 struct hive *hive_new(struct err *err);
 void hive_close(struct hive *hive); /* NULL is fine; drops what was not taken */

@@ -19,6 +19,7 @@
 #include "progress.h"
 #include "schema.h"
 #include "strbuf.h"
+#include "remote-shell.h"
 #include "text.h"
 #include "vm-access.h"
 
@@ -90,14 +91,18 @@ static bool run(struct cim_session *session, const char *command, const char *pa
                 uint32_t *ret_exit, struct err *err)
 {
     CLEANUP(strbuf_cleanup) struct strbuf output = STRBUF_INIT;
-    CLEANUP(free_cleanup) char *line = text_printf("%s \"%s\"", command, path);
-    struct shell_command shell = {
-        .line = line, .timeout_ms = COMMAND_MS, .on_output = keep_output, .user = &output
-    };
+    CLEANUP(strbuf_cleanup) struct strbuf line = STRBUF_INIT;
+    struct shell_command shell = { .timeout_ms = COMMAND_MS,
+                                   .on_output = keep_output,
+                                   .user = &output };
     uint32_t code = 0;
 
-    if (!line)
+    strbuf_printf(&line, "%s ", command);
+    if (!shell_quote(&line, path, err))
+        return false;
+    if (line.failed)
         return err_no_memory(err);
+    shell.line = line.text;
     if (!cim_run(session, &shell, &code, err))
         return false;
     if (ret_exit)
@@ -119,7 +124,14 @@ bool host_make_folder(struct cim_session *session, const char *path, struct err 
 bool host_remove_folder(struct cim_session *session, const char *path, bool tree,
                         struct err *err)
 {
-    return run(session, tree ? "rmdir /s /q" : "rmdir", path, NULL, err);
+    CLEANUP(free_cleanup) char *all = text_printf("%s\\*", path);
+    uint32_t ignored; /* of attrib: an empty folder has nothing to clear */
+
+    if (!all)
+        return err_no_memory(err);
+    /* Copies for undo are read-only where the files were. */
+    return (!tree || run(session, "attrib -r /s", all, &ignored, err)) &&
+           run(session, tree ? "rmdir /s /q" : "rmdir", path, NULL, err);
 }
 
 bool host_remove_empty_folder(struct cim_session *session, const char *path,
