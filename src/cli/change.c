@@ -100,7 +100,8 @@ static bool ask(struct output *out, const char *question, bool *ret_yes, struct 
 }
 
 bool command_confirm(const struct invocation *in, const struct plan *plan,
-                     const char *question, bool *ret_go, int *ret_exit, struct err *err)
+                     enum plan_way way, const char *question, bool *ret_go, int *ret_exit,
+                     struct err *err)
 {
     const char *dry = option_get(in, "dry-run");
     bool yes = false;
@@ -114,7 +115,7 @@ bool command_confirm(const struct invocation *in, const struct plan *plan,
         return true;
     }
     if (dry || !in->quiet)
-        plan_view(in->out, plan);
+        plan_view(in->out, plan, way);
     if (dry)
         return true;
 
@@ -160,7 +161,7 @@ static bool refuse(const struct invocation *in, const struct plan *plan, struct 
     struct err why = ERR_INIT;
 
     if (!in->json)
-        plan_view(in->out, plan);
+        plan_view(in->out, plan, PLAN_FORWARD);
     err_fail(&why, ERR_CONFLICT, 0, "%s", cause ? cause : "a check failed");
     err_wrap(&why, "nothing was changed");
     if (fix)
@@ -182,11 +183,11 @@ static bool carry_out(const struct invocation *in, struct plan *plan,
         *ret_exit = STATUS_DONE;
         if (in->json)
             return output_json(in->out, plan_document(plan), err);
-        plan_view(in->out, plan);
+        plan_view(in->out, plan, PLAN_FORWARD);
         output_text(in->out, "%s\n", _("Nothing to do: it is so already."));
         return true;
     }
-    if (!command_confirm(in, plan, _("Do this?"), &go, ret_exit, err))
+    if (!command_confirm(in, plan, PLAN_FORWARD, _("Do this?"), &go, ret_exit, err))
         return false;
     if (!go)
         return true;

@@ -196,7 +196,7 @@ static bool carry_out(struct work *work, int *ret_exit, struct err *err)
     const struct invocation *in = work->in;
     bool go = false, ok;
 
-    if (!command_confirm(in, work->plan,
+    if (!command_confirm(in, work->plan, work->resume ? PLAN_FORWARD : PLAN_BACK,
                          work->resume ? _("Finish this?") : _("Take this back?"), &go,
                          ret_exit, err))
         return false;

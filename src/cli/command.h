@@ -116,14 +116,16 @@ bool command_context_use(struct plan_context *context, const struct plan *plan,
 void command_context_close(struct plan_context *context);
 /* Shows @plan unless quiet; with --dry-run that is all (*ret_go false, *ret_exit 0), with
  * --yes it goes on, else it asks.  For `undo` and `resume` as for everything planned. */
+enum plan_way { PLAN_FORWARD, PLAN_BACK };
 bool command_confirm(const struct invocation *in, const struct plan *plan,
-                     const char *question, bool *ret_go, int *ret_exit, struct err *err)
-    MUST_CHECK;
+                     enum plan_way way, const char *question, bool *ret_go, int *ret_exit,
+                     struct err *err) MUST_CHECK;
 
 /* ---- what a plan looks like (plan-view.c) ---- */
 
-/* The numbered steps with what they change, and the findings. */
-void plan_view(struct output *out, const struct plan *plan);
+/* The numbered steps with what they change, and the findings.  PLAN_BACK: what taking it
+ * back does, last step first. */
+void plan_view(struct output *out, const struct plan *plan, enum plan_way way);
 /* The cmdlets a person would type for the same, one per line, steps without one as
  * comments. */
 void plan_view_powershell(struct output *out, const struct plan *plan);

@@ -55,19 +55,22 @@ static void view_change(struct output *out, const char *key, const json_t *befor
                 style_off(out, STYLE_FAINT));
 }
 
-static void view_step(struct output *out, const struct step *step)
+static void view_step(struct output *out, const struct step *step, enum plan_way way)
 {
     CLEANUP(free_cleanup) char *target = clean_text(step->target, 0);
+    const json_t *from = way == PLAN_BACK ? step->after : step->before;
+    const json_t *to = way == PLAN_BACK ? step->before : step->after;
+    /* What is not there is null; the keys are those of the side that is. */
+    json_t *keys = json_is_object(step->after) ? step->after : step->before;
     const char *key;
     json_t *value;
 
     output_text(out, "  %2u. %s\n", step->n, target ? target : "");
-    if (json_is_object(step->before) && json_is_object(step->after)) {
-        json_object_foreach(step->after, key, value)
-            view_change(out, key, json_object_get(step->before, key), value);
-    } else if (json_is_object(step->after) && json_is_null(step->before)) {
-        json_object_foreach(step->after, key, value) view_change(out, key, NULL, value);
-    }
+    if (!json_is_object(keys) || (!json_is_object(from) && !json_is_null(from)) ||
+        (!json_is_object(to) && !json_is_null(to)))
+        return;
+    json_object_foreach(keys, key, value)
+        view_change(out, key, json_object_get(from, key), json_object_get(to, key));
 }
 
 static void view_finding(struct output *out, const json_t *finding)
@@ -94,14 +97,20 @@ static void view_finding(struct output *out, const json_t *finding)
         output_text(out, "      → %s\n", todo);
 }
 
-void plan_view(struct output *out, const struct plan *plan)
+void plan_view(struct output *out, const struct plan *plan, enum plan_way way)
 {
     json_t *finding;
     size_t i;
 
     output_heading(out, plan->title);
+    if (way == PLAN_BACK) {
+        for (i = plan->step_count; i-- > 0;)
+            if (plan->steps[i].state == STEP_STARTED || plan->steps[i].state == STEP_DONE)
+                view_step(out, &plan->steps[i], way);
+        return;
+    }
     for (i = 0; i < plan->step_count; i++)
-        view_step(out, &plan->steps[i]);
+        view_step(out, &plan->steps[i], way);
     json_array_foreach(plan->findings, i, finding) view_finding(out, finding);
 }
 
