@@ -87,6 +87,7 @@ static bool read_password(const char *path, char **ret, struct err *err)
         err_fail(err, ERR_DENIED, 0, "others can read the password file '%.160s'", path);
         return err_hint(err, "chmod 600 '%.160s'", path);
     }
+    os_forbid_dumps();
     text = os_read_file(path, SECRET_MAX, &len, err);
     if (!text)
         return err_wrap(err, "reading the password");
@@ -123,6 +124,7 @@ bool host_password(const struct host_target *target, char **ret, struct err *err
     }
     snprintf(prompt, sizeof(prompt), _("Password of %.80s on %.80s: "), target->user,
              target->name);
+    os_forbid_dumps();
     *ret = os_read_secret(prompt, err);
     return *ret;
 }

@@ -651,6 +651,13 @@ void os_wipe(void *bytes, size_t len)
     SecureZeroMemory(bytes, len);
 }
 
+/* Only administrators may look into another process, and crash reports are the one thing
+ * that would write its memory down. */
+void os_forbid_dumps(void)
+{
+    SetErrorMode(SEM_FAILCRITICALERRORS | SEM_NOGPFAULTERRORBOX);
+}
+
 /* ---- signals ---- */
 
 static volatile LONG interrupted;

@@ -83,6 +83,9 @@ void os_terminal_setup(void);       /* UTF-8 and colours where a console needs a
  * wipes it with os_wipe() and frees it. */
 char *os_read_secret(const char *prompt, struct err *err);
 void os_wipe(void *bytes, size_t len);
+/* From now on: no core file, and no other process of the same user looks into this one.
+ * For programs that hold a password. */
+void os_forbid_dumps(void);
 
 /* Ctrl-C and SIGTERM set a flag instead of ending the process. */
 void os_catch_interrupt(void);

@@ -450,7 +450,13 @@ static bool begin_with(struct gss *g, const struct gss_mech *mech, struct strbuf
         if (!gss_is_unknown_service(&failure))
             break;
     }
-    gss_fail(&failure, err);
+    if (mech == &gss_mech_kerberos && g->keytab && gss_is_no_ticket(&failure)) {
+        err_fail(err, ERR_DENIED, 0, "the keytab '%.160s' has no key of '%.80s'", g->keytab,
+                 g->user);
+        err_hint(err, "see whose keys it has with klist -k '%.160s'", g->keytab);
+    } else {
+        gss_fail(&failure, err);
+    }
     return err_wrap(err, "logging on to '%s' with %s", g->host, mech->name);
 }
 

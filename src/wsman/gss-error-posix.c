@@ -146,6 +146,13 @@ bool gss_fail(const struct gss_failure *f, struct err *err)
     }
 }
 
+bool gss_is_no_ticket(const struct gss_failure *f)
+{
+    return f->minor == (OM_uint32)KRB5_FCC_NOFILE ||
+           f->minor == (OM_uint32)KRB5_CC_NOTFOUND ||
+           f->minor == (OM_uint32)KRB5_KT_NOTFOUND;
+}
+
 bool gss_is_unknown_service(const struct gss_failure *f)
 {
     return f->minor == (OM_uint32)KRB5KDC_ERR_S_PRINCIPAL_UNKNOWN;

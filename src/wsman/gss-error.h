@@ -29,5 +29,7 @@ struct gss_failure {
 
 bool gss_fail(const struct gss_failure *failure, struct err *err);
 
+/* There is nothing to ask Kerberos for a ticket with. */
+bool gss_is_no_ticket(const struct gss_failure *failure);
 /* Kerberos knows no such service on that host: another name may do. */
 bool gss_is_unknown_service(const struct gss_failure *failure);

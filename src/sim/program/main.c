@@ -184,6 +184,7 @@ static int serve(const struct sim_options *options)
     sigaddset(&ends, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &ends, NULL);
     signal(SIGPIPE, SIG_IGN);
+    os_forbid_dumps();
     sim = sim_open(options, &err);
     if (!sim || (!options->password && !tell_password(sim, &err)) ||
         !print_hosts(sim, &err))

@@ -1,0 +1,696 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Logging on, over networks as they are: hvgpu against simulated hosts, with a Kerberos
+server, an NTLM, TLS certificates and clients that others wrote, and somebody in between.
+Usage: test-log-on.py HVGPU HVGPU-SIM"""
+
+import json
+import os
+import shutil
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from between import Between, is_sealed  # noqa: E402
+import realm as kerberos  # noqa: E402
+
+HVGPU, SIM = (os.path.abspath(p) for p in sys.argv[1:3])
+PASSWORD = "Tr0ub4dor-and-3"
+USER = f"admin@{kerberos.REALM}"
+
+
+class Skip(Exception):
+    pass
+
+
+class World:
+    """What all tests share: a folder, the realm, files."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.realm = None
+        self.tools = kerberos.missing()
+        if not self.tools:
+            self.realm = kerberos.Realm(folder)
+            self.realm.add_user("admin", PASSWORD)
+            self.realm.add_user("other", PASSWORD)
+            self.realm.add_service("HTTP/localhost", self.path("host.keytab"))
+            self.realm.admin(f"ktadd -norandkey -k {self.path('admin.keytab')} admin")
+        self.env = self.realm.env if self.realm else dict(os.environ, LC_ALL="C.UTF-8")
+        self.env["XDG_STATE_HOME"] = self.path("state")
+        self.env["XDG_CONFIG_HOME"] = self.path("config")
+        self.env.pop("NTLM_USER_FILE", None)
+        self.password = self.secret("password", PASSWORD)
+        self.wrong = self.secret("wrong", "not this one")
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def secret(self, name, text):
+        with open(self.path(name), "w") as f:
+            f.write(text + "\n")
+        os.chmod(self.path(name), 0o600)
+        return self.path(name)
+
+    def needs_realm(self):
+        if not self.realm:
+            raise Skip(f"{self.tools} is not installed")
+
+    def needs_ntlm(self):
+        if not os.path.exists("/etc/gss/mech.d/mech.ntlmssp.conf"):
+            raise Skip("gss-ntlmssp is not installed")
+
+    def certificate(self, name, subject="localhost", issuer=None, days="30", more=()):
+        """PEM files; self-signed without an issuer."""
+        key, cert = self.path(name + ".key"), self.path(name + ".pem")
+        if os.path.exists(cert):
+            return cert, key
+        line = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                "ec_paramgen_curve:P-256", "-nodes", "-keyout", key, "-out", cert, "-subj",
+                f"/CN={name}", "-days", days, "-addext", f"subjectAltName=DNS:{subject}"]
+        if issuer:
+            line += ["-CA", issuer[0], "-CAkey", issuer[1], "-addext",
+                     "basicConstraints=critical,CA:FALSE"]
+        subprocess.run(line + list(more), check=True, capture_output=True)
+        return cert, key
+
+
+W = None
+
+
+class Sim:
+    def __init__(self, *options, env=None, prefix=(), auth="basic,negotiate", demand=True):
+        line = [*prefix, SIM, "laptop", "--ephemeral", "--user", "admin", "--password-file",
+                W.password, "--auth", auth, "-v", *options]
+        if demand:
+            line.append("--demand-encryption")
+        if W.realm:
+            line += ["--keytab", W.path("host.keytab")]
+        self.log = open(tempfile.mkstemp(dir=W.folder)[1], "w+")
+        self.process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=self.log,
+                                        text=True, env=env or W.env)
+        first = self.process.stdout.readline()
+        assert first, "the simulator does not start: " + open(self.log.name).read()
+        self.url = first.split()[1].replace("127.0.0.1", "localhost")
+        self.port = int(self.url.split(":")[2].split("/")[0])
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait()
+
+    def lines(self):
+        return open(self.log.name).read()
+
+
+def url(port, scheme="http"):
+    return f"{scheme}://localhost:{port}/wsman"
+
+
+def ask(host, *options, env=None, prefix=()):
+    """`hvgpu status` there: (its JSON entry, the finished process)."""
+    done = subprocess.run([*prefix, HVGPU, "-H", host, "--json", "--timeout", "20", *options,
+                           "status"], capture_output=True, text=True, env=env or W.env,
+                          stdin=subprocess.DEVNULL)
+    assert done.stdout, done.stderr
+    document = json.loads(done.stdout)
+    return (document["hosts"][0] if "hosts" in document else document), done
+
+
+def works(host, *options, **how):
+    entry, done = ask(host, *options, **how)
+    assert done.returncode == 0 and entry["error"] is None, (entry, done.stderr)
+    assert entry["os"], entry
+    return done
+
+
+def fails(host, *options, text, hint=None, kind=None, **how):
+    entry, done = ask(host, *options, **how)
+    error = entry["error"]
+    assert done.returncode != 0 and error, entry
+    said = json.dumps(error)
+    assert text in said, f"{text!r} is not in {said}"
+    if hint:
+        assert hint in (error.get("hint") or ""), f"{hint!r} is not in {said}"
+    if kind:
+        assert error["kind"] == kind, said
+    assert PASSWORD not in done.stdout + done.stderr
+    return error
+
+
+def by_password(user="admin", file=None):
+    return ("--user", user, "--password-file", file or W.password)
+
+
+# ---- NTLM ----
+
+
+def test_ntlm_logs_on_and_encrypts():
+    W.needs_ntlm()
+    with Sim() as sim:
+        works(sim.url, *by_password(), "--auth", "ntlm")
+        works(sim.url, *by_password("LAPTOP\\admin"), "--auth", "ntlm")
+        works(sim.url, *by_password(".\\admin"), "--auth", "negotiate")
+
+
+def test_without_auth_the_strongest_offer_is_taken():
+    W.needs_ntlm()
+    with Sim() as sim:
+        works(sim.url, *by_password())
+        assert "HTTP 500" not in sim.lines(), "the password went out as Basic"
+    with Sim(auth="basic", demand=False) as sim:
+        works(sim.url, *by_password())
+
+
+def test_ntlm_wrong_password():
+    W.needs_ntlm()
+    with Sim() as sim:
+        fails(sim.url, *by_password(file=W.wrong), "--auth", "ntlm", kind="denied",
+              text="did not accept the user name and password (HTTP 401)",
+              hint="DOMAIN\\user")
+
+
+def test_ntlm_unknown_user():
+    W.needs_ntlm()
+    with Sim() as sim:
+        fails(sim.url, *by_password("nobody"), "--auth", "ntlm", kind="denied",
+              text="HTTP 401", hint="check user name")
+
+
+def test_ntlm_without_a_user():
+    with Sim() as sim:
+        fails(sim.url, "--auth", "ntlm", text="NTLM needs a user name and a password",
+              hint="--password-file", kind="denied")
+
+
+# ---- Kerberos ----
+
+
+def test_kerberos_with_a_ticket():
+    W.needs_realm()
+    env = W.realm.ticket("admin", PASSWORD, "ticket")
+    with Sim() as sim:
+        works(sim.url, "--auth", "kerberos", env=env)
+        assert "HTTP 401" not in sim.lines()
+        works(sim.url, env=env)  # found out by itself
+
+
+def test_kerberos_with_a_password_leaves_no_ticket_behind():
+    W.needs_realm()
+    with Sim() as sim:
+        works(sim.url, *by_password(USER), "--auth", "kerberos")
+        works(sim.url, *by_password(USER.lower()))
+        works(sim.url, *by_password(f"{kerberos.REALM}\\admin"), "--auth", "kerberos")
+        assert sim.lines().count("HTTP 401") == 1, sim.lines()  # asking what is offered
+    assert not os.path.exists(W.path("nobody's"))
+
+
+def test_kerberos_with_a_keytab():
+    W.needs_realm()
+    with Sim() as sim:
+        works(sim.url, "--user", USER, "--keytab", W.path("admin.keytab"))
+        fails(sim.url, "--user", f"other@{kerberos.REALM}", "--keytab",
+              W.path("admin.keytab"), kind="denied", text="keytab", hint="klist -k")
+        fails(sim.url, "--keytab", W.path("admin.keytab"), "--auth", "kerberos",
+              text="keytab says nothing without a user name", hint="--user NAME@REALM")
+    assert not os.path.exists(W.path("nobody's"))
+
+
+def test_kerberos_no_ticket():
+    W.needs_realm()
+    with Sim() as sim:
+        fails(sim.url, "--auth", "kerberos", kind="denied",
+              text="there is no Kerberos ticket", hint="kinit USER@REALM")
+
+
+def test_kerberos_expired_ticket():
+    W.needs_realm()
+    env = W.realm.ticket("admin", PASSWORD, "short", "-l", "1s")
+    time.sleep(2.5)
+    with Sim() as sim:
+        fails(sim.url, "--auth", "kerberos", env=env, kind="denied", text="expired",
+              hint="kinit")
+
+
+def test_kerberos_wrong_password():
+    W.needs_realm()
+    with Sim() as sim:
+        fails(sim.url, *by_password(USER, W.wrong), "--auth", "kerberos", kind="denied",
+              text="the password is wrong", hint="check the password")
+
+
+def test_kerberos_unknown_user():
+    W.needs_realm()
+    with Sim() as sim:
+        fails(sim.url, *by_password(f"nobody@{kerberos.REALM}"), "--auth", "kerberos",
+              kind="denied", text="knows no such user", hint="before the '@'")
+
+
+def test_kerberos_wrong_realm():
+    W.needs_realm()
+    with Sim() as sim:
+        fails(sim.url, *by_password("admin@ELSEWHERE.TEST"), "--auth", "kerberos",
+              text="realm", hint="behind the '@'")
+        fails(sim.url, *by_password("admin@DOWN.TEST"), "--auth", "kerberos",
+              text="no Kerberos server of the realm answers", hint="behind the '@'")
+
+
+def test_kerberos_needs_a_name():
+    with Sim() as sim:
+        fails(sim.url.replace("localhost", "127.0.0.1"), *by_password(USER), "--auth",
+              "kerberos", text="knows hosts by name, not by address", hint="full name")
+
+
+def test_kerberos_service_names():
+    W.needs_realm()
+    env = W.realm.ticket("admin", PASSWORD, "names")
+    W.realm.admin("delprinc -force HTTP/localhost")
+    try:
+        with Sim() as sim:
+            fails(sim.url, "--auth", "kerberos", env=env, kind="denied",
+                  text="knows no WinRM service of that host name", hint="setspn")
+            W.realm.add_service("WSMAN/localhost", W.path("host.keytab"))
+            works(sim.url, "--auth", "kerberos", env=env)
+    finally:
+        W.realm.add_service("HTTP/localhost", W.path("host.keytab"))
+
+
+def test_kerberos_another_user():
+    W.needs_realm()
+    with Sim() as sim:
+        fails(sim.url, *by_password(f"other@{kerberos.REALM}"), "--auth", "kerberos",
+              kind="denied", text="HTTP 401")
+
+
+def test_kerberos_clock_skew():
+    W.needs_realm()
+    if not shutil.which("faketime"):
+        raise Skip("faketime is not installed")
+    env = W.realm.ticket("admin", PASSWORD, "skew")
+    with Sim(prefix=("faketime", "-f", "+20m")) as sim:
+        fails(sim.url, "--auth", "kerberos", env=env, kind="denied", text="",
+              hint="same time server")
+
+
+# ---- encryption ----
+
+
+def test_unencrypted_refused():
+    with Sim() as sim:
+        fails(sim.url, *by_password(), "--auth", "basic", kind="refused", text="HTTP 500",
+              hint="AllowUnencrypted=false")
+
+
+def each_mechanism():
+    if W.realm:
+        yield (*by_password(USER), "--auth", "kerberos")
+    W.needs_ntlm()
+    yield (*by_password(), "--auth", "ntlm")
+
+
+def test_nothing_readable_goes_over_the_wire():
+    for how in each_mechanism():
+        with Sim() as sim, Between(sim.port) as wire:
+            works(url(wire.port), *how)
+            seen = b"".join(wire.requests + wire.answers)
+            assert sum(map(is_sealed, wire.requests)) > 3
+            for word in (b"Msvm_", b"Envelope", b"LAPTOP", PASSWORD.encode()):
+                assert word not in seen, word
+
+
+def hang_up_after(wanted):
+    """Closes the connection after the n-th sealed answer, once."""
+    count = [0]
+
+    def on_request(message, n):
+        count[0] += is_sealed(message)
+        return None if is_sealed(message) and count[0] == wanted else message
+    return on_request
+
+
+def test_connection_dropped_in_the_middle():
+    for how in each_mechanism():
+        with Sim() as sim, Between(sim.port, hang_up_after(2)) as wire:
+            works(url(wire.port), *how)
+            # Nothing may come over the connection that libcurl opens by itself.
+            spoken = [c for c in wire.connections if c]
+            assert len(spoken) == 2 and b"Authorization: Negotiate" in spoken[1][0]
+            sealed = [m for m in wire.requests if is_sealed(m)]
+            assert len(set(sealed)) == len(sealed), "a sealed body was sent twice"
+
+
+def test_half_an_answer():
+    cut = []
+
+    def half(message, n):
+        if is_sealed(message) and not cut:
+            cut.append(n)
+            return message[:len(message) // 2]
+        return message
+    for how in each_mechanism():
+        cut.clear()
+        with Sim() as sim, Between(sim.port, on_answer=half) as wire:
+            works(url(wire.port), *how)
+            assert cut and len([c for c in wire.connections if c]) == 2
+
+
+def test_a_host_that_forgot_us_is_told_again():
+    """401 to a sealed message, as after a restart of the service."""
+    done = []
+
+    def forget(message, n):
+        if is_sealed(message) and not done:
+            done.append(n)
+            return (b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Negotiate\r\n"
+                    b"Content-Length: 0\r\n\r\n")
+        return message
+    for how in each_mechanism():
+        done.clear()
+        with Sim() as sim, Between(sim.port, on_answer=forget) as wire:
+            works(url(wire.port), *how)
+            assert done
+
+
+def test_replayed_answer():
+    first = []
+
+    def replay(message, n):
+        if is_sealed(message):
+            first.append(message)
+            return first[0]
+        return message
+    for how in each_mechanism():
+        first.clear()
+        with Sim() as sim, Between(sim.port, on_answer=replay) as wire:
+            fails(url(wire.port), *how, text="decrypting the answer", kind="protocol")
+
+
+def test_replayed_request_is_refused_by_the_host():
+    def twice(message, n):
+        return [message, message] if is_sealed(message) else message
+    for how in each_mechanism():
+        with Sim() as sim, Between(sim.port, twice) as wire:
+            fails(url(wire.port), *how, text="HTTP 400")
+
+
+def test_changed_answer():
+    def change(message, n):
+        if not is_sealed(message):
+            return message
+        at = len(message) - 60
+        return message[:at] + bytes([message[at] ^ 1]) + message[at + 1:]
+    for how in each_mechanism():
+        with Sim() as sim, Between(sim.port, on_answer=change) as wire:
+            fails(url(wire.port), *how, text="decrypting the answer", kind="protocol")
+
+
+def test_unencrypted_answer():
+    body = b"<s:Envelope xmlns:s='http://www.w3.org/2003/05/soap-envelope'/>"
+
+    def clear(message, n):
+        if not is_sealed(message):
+            return message
+        return (b"HTTP/1.1 200 OK\r\nContent-Type: application/soap+xml;charset=UTF-8\r\n"
+                b"Content-Length: %d\r\n\r\n" % len(body)) + body
+    for how in each_mechanism():
+        with Sim() as sim, Between(sim.port, on_answer=clear) as wire:
+            fails(url(wire.port), *how, text="the answer is not encrypted", kind="protocol")
+
+
+def test_host_that_proves_nothing():
+    """200 without the last token: anybody can say that."""
+    def welcome(message, n):
+        return b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+    for how in each_mechanism():
+        with Sim() as sim, Between(sim.port, on_answer=welcome) as wire:
+            fails(url(wire.port), *how, text="without proving who it is", kind="protocol")
+
+
+def test_log_on_without_end_or_sense():
+    cases = (b"not base64!", b"AAAA", b"", b"A" * 150000)
+    for how in each_mechanism():
+        for token in cases:
+            answer = (b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Negotiate " + token +
+                      b"\r\nContent-Length: 0\r\n\r\n")
+            with Sim() as sim, Between(sim.port, on_answer=lambda m, n: answer) as wire:
+                fails(url(wire.port), *how, text="")
+                assert len(wire.requests) <= 2
+
+
+def test_many_hosts_at_once():
+    for how in each_mechanism():
+        with Sim() as one, Sim() as two:
+            names = [one.url, two.url] * 8
+            done = subprocess.run(
+                [HVGPU, *(o for i, u in enumerate(names) for o in
+                          ("-H", u.replace("/wsman", f"/wsman?{i}"))), "--json", "--jobs",
+                 "16", *how, "status"], capture_output=True, text=True, env=W.env)
+            hosts = json.loads(done.stdout)["hosts"]
+            assert len(hosts) == 16 and not [h["error"] for h in hosts if h["error"]], hosts
+
+
+# ---- TLS ----
+
+
+def test_tls_with_each_mechanism():
+    ca = W.certificate("ca")
+    cert, key = W.certificate("good", issuer=ca)
+    with Sim("--tls-cert", cert, "--tls-key", key) as sim:
+        https = url(sim.port, "https")
+        for how in each_mechanism():
+            works(https, *how, "--ca", ca[0])
+        works(https, *by_password(), "--auth", "basic", "--ca", ca[0])
+        fails(https, *by_password(), text="unknown authority", hint="--ca FILE")
+
+
+def fingerprint(cert):
+    line = subprocess.run(["openssl", "x509", "-in", cert, "-noout", "-fingerprint",
+                           "-sha256"], capture_output=True, text=True, check=True).stdout
+    return "sha256:" + line.strip().split("=")[1]
+
+
+def test_log_on_is_bound_to_the_certificate():
+    """Somebody with a certificate of the same authority opens the TLS in between."""
+    ca = W.certificate("ca")
+    cert, key = W.certificate("good", issuer=ca)
+    other = W.certificate("other", issuer=ca)
+    inside = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    inside.load_cert_chain(*other)
+    outside = ssl.create_default_context(cafile=ca[0])
+    with Sim("--tls-cert", cert, "--tls-key", key) as sim:
+        for how in each_mechanism():
+            with Between(sim.port, tls=inside, tls_out=outside) as wire:
+                fails(url(wire.port, "https"), *how, "--ca", ca[0], kind="denied", text="")
+        with Between(sim.port, tls=inside, tls_out=outside) as wire:
+            works(url(wire.port, "https"), *by_password(), "--auth", "basic", "--ca", ca[0])
+
+
+def test_pins():
+    ca = W.certificate("ca")
+    cert, key = W.certificate("good", issuer=ca)
+    with Sim("--tls-cert", cert, "--tls-key", key) as sim:
+        https = url(sim.port, "https")
+        pin = fingerprint(cert)
+        works(https, *by_password(), "--auth", "basic", "--pin", pin)
+        works(https, *by_password(), "--auth", "basic", "--pin", pin, "--ca", ca[0])
+        error = fails(https, *by_password(), "--auth", "basic", "--pin", fingerprint(ca[0]),
+                      text="not the pinned one", kind="unreachable")
+        assert pin.replace(":", "").lower().replace("sha256", "") in error["hint"]
+        fails(https, *by_password(), "--pin", pin, "--ca", W.certificate("stranger")[0],
+              text="unknown authority")
+        fails(https, *by_password(), "--pin", "sha256:12", text="is not the SHA-256",
+              kind="invalid")
+        # Nothing but the TLS of it was ever seen by the host with the wrong pin.
+        assert sim.lines().count("HTTP 401") == 0
+
+
+class TlsServer:
+    """openssl s_server: TLS, and nothing behind it."""
+
+    def __init__(self, cert, key, *options):
+        self.port = kerberos.free_port()
+        self.process = subprocess.Popen(
+            ["openssl", "s_server", "-accept", str(self.port), "-cert", cert, "-key", key,
+             "-quiet", *options], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL)
+        time.sleep(0.5)
+
+    def __enter__(self):
+        return url(self.port, "https")
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+
+
+def test_tls_self_signed():
+    cert, key = W.certificate("alone")
+    with TlsServer(cert, key) as https:
+        error = fails(https, *by_password(), text="is self-signed", kind="unreachable",
+                      hint="--ca FILE")
+        # The line that fixes it, as it stands there.
+        assert "--pin " + fingerprint(cert).replace(":", "").lower().replace(
+            "sha256", "sha256:") in error["hint"]
+
+
+def test_tls_expired():
+    ca = W.certificate("ca")
+    if not shutil.which("faketime"):
+        raise Skip("faketime is not installed")
+    cert, key = W.path("old.pem"), W.path("old.key")
+    subprocess.run(["faketime", "-f", "-90d", "openssl", "req", "-x509", "-newkey", "ec",
+                    "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key, "-out",
+                    cert, "-subj", "/CN=old", "-days", "30", "-addext",
+                    "subjectAltName=DNS:localhost"], check=True, capture_output=True)
+    with TlsServer(cert, key) as https:
+        fails(https, *by_password(), "--ca", cert, text="has expired", kind="unreachable",
+              hint="renew it on the host")
+
+
+def test_tls_wrong_name():
+    ca = W.certificate("ca")
+    cert, key = W.certificate("misnamed", subject="elsewhere.test", issuer=ca)
+    with TlsServer(cert, key) as https:
+        fails(https, *by_password(), "--ca", ca[0], text="is for another name",
+              kind="unreachable", hint="by the name it was made for")
+
+
+def test_tls_too_old():
+    cert, key = W.certificate("alone")
+    with TlsServer(cert, key, "-tls1_1", "-cipher", "ALL:@SECLEVEL=0") as https:
+        fails(https, *by_password(), "--insecure", text="no TLS connection",
+              kind="unreachable", hint="TLS 1.2")
+
+
+# ---- secrets ----
+
+
+def test_secrets_stay_secret():
+    for how in each_mechanism():
+        with Sim() as sim:
+            done = works(sim.url, *how, "-v")
+            assert PASSWORD not in done.stdout + done.stderr + sim.lines()
+    for folder, _, names in os.walk(W.path("state")):
+        for name in names:
+            with open(os.path.join(folder, name), "rb") as f:
+                assert PASSWORD.encode() not in f.read(), (folder, name)
+
+
+def test_password_file_others_can_read():
+    loose = W.secret("loose", PASSWORD)
+    os.chmod(loose, 0o644)
+    fails("http://localhost:1/wsman", *by_password(file=loose), kind="denied",
+          text="others can read the password file", hint="chmod 600")
+
+
+def test_no_core_file_with_a_password_in_it():
+    """While the host takes its time, the program that waits holds the password."""
+    limits = []
+
+    def look(message, n):
+        if not limits:
+            with open(f"/proc/{process.pid}/limits") as f:
+                limits.extend(line for line in f if line.startswith("Max core"))
+        return message
+    W.needs_ntlm()
+    with Sim() as sim, Between(sim.port, look) as wire:
+        process = subprocess.Popen([HVGPU, "-H", url(wire.port), *by_password(), "status"],
+                                   env=W.env, stdout=subprocess.DEVNULL)
+        assert process.wait(60) == 0
+    assert limits and limits[0].split()[4:6] == ["0", "0"], limits
+
+
+# ---- clients that others wrote, against the simulator ----
+
+PYWINRM = """
+import sys, winrm, requests_ntlm
+session = winrm.Session(sys.argv[1], auth=("LAPTOP\\\\admin", sys.argv[2]), transport="ntlm",
+                        message_encryption="always")
+done = session.run_cmd("hostname")
+print(done.status_code, done.std_out.decode().strip())
+"""
+
+
+def test_pywinrm_with_ntlm_encryption():
+    W.needs_ntlm()
+    with open(W.path("legacy.cnf"), "w") as f:  # MD4 is a part of NTLM, and off by default
+        f.write("openssl_conf = all\n[all]\nproviders = two\n[two]\ndefault = on\n"
+                "legacy = on\n[on]\nactivate = 1\n")
+    env = {**W.env, "OPENSSL_CONF": W.path("legacy.cnf")}
+    with Sim() as sim:
+        def run(password):
+            return subprocess.run(["/usr/bin/python3", "-c", PYWINRM, sim.url, password],
+                                  env=env, capture_output=True, text=True)
+        done = run(PASSWORD)
+        if "ModuleNotFoundError" in done.stderr:
+            raise Skip(done.stderr.splitlines()[-1])
+        assert done.stdout == "0 LAPTOP\n", done
+        assert "Command" in sim.lines() and "HTTP 500" not in sim.lines(), sim.lines()
+        done = run("wrong")
+        assert done.returncode != 0 and "InvalidCredentialsError" in done.stderr, done
+
+
+IDENTIFY = ('<s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope" xmlns:i="http://'
+            'schemas.dmtf.org/wbem/wsman/identity/1/wsmanidentity.xsd"><s:Header/><s:Body>'
+            '<i:Identify/></s:Body></s:Envelope>')
+
+
+def curl(*options, env=None):
+    if not shutil.which("curl"):
+        raise Skip("curl is not installed")
+    return subprocess.run(["curl", "-s", "-w", "\n%{http_code}", "-H",
+                           "Content-Type: application/soap+xml;charset=UTF-8", "-d", IDENTIFY,
+                           *options], capture_output=True, text=True, env=env or W.env).stdout
+
+
+def test_curl_negotiate():
+    W.needs_realm()
+    env = W.realm.ticket("admin", PASSWORD, "curl")
+    with Sim(demand=False) as sim:
+        answer = curl("--negotiate", "-u", ":", sim.url, env=env)
+        assert "Microsoft Corporation" in answer and answer.endswith("\n200"), answer
+        assert curl("--negotiate", "-u", ":", sim.url).endswith("\n401")
+    with Sim() as sim:  # logs on, but sends in the clear
+        assert curl("--negotiate", "-u", ":", sim.url, env=env) == "\n500"
+
+
+def test_curl_basic_over_tls():
+    ca = W.certificate("ca")
+    cert, key = W.certificate("good", issuer=ca)
+    with Sim("--tls-cert", cert, "--tls-key", key) as sim:
+        answer = curl("--basic", "-u", "admin:" + PASSWORD, "--cacert", ca[0],
+                      url(sim.port, "https"))
+        assert "Microsoft Corporation" in answer and answer.endswith("\n200"), answer
+
+
+def main():
+    global W
+    only = sys.argv[3:]
+    tests = [(n, f) for n, f in globals().items() if n.startswith("test_") and
+             (not only or n in only)]
+    failed = 0
+    with tempfile.TemporaryDirectory() as folder:
+        W = World(folder)
+        print(f"1..{len(tests)}", flush=True)
+        for number, (name, test) in enumerate(tests, 1):
+            try:
+                test()
+                print(f"ok {number} - {name[5:]}", flush=True)
+            except Skip as why:
+                print(f"ok {number} - {name[5:]} # SKIP {why}", flush=True)
+            except Exception as error:  # noqa: BLE001 - whatever it was, the test failed
+                failed += 1
+                print(f"not ok {number} - {name[5:]}", flush=True)
+                for line in f"{type(error).__name__}: {error}".splitlines():
+                    print("# " + line, flush=True)
+        if W.realm:
+            W.realm.close()
+    return failed > 0
+
+
+sys.exit(main())
