@@ -24,7 +24,7 @@ struct world {
     int cell[CELLS];
     int disk[CELLS];        /* committed */
     int uncommitted[CELLS]; /* of an open transaction; a new process starts from disk */
-    bool mounted;
+    bool mounted = false;
     unsigned changes;
 };
 

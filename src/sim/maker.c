@@ -77,7 +77,7 @@ void make_number(struct maker *m, const char *name, uint64_t number)
 
 void make_numbers(struct maker *m, const char *name, const uint64_t *numbers, size_t count)
 {
-    struct cim_value value;
+    struct cim_value value = { 0 };
 
     if (m->failed || !typed(m->host, m->class, name, &value, &m->failed, m->err))
         return;
@@ -86,7 +86,7 @@ void make_numbers(struct maker *m, const char *name, const uint64_t *numbers, si
 
 static void make_datetime(struct maker *m, const char *name, struct cim_datetime t)
 {
-    struct cim_value value;
+    struct cim_value value = { 0 };
 
     if (m->failed || !typed(m->host, m->class, name, &value, &m->failed, m->err))
         return;
@@ -105,7 +105,7 @@ void make_interval(struct maker *m, const char *name, int64_t usec)
 
 void make_ref(struct maker *m, const char *name, struct sim_object *to)
 {
-    struct cim_value value;
+    struct cim_value value = { 0 };
 
     if (m->failed || !typed(m->host, m->class, name, &value, &m->failed, m->err))
         return;
