@@ -24,7 +24,7 @@ struct world {
     int cell[CELLS];
     int disk[CELLS];        /* committed */
     int uncommitted[CELLS]; /* of an open transaction; a new process starts from disk */
-    bool mounted = false;
+    bool mounted;
     unsigned changes;
 };
 
@@ -97,7 +97,7 @@ static bool probe_mount(struct plan_context *context, const struct step *step,
 
 static bool set_mounted(const json_t *to, struct err *err)
 {
-    int mounted;
+    int mounted = 0;
 
     if (!change(&mounted, json_is_true(to), err))
         return false;
