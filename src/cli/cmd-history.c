@@ -127,6 +127,7 @@ struct work {
     struct plan_context context;
     struct plan *plan;
     bool resume;
+    bool forward; /* resume of what did not begin to be taken back */
 };
 
 /* Exit 0 and a remark: asking twice is no mistake. */
@@ -151,7 +152,8 @@ static bool already(struct work *work, enum run_state state, bool *ret_already,
 {
     struct err why = ERR_INIT;
 
-    *ret_already = work->resume ? state == RUN_DONE : state == RUN_UNDONE;
+    work->forward = work->resume && (state == RUN_STARTED || state == RUN_DONE);
+    *ret_already = state == (work->forward ? RUN_DONE : RUN_UNDONE);
     if (!*ret_already)
         return true;
     err_fail(&why, ERR_NOT_FOUND, 0, "run %s is %s already", work->plan->id,
@@ -165,7 +167,7 @@ static bool ends_with_plan(const struct work *work, struct err *err)
 
     if (in->json)
         return output_json(in->out, plan_document(work->plan), err);
-    if (work->resume)
+    if (work->forward)
         output_text(in->out, _("%sDone.%s  Take it back with: hvgpu undo %s\n"),
                     style_on(in->out, STYLE_GOOD), style_off(in->out, STYLE_GOOD),
                     work->plan->id);
@@ -196,8 +198,8 @@ static bool carry_out(struct work *work, int *ret_exit, struct err *err)
     const struct invocation *in = work->in;
     bool go = false, ok;
 
-    if (!command_confirm(in, work->plan, work->resume ? PLAN_FORWARD : PLAN_BACK,
-                         work->resume ? _("Finish this?") : _("Take this back?"), &go,
+    if (!command_confirm(in, work->plan, work->forward ? PLAN_FORWARD : PLAN_BACK,
+                         work->forward ? _("Finish this?") : _("Take this back?"), &go,
                          ret_exit, err))
         return false;
     if (!go)
@@ -210,12 +212,12 @@ static bool carry_out(struct work *work, int *ret_exit, struct err *err)
     work->context.undo_changed = option_get(in, "force") != NULL;
     share_context_allow_turn_off(&work->context, option_get(in, "force-stop") != NULL);
     if (plan_only_looks(work->plan)) {
-        work->resume = false; /* nothing to finish, and nothing to remember */
+        work->forward = false; /* nothing to finish, and nothing to remember */
         ok = plan_undo(work->plan, &work->context, err) &&
              journal_forget(work->context.journal, work->plan->id, err);
     } else {
-        ok = work->resume ? plan_run(work->plan, &work->context, err)
-                          : plan_undo(work->plan, &work->context, err);
+        ok = work->forward ? plan_run(work->plan, &work->context, err)
+                           : plan_undo(work->plan, &work->context, err);
     }
     if (work->context.guest) /* before its session goes */
         work->context.close_guest(&work->context);

@@ -245,9 +245,11 @@ void journal_close(struct journal *journal)
 
 /* ---- writing ---- */
 
+/* In the order in which it was made: what a step writes out of it must be the same bytes
+ * before and after a crash. */
 static char *dump(const json_t *value)
 {
-    return json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_SORT_KEYS);
+    return json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
 }
 
 static bool insert_step(struct journal *journal, const struct plan *plan,
@@ -531,10 +533,11 @@ static bool choose_run(struct journal *journal, const char *id, bool unfinished,
     }
 
     if (!prepare(journal, &statement, err,
-                 unfinished
-                     ? RUN_COLUMNS "WHERE r.state = 'started' ORDER BY r.seq DESC LIMIT 1"
-                     : RUN_COLUMNS "WHERE r.state IN ('started', 'undoing', 'failed') "
-                                   "ORDER BY r.seq DESC LIMIT 1",
+                 unfinished ? RUN_COLUMNS "WHERE r.state IN ('started', 'undoing') "
+                                          "ORDER BY r.seq DESC LIMIT 1"
+                            : RUN_COLUMNS
+                     "WHERE r.state IN ('started', 'undoing', 'failed') "
+                     "ORDER BY r.seq DESC LIMIT 1",
                  "") ||
         !read_one_run(journal, statement, &found, ret, err))
         return false;

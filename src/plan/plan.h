@@ -181,7 +181,7 @@ bool journal_list(struct journal *journal,
                   void *user, struct err *err) MUST_CHECK;
 /*
  * The plan of one run.  @id may be any unique beginning.  @id "" (or NULL): with
- * @unfinished the newest that `resume` could finish; else what `undo` should take: the
+ * @unfinished the newest that was interrupted, going forward or being taken back; else what `undo` should take: the
  * newest interrupted run, else the newest run if it is done.  ERR_NOT_FOUND says why
  * there is none.  A kind of step that @kinds lacks is ERR_UNSUPPORTED.
  */
