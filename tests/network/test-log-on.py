@@ -43,6 +43,8 @@ class World:
         self.env["XDG_STATE_HOME"] = self.path("state")
         self.env["XDG_CONFIG_HOME"] = self.path("config")
         self.env.pop("NTLM_USER_FILE", None)
+        self.env["LSAN_OPTIONS"] = "print_suppressions=0:suppressions=" + os.path.join(
+            os.path.dirname(os.path.abspath(__file__)), "lsan.supp")
         self.password = self.secret("password", PASSWORD)
         self.wrong = self.secret("wrong", "not this one")
 
