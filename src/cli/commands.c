@@ -6,7 +6,8 @@
 #include "command.h"
 
 const struct command *const hvgpu_commands[] = {
-    &cmd_status,  &cmd_gpu_list, &cmd_gpu_show,    &cmd_vm_list,    &cmd_vm_show,
-    &cmd_attach,  &cmd_detach,   &cmd_driver_show, &cmd_driver_inf, &cmd_driver_inject,
-    &cmd_history, &cmd_undo,     &cmd_resume,      &cmd_image_show, NULL,
+    &cmd_status,     &cmd_gpu_list,      &cmd_gpu_show,   &cmd_vm_list,
+    &cmd_vm_show,    &cmd_attach,        &cmd_detach,     &cmd_driver_show,
+    &cmd_driver_inf, &cmd_driver_inject, &cmd_history,    &cmd_undo,
+    &cmd_resume,     &cmd_image_show,    &cmd_host_check, NULL,
 };

@@ -18,3 +18,4 @@ extern const struct command cmd_resume;
 extern const struct command cmd_driver_inject;
 extern const struct command cmd_driver_show;
 extern const struct command cmd_image_show;
+extern const struct command cmd_host_check;

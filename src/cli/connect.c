@@ -60,10 +60,9 @@ static bool add_trace(struct cim_session **session, struct err *err)
     return true;
 }
 
-struct cim_session *connector_open(const struct connector *connector,
-                                   const struct host_target *target, struct err *err)
+struct cim_session *connector_open_plain(const struct connector *connector,
+                                         const struct host_target *target, struct err *err)
 {
-    CLEANUP(cim_session_cleanup) struct cim_session *session = NULL;
     CLEANUP(secret_cleanup) char *password = NULL;
     struct wsman_options options = {
         .url = target->url,
@@ -82,7 +81,15 @@ struct cim_session *connector_open(const struct connector *connector,
     if (!host_password(target, &password, err))
         return NULL;
     options.password = password;
-    session = wsman_open(&options, err);
+    return wsman_open(&options, err);
+}
+
+struct cim_session *connector_open(const struct connector *connector,
+                                   const struct host_target *target, struct err *err)
+{
+    CLEANUP(cim_session_cleanup)
+    struct cim_session *session = connector_open_plain(connector, target, err);
+
     if (!session || !add_fault(&session, err) ||
         (connector->verbose && !add_trace(&session, err)))
         return NULL;

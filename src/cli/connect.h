@@ -16,6 +16,9 @@ struct connector {
     uint64_t timeout_ms; /* 0: the default */
 };
 
+/* The session without wrappers, for looking at the connection itself. */
+struct cim_session *connector_open_plain(const struct connector *connector,
+                                         const struct host_target *target, struct err *err);
 /* One thread per target at a time. */
 struct cim_session *connector_open(const struct connector *connector,
                                    const struct host_target *target, struct err *err);

@@ -440,7 +440,8 @@ bool host_list_find(struct host_list *list, const struct option_values *values,
     if (!read_inventory(values, &file, err) || !add_named(list, values, file, name, err))
         return false;
     if (list->count != before + 1)
-        return err_fail(err, ERR_INVALID, 0, "'%.80s' is no longer one host", name);
+        return err_fail(err, ERR_INVALID, 0, "'%.80s' names %zu hosts, not one", name,
+                        list->count - before);
     *ret = &list->items[before];
     return true;
 }

@@ -599,6 +599,13 @@ static bool gss_auth_unwrap(struct wsman_auth *self, const void *token, size_t l
     return !ret->failed || err_no_memory(err);
 }
 
+static const char *gss_mechanism(const struct wsman_auth *self)
+{
+    const struct gss *g = (const struct gss *)self;
+
+    return g->mech ? g->mech->name : g->base.ops->name;
+}
+
 static void gss_explain(const struct wsman_auth *self, struct err *err)
 {
     const struct gss *g = (const struct gss *)self;
@@ -621,7 +628,7 @@ static void gss_explain(const struct wsman_auth *self, struct err *err)
     {                                                                                     \
         .name = word, .scheme = "Negotiate", .open = opener, .release = gss_auth_release, \
         .begin = gss_begin, .step = gss_step, .wrap = gss_auth_wrap,                      \
-        .unwrap = gss_auth_unwrap, .explain = gss_explain                                 \
+        .unwrap = gss_auth_unwrap, .mechanism = gss_mechanism, .explain = gss_explain     \
     }
 
 const struct wsman_auth_ops wsman_auth_negotiate = GSS_OPS("negotiate", negotiate_open);

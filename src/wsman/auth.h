@@ -58,6 +58,7 @@ struct wsman_auth_ops {
                  struct wsman_sealed *ret, struct err *err);
     bool (*unwrap)(struct wsman_auth *self, const void *token, size_t len,
                    struct strbuf *ret, struct err *err);
+    const char *(*mechanism)(const struct wsman_auth *self); /* for a person */
     /* The log-on was refused after begin(): what is known about it, for a person. */
     void (*explain)(const struct wsman_auth *self, struct err *err);
 };

@@ -52,6 +52,7 @@ struct http {
     struct strbuf *answer;
     bool cancelled, too_large, may_repeat, check_cancel, moved;
     unsigned sent;
+    CURLcode code; /* how it ended */
 };
 
 /* One exchange as it is, with @extra in the place of the headers.  The body may be empty. */
@@ -68,6 +69,9 @@ bool http_check(struct http *h, CURLcode code, const struct strbuf *body, struct
 
 /* Chooses the scheme if it is not chosen yet, and logs the connection on if it is not. */
 bool http_log_on(struct http *h, const struct http_request *request, struct err *err)
+    MUST_CHECK;
+/* Fills head.offers with what a request without a log-on is told. */
+bool http_ask_offers(struct http *h, const struct http_request *request, struct err *err)
     MUST_CHECK;
 /* True: this scheme's bodies are wrapped here. */
 bool http_is_sealing(const struct http *h);

@@ -152,7 +152,7 @@ static struct curl_slist *exchange_headers(const char *authorization)
                                  : list;
 }
 
-static bool ask_offers(struct http *h, const struct http_request *request, struct err *err)
+bool http_ask_offers(struct http *h, const struct http_request *request, struct err *err)
 {
     struct curl_slist *headers = exchange_headers(NULL);
     long status = 0;
@@ -166,11 +166,11 @@ static bool ask_offers(struct http *h, const struct http_request *request, struc
 
 static bool choose(struct http *h, const struct http_request *request, struct err *err)
 {
-    if (h->auth_count == 1) {
+    if (h->auth_count == 1 || !h->auths[0]->ops->scheme) { /* nothing to ask for */
         h->auth = h->auths[0];
         return true;
     }
-    if (!ask_offers(h, request, err))
+    if (!http_ask_offers(h, request, err))
         return false;
     for (size_t i = 0; !h->auth && i < h->auth_count; i++)
         if (is_offered(h, h->auths[i]))
@@ -268,7 +268,7 @@ static bool log_on_once(struct http *h, const struct http_request *request, stru
     h->is_bound = false;
     if (h->endpoint.is_tls) {
         /* The binding needs the certificate, so the connection comes first. */
-        if (!ask_offers(h, request, err))
+        if (!http_ask_offers(h, request, err))
             return false;
         h->is_bound = true;
         http_tls_binding(h, &binding);

@@ -262,7 +262,7 @@ CURLcode http_perform(struct http *h, const struct http_request *request,
         curl_easy_setopt(h->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->len) ||
         curl_easy_setopt(h->curl, CURLOPT_TIMEOUT_MS, (long)request->timeout_ms))
         return CURLE_OUT_OF_MEMORY;
-    code = curl_easy_perform(h->curl);
+    h->code = code = curl_easy_perform(h->curl);
     count(h);
     return code;
 }

@@ -240,3 +240,14 @@ void wsman_get_stats(const struct cim_session *session, struct wsman_stats *ret)
     if (session->ops == &wsman_ops)
         http_get_stats(((const struct wsman_session *)session)->http, ret);
 }
+
+bool wsman_check(struct cim_session *session, struct wsman_check *ret, struct err *err)
+{
+    struct wsman_session *ws = (struct wsman_session *)session;
+
+    if (session->ops != &wsman_ops)
+        return err_fail(err, ERR_INVALID, 0, "this session has no network to check");
+    if (!ret->timeout_ms)
+        ret->timeout_ms = ws->timeout_ms;
+    return http_check_way(ws->http, ret, err);
+}

@@ -45,3 +45,27 @@ struct wsman_stats {
     uint64_t requests, sent_bytes, received_bytes;
 };
 void wsman_get_stats(const struct cim_session *session, struct wsman_stats *ret);
+
+/* The way to a host step by step: true, or false with the step that did not work in
+ * ret->failed and why in @err.  What was found out before it is in @ret. */
+enum wsman_step {
+    WSMAN_STEP_NAME,    /* its name has an address */
+    WSMAN_STEP_PORT,    /* something listens there */
+    WSMAN_STEP_TLS,     /* ... with a certificate we trust; not with http */
+    WSMAN_STEP_HTTP,    /* ... that asks us to log on */
+    WSMAN_STEP_LOG_ON,  /* ... and lets us */
+    WSMAN_STEP_SERVICE, /* ... and speaks WS-Management */
+    WSMAN_STEP_COUNT
+};
+struct wsman_check {
+    unsigned timeout_ms; /* in: of each step */
+    enum wsman_step failed;
+    bool is_tls, is_insecure, is_encrypted;
+    char address[64];
+    char pin[80];      /* of its certificate; "": none */
+    char offers[128];  /* how one may log on: "Negotiate, Basic" */
+    char method[32];   /* how we did: "NTLM" */
+    char version[128]; /* "OS: 10.0.22631 SP: 0.0 Stack: 3.0" */
+};
+bool wsman_check(struct cim_session *session, struct wsman_check *ret, struct err *err)
+    MUST_CHECK;

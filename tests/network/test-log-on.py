@@ -4,9 +4,12 @@
 server, an NTLM, TLS certificates and clients that others wrote, and somebody in between.
 Usage: test-log-on.py HVGPU HVGPU-SIM"""
 
+import base64
 import json
 import os
+import pty
 import shutil
+import socket
 import ssl
 import subprocess
 import sys
@@ -17,6 +20,8 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from between import Between, is_sealed  # noqa: E402
 import realm as kerberos  # noqa: E402
 
+os.environ.setdefault("HVGPU_DATA_DIR", os.path.abspath(
+    os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")))
 HVGPU, SIM = (os.path.abspath(p) for p in sys.argv[1:3])
 PASSWORD = "Tr0ub4dor-and-3"
 USER = f"admin@{kerberos.REALM}"
@@ -84,8 +89,9 @@ W = None
 
 
 class Sim:
-    def __init__(self, *options, env=None, prefix=(), auth="basic,negotiate", demand=True):
-        line = [*prefix, SIM, "laptop", "--ephemeral", "--user", "admin", "--password-file",
+    def __init__(self, *options, env=None, prefix=(), auth="basic,negotiate", demand=True,
+                 lab="laptop"):
+        line = [*prefix, SIM, lab, "--ephemeral", "--user", "admin", "--password-file",
                 W.password, "--auth", auth, "-v", *options]
         if demand:
             line.append("--demand-encryption")
@@ -97,7 +103,7 @@ class Sim:
         first = self.process.stdout.readline()
         assert first, "the simulator does not start: " + open(self.log.name).read()
         self.url = first.split()[1].replace("127.0.0.1", "localhost")
-        self.port = int(self.url.split(":")[2].split("/")[0])
+        self.port = int(self.url.rsplit(":", 1)[1].split("/")[0])
 
     def __enter__(self):
         return self
@@ -569,6 +575,106 @@ def test_tls_too_old():
               kind="unreachable", hint="TLS 1.2")
 
 
+def test_client_certificate():
+    """The server that wants it is Python's; what it lets through goes on as Basic."""
+    ca = W.certificate("ca")
+    inside = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    inside.load_cert_chain(*W.certificate("good", issuer=ca))
+    inside.load_verify_locations(ca[0])
+    inside.verify_mode = ssl.CERT_REQUIRED
+    mutual = (b"Authorization: http://schemas.dmtf.org/wbem/wsman/1/wsman/secprofile/https/"
+              b"mutual\r\n")
+    basic = b"Authorization: Basic " + base64.b64encode(f"admin:{PASSWORD}".encode())
+
+    def let_in(message, n):
+        assert mutual in message, message
+        return message.replace(mutual, basic + b"\r\n")
+    mine = W.certificate("me", issuer=ca)
+    with Sim(auth="basic", demand=False) as sim, \
+            Between(sim.port, let_in, tls=inside) as wire:
+        https = url(wire.port, "https")
+        works(https, "--ca", ca[0], "--cert", mine[0], "--cert-key", mine[1])
+        fails(https, "--ca", ca[0], "--auth", "certificate", kind="denied",
+              text="no client certificate", hint="--cert")
+        fails(https, "--ca", ca[0], "--cert", W.certificate("stranger")[0], "--cert-key",
+              W.certificate("stranger")[1], text="")
+        fails(https, "--ca", ca[0], "--cert", mine[0], "--cert-key", ca[1], kind="invalid",
+              text="client certificate cannot be used", hint="belong together")
+
+
+# ---- networks ----
+
+
+def test_ipv6():
+    try:
+        with socket.socket(socket.AF_INET6) as s:
+            s.bind(("::1", 0))
+    except OSError:
+        raise Skip("no IPv6 here")
+    W.needs_ntlm()
+    with Sim("--listen", "[::1]:0") as sim:
+        works(f"http://[::1]:{sim.port}/wsman", *by_password())
+
+
+def test_proxies_of_the_environment_are_not_used():
+    W.needs_ntlm()
+    nowhere = "http://127.0.0.1:1"
+    with Sim() as sim:
+        works(sim.url, *by_password(), env={**W.env, "http_proxy": nowhere,
+                                            "all_proxy": nowhere, "ALL_PROXY": nowhere})
+
+
+def test_redirects_are_refused():
+    def away(message, n):
+        return (b"HTTP/1.1 302 Found\r\nLocation: http://localhost:1/wsman\r\n"
+                b"Content-Length: 0\r\n\r\n")
+    for how in (by_password(), (*by_password(), "--auth", "basic")):
+        with Sim() as sim, Between(sim.port, on_answer=away) as wire:
+            fails(url(wire.port), *how, text="HTTP 302", kind="protocol")
+            assert len(wire.requests) == 1
+
+
+def check(host, *options, env=None):
+    done = subprocess.run([HVGPU, "host", "check", host, "--json", "--timeout", "20",
+                           *options], capture_output=True, text=True, env=env or W.env)
+    document = json.loads(done.stdout)
+    return done.returncode, {c["id"]: c for c in document["checks"]}
+
+
+def fails_at(step, host, *options):
+    code, steps = check(host, *options)
+    names = list(steps)
+    at = names.index(step)
+    assert code == 3 and steps[step]["ok"] is False and steps[step]["error"], steps
+    assert all(steps[n]["ok"] is not False for n in names[:at]), steps
+    assert all(steps[n]["ok"] is None for n in names[at + 1:]), steps
+    return steps
+
+
+def test_host_check_finds_the_step_that_fails():
+    ca = W.certificate("ca")
+    cert, key = W.certificate("good", issuer=ca)
+    fails_at("name", "http://nobody.invalid:5985/wsman", *by_password())
+    fails_at("port", "http://localhost:1/wsman", *by_password())
+    with Sim("--tls-cert", cert, "--tls-key", key) as sim:
+        fails_at("tls", url(sim.port, "https"), *by_password())
+        fails_at("winrm", url(sim.port), *by_password())
+        fails_at("winrm", url(sim.port, "https").replace("wsman", "web"), *by_password(),
+                 "--ca", ca[0])
+        fails_at("log-on", url(sim.port, "https"), *by_password(file=W.wrong), "--ca", ca[0])
+        code, steps = check(url(sim.port, "https"), *by_password(), "--ca", ca[0])
+        assert code == 0 and all(s["ok"] for s in steps.values()), steps
+        assert fingerprint(cert).replace(":", "").lower()[6:] in steps["tls"]["detail"]
+    W.needs_ntlm()
+    with Sim() as sim:
+        code, steps = check(sim.url, *by_password())
+        assert code == 0 and steps["tls"]["ok"] is None, steps
+        assert "NTLM, messages encrypted" in steps["log-on"]["detail"], steps
+        assert "Negotiate, Basic" in steps["winrm"]["detail"], steps
+    with Sim(lab="bare") as sim:
+        fails_at("hyper-v", sim.url, *by_password())
+
+
 # ---- secrets ----
 
 
@@ -605,6 +711,48 @@ def test_no_core_file_with_a_password_in_it():
                                    env=W.env, stdout=subprocess.DEVNULL)
         assert process.wait(60) == 0
     assert limits and limits[0].split()[4:6] == ["0", "0"], limits
+
+
+def test_prompt_does_not_show_what_is_typed():
+    W.needs_ntlm()
+    with Sim() as sim:
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.execve(HVGPU, [HVGPU, "-H", sim.url, "--user", "admin", "status"], W.env)
+        seen = b""
+        while b"Password of admin" not in seen:
+            seen += os.read(terminal, 1000)
+        time.sleep(0.2)
+        os.write(terminal, PASSWORD.encode() + b"\n")
+        try:
+            while piece := os.read(terminal, 1000):
+                seen += piece
+        except OSError:
+            pass
+        assert os.waitpid(pid, 0)[1] == 0, seen
+        assert b"RTX 4070" in seen and PASSWORD.encode() not in seen, seen
+
+
+def test_inventory_says_how_each_host_is_reached():
+    W.needs_realm()
+    W.needs_ntlm()
+    ca = W.certificate("ca")
+    cert, key = W.certificate("good", issuer=ca)
+    with Sim() as plain, Sim("--tls-cert", cert, "--tls-key", key) as tls:
+        with open(W.path("inventory.yaml"), "w") as f:
+            f.write(f"defaults: {{ user: admin, password_file: password }}\nhosts:\n"
+                    f"  one: {{ url: '{plain.url}', auth: ntlm }}\n"
+                    f"  two: {{ url: '{plain.url}', user: '{USER}', keytab: admin.keytab,"
+                    " auth: kerberos }\n"
+                    f"  three: {{ url: '{url(tls.port, 'https')}', auth: basic, ca: ca.pem }}\n"
+                    f"  four: {{ url: '{url(tls.port, 'https')}', pin: '{fingerprint(cert)}' }}\n"
+                    f"  five: {{ url: '{url(tls.port, 'https')}' }}\n")
+        done = subprocess.run([HVGPU, "--inventory", W.path("inventory.yaml"), "--json",
+                               "status"], capture_output=True, text=True, env=W.env)
+        hosts = {h["host"]: h["error"] for h in json.loads(done.stdout)["hosts"]}
+        assert done.returncode == 4, done.stderr
+        assert [n for n, error in hosts.items() if error] == ["five"], hosts
+        assert "HTTP 500" not in plain.lines()
 
 
 # ---- clients that others wrote, against the simulator ----

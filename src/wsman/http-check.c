@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The way to a host, one step at a time: which step is the first that does not work. */
+
+#include <string.h>
+
+#include "err.h"
+#include "http-inside.h"
+#include "text.h"
+
+static const char identify[] =
+    "<s:Envelope xmlns:s=\"http://www.w3.org/2003/05/soap-envelope\" "
+    "xmlns:i=\"http://schemas.dmtf.org/wbem/wsman/identity/1/wsmanidentity.xsd\">"
+    "<s:Header/><s:Body><i:Identify/></s:Body></s:Envelope>";
+
+/* Which step libcurl was at when it gave up. */
+static enum wsman_step step_of(const struct http *h)
+{
+    curl_off_t connected = 0;
+
+    switch (h->code) {
+    case CURLE_COULDNT_RESOLVE_HOST:
+        return WSMAN_STEP_NAME;
+    case CURLE_COULDNT_CONNECT:
+        return WSMAN_STEP_PORT;
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_CERTPROBLEM:
+        return WSMAN_STEP_TLS;
+    case CURLE_OPERATION_TIMEDOUT:
+        curl_easy_getinfo(h->curl, CURLINFO_CONNECT_TIME_T, &connected);
+        return connected > 0 ? WSMAN_STEP_HTTP : WSMAN_STEP_PORT;
+    default:
+        return h->is_pin_wrong ? WSMAN_STEP_TLS : WSMAN_STEP_HTTP;
+    }
+}
+
+static void keep(char *to, size_t size, const char *from)
+{
+    snprintf(to, size, "%s", from ? from : "");
+}
+
+/* What stands in the element @name of an answer that was found to be XML. */
+static void find_text(const char *xml, const char *name, char *ret, size_t size)
+{
+    const char *from = strstr(xml, name);
+    size_t len;
+
+    if (!from)
+        return;
+    from += strlen(name);
+    len = strcspn(from, "<");
+    snprintf(ret, size, "%.*s", (int)(len < size ? len : size - 1), from);
+}
+
+static bool check_identify(struct http *h, struct wsman_check *ret, struct err *err)
+{
+    CLEANUP(strbuf_cleanup) struct strbuf answer = STRBUF_INIT;
+    struct http_request request = { .body = identify,
+                                    .len = sizeof(identify) - 1,
+                                    .timeout_ms = ret->timeout_ms,
+                                    .may_repeat = true };
+
+    if (!http_post(h, &request, &answer, err)) {
+        ret->failed = err->kind == ERR_DENIED ? WSMAN_STEP_LOG_ON : WSMAN_STEP_SERVICE;
+        return false;
+    }
+    if (!strstr(answer.text, "IdentifyResponse")) {
+        ret->failed = WSMAN_STEP_SERVICE;
+        return err_fail(err, ERR_PROTOCOL, 0, "the answer is not that of WS-Management");
+    }
+    find_text(answer.text, "ProductVersion>", ret->version, sizeof(ret->version));
+    return true;
+}
+
+bool http_check_way(struct http *h, struct wsman_check *ret, struct err *err)
+{
+    struct http_request request = { .timeout_ms = ret->timeout_ms };
+    const char *address = NULL;
+
+    ret->is_tls = h->endpoint.is_tls;
+    ret->is_insecure = h->endpoint.is_tls && !h->is_verified && !h->has_pin;
+    if (!http_ask_offers(h, &request, err)) {
+        ret->failed = step_of(h);
+        return false;
+    }
+    curl_easy_getinfo(h->curl, CURLINFO_PRIMARY_IP, &address);
+    keep(ret->address, sizeof(ret->address), address);
+    keep(ret->offers, sizeof(ret->offers), h->head.offers);
+    if (h->has_certificate)
+        certificate_pin_format(&h->certificate, ret->pin);
+    if (!http_log_on(h, &request, err)) {
+        ret->failed = WSMAN_STEP_LOG_ON;
+        return false;
+    }
+    keep(ret->method, sizeof(ret->method),
+         h->auth->ops->mechanism ? h->auth->ops->mechanism(h->auth) : h->auth->ops->name);
+    ret->is_encrypted = h->endpoint.is_tls || http_is_sealing(h);
+    return check_identify(h, ret, err);
+}
