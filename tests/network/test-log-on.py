@@ -352,6 +352,45 @@ def test_connection_dropped_in_the_middle():
             assert len(set(sealed)) == len(sealed), "a sealed body was sent twice"
 
 
+METHODS = ("AddResourceSettings", "ModifySystemSettings", "ModifyResourceSettings")
+
+
+def changes(sim):
+    """The changing methods the host was asked for, in order; None for other messages."""
+    sealed = [line for line in sim.lines().splitlines() if " bytes in, " in line]
+    return [next((m for m in METHODS if m in line), None) for line in sealed]
+
+
+def attach(port, how, *more):
+    return subprocess.run([HVGPU, "-H", url(port), *how, "attach", "games", "--gpu", "4070",
+                           "--no-drivers", "-y", *more], capture_output=True, text=True,
+                          env=W.env)
+
+
+def test_a_change_whose_answer_is_lost_is_never_sent_again():
+    how = list(each_mechanism())[-1]
+    with Sim() as sim, Between(sim.port) as wire:
+        done = attach(wire.port, how)
+        assert done.returncode == 0, done.stderr
+        plain = changes(sim)
+    assert "AddResourceSettings" in plain, plain
+    for at in [n for n, method in enumerate(plain) if method]:
+        sealed = []
+
+        def lose(message, n):
+            sealed.append(n) if is_sealed(message) else None
+            return None if is_sealed(message) and len(sealed) == at + 1 else message
+        with Sim() as sim, Between(sim.port, on_answer=lose) as wire:
+            done = attach(wire.port, how)
+            bodies = [m for m in wire.requests if is_sealed(m)]
+            assert len(set(bodies)) == len(bodies), "a sealed body was sent twice"
+            now = changes(sim)
+            # The host has done it; what follows is looking, not doing it again.
+            assert now[:at + 1] == plain[:at + 1], (plain, now)
+            assert now[at + 1] is None, (plain[at], now)
+            assert done.returncode in (0, 1), done.stderr
+
+
 def test_half_an_answer():
     cut = []
 
