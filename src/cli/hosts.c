@@ -212,13 +212,21 @@ static bool apply_options(struct host_target *target, const struct option_values
     return true;
 }
 
+/* Whoever names anything of TLS, or a method that is worth nothing without, means TLS. */
+static bool wants_tls(const struct host_target *target)
+{
+    return target->ca || target->pin || target->cert || target->insecure ||
+           text_ieq(target->auth, "basic") || text_ieq(target->auth, "certificate");
+}
+
 /* A name, a name with a port, or a URL.  Without a scheme the port decides, and without a
- * port it is TLS: passwords and data never go over a plain connection by default. */
+ * port it is the one a Windows host has by default, 5985: there the log-on encrypts every
+ * message, and Basic, which does not, is refused. */
 static bool make_url(struct host_target *target, const char *name, struct err *err)
 {
     const char *host_end = name[0] == '[' ? strchr(name, ']') : name;
     const char *colon = host_end ? strchr(host_end, ':') : NULL;
-    uint64_t port = 5986;
+    uint64_t port = wants_tls(target) ? 5986 : 5985;
 
     if (text_istarts(name, "http://") || text_istarts(name, "https://"))
         return copy(&target->url, name, err);

@@ -51,10 +51,11 @@ TEST(names_ports_and_urls_become_urls)
     static const struct {
         const char *name, *url;
     } cases[] = {
-        { "hv-01", "https://hv-01:5986/wsman" },
+        { "hv-01", "http://hv-01:5985/wsman" },
         { "hv-01:5985", "http://hv-01:5985/wsman" },
         { "hv-01:443", "https://hv-01:443/wsman" },
-        { "[fe80::1]", "https://[fe80::1]:5986/wsman" },
+        { "[fe80::1]", "http://[fe80::1]:5985/wsman" },
+        { "[fe80::1]:5986", "https://[fe80::1]:5986/wsman" },
         { "[fe80::1]:5985", "http://[fe80::1]:5985/wsman" },
         { "http://hv-01/wsman", "http://hv-01/wsman" },
     };

@@ -19,7 +19,8 @@ static const struct {
       "the name of the host cannot be resolved",
       "check the spelling of the host name, and DNS" },
     { CURLE_COULDNT_CONNECT, ERR_UNREACHABLE, "no connection",
-      "on the host: winrm quickconfig, and a firewall rule for this port (http 5985, https 5986)" },
+      "on the host: winrm quickconfig, and a firewall rule for this port (http 5985, https "
+      "5986); or name the port, as in -H NAME:5986" },
     { CURLE_OPERATION_TIMEDOUT, ERR_UNREACHABLE, "no answer in time",
       "check that the host is up and reachable; raise the time limit if it is only slow" },
     { CURLE_SSL_CONNECT_ERROR, ERR_UNREACHABLE, "no TLS connection",
