@@ -149,6 +149,22 @@ static bool put_file_hash(const struct tree *tree, const char *path, struct err 
 
 static bool dump_tree(const struct tree *tree, struct err *err);
 
+/* A folder of C: where the volume of an attached image is mounted: what is in it is told
+ * with the image. */
+static bool is_mount_point(const struct tree *tree, const char *path, bool *ret,
+                           struct err *err)
+{
+    CLEANUP(place_clear) struct place place = { 0 };
+
+    *ret = false;
+    if (tree->volume)
+        return true;
+    if (!world_resolve(tree->world, path, &place, err))
+        return false;
+    *ret = place.attached != NULL;
+    return true;
+}
+
 static bool dump_entry(const struct file_info *info, void *user, struct err *err)
 {
     const struct tree *tree = user;
@@ -162,8 +178,14 @@ static bool dump_entry(const struct file_info *info, void *user, struct err *err
         return true; /* NTFS' own files */
     if (info->attributes & FILE_IS_DIR) {
         struct tree below = *tree;
+        bool mounted;
 
-        strbuf_printf(tree->to, "%s\\ %x\n", path, info->attributes);
+        if (!is_mount_point(tree, path, &mounted, err))
+            return false;
+        strbuf_printf(tree->to, "%s\\ %x%s\n", path, info->attributes,
+                      mounted ? " mount point" : "");
+        if (mounted)
+            return true;
         below.path = path;
         below.depth++;
         return below.depth > DEPTH_MAX
