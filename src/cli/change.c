@@ -160,7 +160,8 @@ static bool refuse(const struct invocation *in, const struct plan *plan, struct 
     const char *fix = NULL, *cause = plan_first_error(plan, &fix);
     struct err why = ERR_INIT;
 
-    if (!in->json)
+    /* The one finding there is need not be said twice. */
+    if (!in->json && json_array_size(plan->findings) > 1)
         plan_view(in->out, plan, PLAN_FORWARD);
     err_fail(&why, ERR_CONFLICT, 0, "%s", cause ? cause : "a check failed");
     err_wrap(&why, "nothing was changed");

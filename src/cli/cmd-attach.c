@@ -49,23 +49,36 @@ static bool size_option(const struct invocation *in, const char *name,
     return err_hint(err, _("a number of bytes, or one with M or G: 3G, 33280M"));
 }
 
-static bool plan_attach(const struct invocation *in, struct plan_context *context,
-                        struct plan **ret, struct err *err)
+static bool read_attach_options(const struct invocation *in, struct attach_options *ret,
+                                struct err *err)
 {
-    struct attach_options options = {
+    *ret = (struct attach_options){
         .gpu = option_get(in, "gpu"),
         .stop = is_given(in, "stop"),
         .force_stop = is_given(in, "force-stop"),
         .start = is_given(in, "start"),
         .no_drivers = is_given(in, "no-drivers"),
         .replace = is_given(in, "replace"),
+        .share_percent.known = is_given(in, "share"),
     };
+    return option_get_u64(in, "share", &ret->share_percent.value, err) &&
+           size_option(in, "low-mmio", &ret->low_mmio_bytes, err) &&
+           size_option(in, "high-mmio", &ret->high_mmio_bytes, err);
+}
 
-    options.share_percent.known = is_given(in, "share");
-    if (!option_get_u64(in, "share", &options.share_percent.value, err) ||
-        !size_option(in, "low-mmio", &options.low_mmio_bytes, err) ||
-        !size_option(in, "high-mmio", &options.high_mmio_bytes, err) ||
-        !share_context_init(context, err))
+static bool check_attach(const struct invocation *in, struct err *err)
+{
+    struct attach_options options;
+
+    return read_attach_options(in, &options, err);
+}
+
+static bool plan_attach(const struct invocation *in, struct plan_context *context,
+                        struct plan **ret, struct err *err)
+{
+    struct attach_options options;
+
+    if (!read_attach_options(in, &options, err) || !share_context_init(context, err))
         return false;
     *ret = share_plan_attach(context, in->host, in->operands[0], &options, err);
     return *ret != NULL;
@@ -112,6 +125,7 @@ const struct command cmd_attach = {
     .summary = N_("give a VM a partition of a GPU, drivers included"),
     .flags = CMD_HOST | CMD_ONE_HOST | CMD_CHANGES,
     .options = attach_options,
+    .check = check_attach,
     .plan = plan_attach,
     .finish = finish,
 };

@@ -76,6 +76,9 @@ struct command {
     unsigned flags;
     const struct option_spec *options; /* ends with a NULL name; NULL: none */
 
+    /* Looks at the options before any host is asked; what it refuses is wrong usage.  NULL:
+     * nothing to look at. */
+    bool (*check)(const struct invocation *in, struct err *err);
     /* One host's part as JSON (an element of the contract's "hosts", without "host" and
      * "error"; owned by the caller).  Runs in threads of its own: no output, no progress. */
     bool (*collect)(const struct invocation *in, json_t **ret, struct err *err);

@@ -103,7 +103,7 @@ static bool run_command(struct app *app, int *ret_exit, struct err *err)
     const struct command *command = app->line.command;
 
     *ret_exit = STATUS_USAGE;
-    if (!read_options(app, err))
+    if (!read_options(app, err) || (command->check && !command->check(&app->in, err)))
         return false;
     if (command->flags & CMD_HOST) {
         if (!host_list_make(app->in.values, &app->hosts, err)) {
@@ -174,6 +174,8 @@ int main(int argc, char **argv)
     os_catch_interrupt();
     ok = command_line_parse(argc, argv, hvgpu_commands, &app.line, &err);
     prepare_output(&app);
+    if (!ok && command_line_asks_json(argc, argv))
+        app.out.json = true;
     ok = ok && run_line(&app, &status, &err);
     progress_bar_clear(&app.bar);
     if (!ok) {

@@ -451,6 +451,14 @@ bool command_line_parse(int argc, char **argv, const struct command *const *comm
     return !ret->command || ret->help || ret->version || check_operands(ret, err);
 }
 
+bool command_line_asks_json(int argc, char **argv)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], "--json") == 0)
+            return true;
+    return false;
+}
+
 void command_line_free(struct command_line *line)
 {
     free(line->operands);

@@ -36,6 +36,8 @@ extern const struct option_spec change_options[]; /* of those with CMD_CHANGES *
  * understood (so that an error can still be shown as JSON). */
 bool command_line_parse(int argc, char **argv, const struct command *const *commands,
                         struct command_line *ret, struct err *err) MUST_CHECK;
+/* For a line that was refused before all of it was read: does it ask for JSON? */
+bool command_line_asks_json(int argc, char **argv);
 void command_line_free(struct command_line *line);
 
 const char *values_get(const struct option_values *values, const char *name);

@@ -80,7 +80,7 @@ static bool check_guest(struct install *install, const struct guest_facts *facts
         return plan_find(plan, "guest-architecture", "error", "guest", text,
                          "the guest loads the host's user-mode driver: both must be of one "
                          "architecture",
-                         NULL, DOC, err);
+                         "use a guest of the host's architecture", DOC, err);
     }
     return true;
 }

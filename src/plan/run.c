@@ -392,7 +392,7 @@ static bool run_locked(struct plan *plan, struct plan_context *context, struct e
     err_format(&undo_err, why, sizeof(why));
     err->hint[0] = '\0';
     err_hint(err, "%s", undo_err.hint);
-    return err_wrap(err, "and not everything could be undone (%s)", why);
+    return err_wrap(err, "not everything could be undone (%s)", why);
 }
 
 bool plan_run(struct plan *plan, struct plan_context *context, struct err *err)

@@ -474,7 +474,8 @@ bool host_mount_windows(struct cim_session *session, const char *image, const ch
         return true;
     if (unreadable > 0) {
         err_fail(err, ERR_UNSUPPORTED, 0,
-                 "'%s' has no readable Windows volume: encrypted (BitLocker), or not NTFS",
+                 "'%s' has no Windows volume that can be read: encrypted (BitLocker), not "
+                 "cleanly shut down, or not NTFS",
                  image);
         return err_hint(err, "suspend BitLocker inside the guest and shut it down, or use "
                              "--no-drivers");
