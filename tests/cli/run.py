@@ -39,10 +39,19 @@ TIMEOUT_S = 120
 warnings.filterwarnings("ignore", category=DeprecationWarning, message=".*RefResolver")
 
 
+def with_whole_references(node, own):
+    """Debian 12's resolver loses a "#/..." within a schema whose id is a urn."""
+    if isinstance(node, dict):
+        return {key: own + value if key == "$ref" and value.startswith("#")
+                else with_whole_references(value, own) for key, value in node.items()}
+    return [with_whole_references(item, own) for item in node] if isinstance(node, list) else node
+
+
 def load_schemas(folder):
     store = {}
     for path in sorted(folder.glob("*.schema.json")):
         document = json.loads(path.read_text("utf-8"))
+        document = with_whole_references(document, document["$id"])
         jsonschema.Draft202012Validator.check_schema(document)
         store[document["$id"]] = document
     return store
