@@ -86,7 +86,7 @@ static bool is_kerberos(const struct gss_failure *f, krb5_context context,
     const char *text;
     bool same;
 
-    if (f->mech->length == gss_mech_kerberos.oid.length &&
+    if (f->mech && f->mech->length == gss_mech_kerberos.oid.length &&
         memcmp(f->mech->elements, gss_mech_kerberos.oid.elements, f->mech->length) == 0)
         return f->minor == (OM_uint32)code;
     text = krb5_get_error_message(context, code);

@@ -24,7 +24,7 @@ static inline gss_OID gss_oid_of(const struct gss_mech *mech)
 
 struct gss_failure {
     OM_uint32 major, minor;
-    gss_OID mech; /* whose minor it is */
+    gss_OID mech; /* whose minor it is; GSS_C_NO_OID: not known */
 };
 
 bool gss_fail(const struct gss_failure *failure, struct err *err);

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Wrapping and unwrapping, which differs between the mechanisms in what stands where. */
+
+#include "gss-message.h"
+
+#include <string.h>
+
+#include <gssapi/gssapi_ext.h>
+
+#include "err.h"
+
+enum { NTLM_SIGNATURE = 16 };
+
+static bool wrap_fail(OM_uint32 major, OM_uint32 minor, const char *what, struct err *err)
+{
+    gss_fail(&(struct gss_failure){ major, minor, GSS_C_NO_OID }, err);
+    err->kind = ERR_PROTOCOL;
+    return err_wrap(err, "%s", what);
+}
+
+/* NTLM: the signature, and behind it the data; gss-ntlmssp has no gss_wrap_iov(). */
+static bool wrap_ntlm(gss_ctx_id_t ctx, gss_buffer_desc plain, struct wsman_sealed *ret,
+                      struct err *err)
+{
+    gss_buffer_desc out = GSS_C_EMPTY_BUFFER;
+    OM_uint32 major, minor, ignored;
+    int sealed = 0;
+    bool ok;
+
+    major = gss_wrap(&minor, ctx, 1, GSS_C_QOP_DEFAULT, &plain, &sealed, &out);
+    ok = major == GSS_S_COMPLETE && sealed && out.length > NTLM_SIGNATURE;
+    if (ok) {
+        strbuf_add(&ret->header, out.value, NTLM_SIGNATURE);
+        strbuf_add(&ret->data, (char *)out.value + NTLM_SIGNATURE,
+                   out.length - NTLM_SIGNATURE);
+    }
+    gss_release_buffer(&ignored, &out);
+    return ok || wrap_fail(major, minor, "encrypting the request", err);
+}
+
+/* Kerberos: everything that is not data stands in front, as SSPI has it (RFC 4121 4.2.5,
+ * the rotated form), and only the iov calls make it so. */
+static bool wrap_kerberos(gss_ctx_id_t ctx, gss_buffer_desc plain, struct wsman_sealed *ret,
+                          struct err *err)
+{
+    CLEANUP(free_cleanup) char *data = malloc(plain.length + 1);
+    gss_iov_buffer_desc iov[3] = {
+        { GSS_IOV_BUFFER_TYPE_HEADER | GSS_IOV_BUFFER_FLAG_ALLOCATE, GSS_C_EMPTY_BUFFER },
+        { GSS_IOV_BUFFER_TYPE_DATA, { plain.length, data } },
+        { GSS_IOV_BUFFER_TYPE_PADDING | GSS_IOV_BUFFER_FLAG_ALLOCATE, GSS_C_EMPTY_BUFFER },
+    };
+    OM_uint32 major, minor, ignored;
+    int sealed = 0;
+    bool ok;
+
+    if (!data)
+        return err_no_memory(err);
+    memcpy(data, plain.value, plain.length);
+    major = gss_wrap_iov(&minor, ctx, 1, GSS_C_QOP_DEFAULT, &sealed, iov, 3);
+    ok = major == GSS_S_COMPLETE && sealed;
+    if (ok) {
+        strbuf_add(&ret->header, iov[0].buffer.value, iov[0].buffer.length);
+        strbuf_add(&ret->data, iov[1].buffer.value, iov[1].buffer.length);
+        strbuf_add(&ret->data, iov[2].buffer.value, iov[2].buffer.length);
+    }
+    gss_release_iov_buffer(&ignored, iov, 3);
+    return ok || wrap_fail(major, minor, "encrypting the request", err);
+}
+
+bool gss_message_wrap(gss_ctx_id_t ctx, const struct gss_mech *mech, const void *bytes,
+                      size_t len, struct wsman_sealed *ret, struct err *err)
+{
+    gss_buffer_desc plain = { len, (void *)(uintptr_t)bytes };
+    bool ok = mech == &gss_mech_ntlm ? wrap_ntlm(ctx, plain, ret, err)
+                                     : wrap_kerberos(ctx, plain, ret, err);
+
+    return ok && ((!ret->header.failed && !ret->data.failed) || err_no_memory(err));
+}
+
+bool gss_message_unwrap(gss_ctx_id_t ctx, const void *token, size_t len, struct strbuf *ret,
+                        struct err *err)
+{
+    gss_buffer_desc in = { len, (void *)(uintptr_t)token }, out = GSS_C_EMPTY_BUFFER;
+    OM_uint32 major, minor, ignored;
+    int sealed = 0;
+
+    major = gss_unwrap(&minor, ctx, &in, &out, &sealed, NULL);
+    if (major == GSS_S_COMPLETE && sealed)
+        strbuf_add(ret, out.value, out.length);
+    gss_release_buffer(&ignored, &out);
+    if (major != GSS_S_COMPLETE)
+        return wrap_fail(major, minor, "decrypting the answer", err);
+    if (!sealed)
+        return err_fail(err, ERR_PROTOCOL, 0, "the answer is signed but not encrypted");
+    return !ret->failed || err_no_memory(err);
+}
