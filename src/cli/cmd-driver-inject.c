@@ -31,7 +31,7 @@ static bool find_blockers(struct plan *plan, const char *image, bool *ret_blocke
 
     if (!facts)
         return err_no_memory(err);
-    ok = image_inspect(image, facts, err);
+    ok = image_inspect_confined(image, facts, err);
     *ret_blocked = ok && facts->blocker_count > 0;
     for (unsigned i = 0; ok && i < facts->blocker_count; i++)
         ok = plan_find(plan, facts->blockers[i].id, "error", image,
@@ -58,7 +58,7 @@ static bool plan_on(struct plan *plan, const struct invocation *in, const char *
         return false;
     if (blocked)
         return true;
-    guest = guest_disk_open_local(image, NULL, err);
+    guest = guest_disk_open_sandboxed(image, NULL, NULL, err);
     return guest && driver_plan_install(plan, guest, set, err) &&
            driver_plan_commit(plan, image, err) &&
            driver_plan_verify(plan, set->instance_id, err);

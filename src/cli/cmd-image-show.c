@@ -131,7 +131,7 @@ static bool run(const struct invocation *in, int *ret_exit, struct err *err)
     *ret_exit = STATUS_FAILED;
     if (!facts)
         return err_no_memory(err);
-    ok = image_inspect(in->operands[0], facts, err);
+    ok = image_inspect_confined(in->operands[0], facts, err);
     document = ok ? to_json(facts) : NULL;
     free(facts);
     if (!ok)

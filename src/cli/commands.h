@@ -19,3 +19,5 @@ extern const struct command cmd_driver_inject;
 extern const struct command cmd_driver_show;
 extern const struct command cmd_image_show;
 extern const struct command cmd_host_check;
+extern const struct command cmd_driver_adapters;
+extern const struct command cmd_driver_sync;

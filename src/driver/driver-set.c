@@ -91,6 +91,34 @@ bool driver_set_add_file(struct driver_set *set, const char *path, const char *d
     return one->source != NULL;
 }
 
+bool driver_set_replace_file(struct driver_set *set, size_t index, const char *path,
+                             enum driver_rule rule, uint64_t size, int64_t mtime_usec,
+                             const char *reason, struct err *err)
+{
+    struct driver_file *one = &set->files[index];
+    CLEANUP(free_cleanup) char *origin = text_dup(path);
+    CLEANUP(free_cleanup) char *why = text_dup(reason);
+    CLEANUP(free_cleanup) char *source = NULL;
+
+    if (!origin || !why)
+        return err_no_memory(err);
+    source = set->origin->ops->locate(set->origin, path, err);
+    if (!source)
+        return false;
+    free(one->origin_path);
+    free(one->reason);
+    free(one->source);
+    one->origin_path = TAKE(origin);
+    one->reason = TAKE(why);
+    one->source = TAKE(source);
+    one->rule = rule;
+    set->total_bytes += size - one->size;
+    one->size = size;
+    one->mtime_usec = mtime_usec;
+    one->sha256[0] = '\0';
+    return true;
+}
+
 bool driver_set_add_value(struct driver_set *set, const char *key, const char *name,
                           struct hive_value *value, const char *reason, struct err *err)
 {

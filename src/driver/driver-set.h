@@ -13,6 +13,10 @@ bool driver_set_add_candidate(struct driver_set *set, const char *source,
 bool driver_set_add_file(struct driver_set *set, const char *path, const char *destination,
                          enum driver_rule rule, uint64_t size, int64_t mtime_usec,
                          const char *reason, struct err *err) MUST_CHECK;
+/* Another source for the file at @index. */
+bool driver_set_replace_file(struct driver_set *set, size_t index, const char *path,
+                             enum driver_rule rule, uint64_t size, int64_t mtime_usec,
+                             const char *reason, struct err *err) MUST_CHECK;
 bool driver_set_add_value(struct driver_set *set, const char *key, const char *name,
                           struct hive_value *value, const char *reason, struct err *err)
     MUST_CHECK;
@@ -33,3 +37,30 @@ char *driver_store_path(const char *package);
 bool driver_needs_copy_to_vm(struct driver_set *set, const char *class_key_path,
                              struct err *err) MUST_CHECK;
 bool driver_needs_registry(struct driver_set *set, struct err *err) MUST_CHECK;
+
+/* needs-inf.c: what @inf (with its install section) puts outside the store.  @published:
+ * the name it was installed under. */
+struct package_inf;
+bool driver_needs_inf(struct driver_set *set, const char *package,
+                      const struct package_inf *inf, const char *published, struct err *err)
+    MUST_CHECK;
+
+/* companions.c: the packages that belong to the first one.  @key: the class key; @head and
+ * @inf: of the first package (@inf without an install section when none is known). */
+struct store_index;
+struct inf_version;
+bool driver_add_companions(struct driver_set *set, struct store_index *index,
+                           const char *key, const struct inf_version *head,
+                           const struct package_inf *inf, struct err *err) MUST_CHECK;
+/* "27.21.14.7005" and "27.21.014.7005" are one version; NULL equals none. */
+bool driver_versions_equal(const char *a, const char *b);
+
+/* resolve.c, in two halves: the class key and the package's name (@set has an instance
+ * id), then what is in the package.  What was found before an error stays in @set. */
+bool driver_find_package(struct driver_set *set, struct store_index *index,
+                         const char **ret_package, struct err *err) MUST_CHECK;
+bool driver_read_package(struct driver_set *set, struct store_index *index,
+                         const char *package, struct err *err) MUST_CHECK;
+/* The texts of a class key, without judging them. */
+bool driver_read_class_key(struct driver_set *set, const char *key, struct err *err)
+    MUST_CHECK;

@@ -36,6 +36,11 @@ struct windows_source *windows_source_live(struct cim_session *session, struct e
 /* @root holds Windows' own folders (System32 ...) or is a drive with a Windows folder;
  * names match without case. */
 struct windows_source *windows_source_offline(const char *root, struct err *err);
+/* Hive files alone; @drivers and @store (a FileRepository folder) may be NULL.  Logs beside
+ * a dirty hive are replayed in memory. */
+struct windows_source *windows_source_of_hives(const char *system, const char *drivers,
+                                               const char *store, struct err *err);
+bool windows_source_was_dirty(const struct windows_source *source);
 void windows_source_free(struct windows_source *source);
 /* Long reading (hashing a package) reports to @progress from now on; lent. */
 void windows_source_watch(struct windows_source *source, struct progress *progress);
@@ -114,3 +119,19 @@ bool driver_set_hash_file(struct driver_set *set, struct driver_file *file, stru
     MUST_CHECK;
 void driver_set_free(struct driver_set *set);
 DEFINE_CLEANUP(driver_set_cleanup, struct driver_set *, driver_set_free)
+
+/* ---- every display adapter of a Windows ---- */
+
+enum driver_usable { USABLE_NO, USABLE_YES, USABLE_UNKNOWN };
+
+struct driver_adapter {
+    struct driver_set *set; /* as far as it was found; candidates: packages considered */
+    const char *package;    /* lent from it; NULL: not known */
+    enum driver_usable usable;
+    char *reason; /* why not, or what is not known; NULL when usable */
+};
+
+/* One for each numbered key of the display class, by number. */
+bool driver_list_adapters(struct windows_source *source, struct driver_adapter **ret,
+                          size_t *ret_count, struct err *err) MUST_CHECK;
+void driver_adapters_free(struct driver_adapter *adapters, size_t count);

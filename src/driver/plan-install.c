@@ -386,6 +386,66 @@ static bool plan_file_step(struct install *install, const struct driver_file *fi
                     powershell, err);
 }
 
+/* Two GPUs in one guest, one name, two files.  Whether the other GPU's driver really wants
+ * another one is asked of the host, since its record may be of a driver before.  The
+ * loaders that all vendors bring follow the vendor's rule. */
+static bool check_other_gpu(struct install *install, struct driver_file *file,
+                            const json_t *gpu, bool *ret_conflict, struct err *err)
+{
+    CLEANUP(driver_set_cleanup) struct driver_set *other = NULL;
+    const char *id = json_string_value(json_object_get(gpu, "instance_id"));
+    const char *name = json_string_value(json_object_get(gpu, "name"));
+    CLEANUP(free_cleanup) char *evidence = NULL;
+    struct err why = ERR_INIT;
+
+    *ret_conflict = false;
+    if (file->rule == RULE_NEWER || !driver_resolve(install->set->origin, id, &other, &why))
+        return true; /* that GPU is gone: its record binds nobody */
+    for (size_t i = 0; i < other->file_count; i++) {
+        struct driver_file *one = &other->files[i];
+
+        if (!text_ieq(one->destination, file->destination))
+            continue;
+        if (!driver_set_hash_file(other, one, err))
+            return false;
+        if (strcmp(one->sha256, file->sha256) == 0)
+            return true;
+        *ret_conflict = true;
+        evidence = text_printf("'%s' needs '%s', '%s' needs '%s'",
+                               install->set->gpu_name ? install->set->gpu_name
+                                                      : install->set->instance_id,
+                               file->source, name ? name : id, one->source);
+        return evidence ? plan_find(install->plan, "driver-conflict", "error",
+                                    file->destination, evidence,
+                                    "two GPUs in one guest cannot both have their file of "
+                                    "that name",
+                                    "give the VM one of the two GPUs", NULL, err)
+                        : err_no_memory(err);
+    }
+    return true;
+}
+
+static bool find_conflict(struct install *install, struct driver_file *file, bool *ret,
+                          struct err *err)
+{
+    const json_t *gpus = json_object_get(install->manifest, "gpus");
+
+    *ret = false;
+    for (size_t i = 0; !*ret && i < json_array_size(gpus); i++) {
+        const json_t *gpu = json_array_get(gpus, i);
+        const char *id = json_string_value(json_object_get(gpu, "instance_id"));
+        const json_t *record = manifest_file(gpu, file->destination);
+        const char *sha256 = json_string_value(json_object_get(record, "sha256"));
+
+        if (!record || text_ieq(id, install->set->instance_id) ||
+            strcmp(sha256, file->sha256) == 0)
+            continue;
+        if (!check_other_gpu(install, file, gpu, ret, err))
+            return false;
+    }
+    return true;
+}
+
 static bool plan_file(struct install *install, struct driver_file *file, struct err *err)
 {
     const json_t *record = any_record_of_file(install, file->destination);
@@ -393,11 +453,13 @@ static bool plan_file(struct install *install, struct driver_file *file, struct 
     bool existed = record && json_is_true(json_object_get(record, "existed"));
     struct guest_file now;
     json_t *state = NULL;
-    bool replace = true;
+    bool replace = true, conflict;
 
     if (!install->guest->ops->stat(install->guest, file->destination, true, &now, err) ||
         !driver_set_hash_file(install->set, file, err))
         return false;
+    if (!find_conflict(install, file, &conflict, err) || conflict)
+        return conflict;
     if (now.is_dir)
         return leave_alone(install, file, "warning", "it is a folder", err);
     if (now.exists && strcmp(now.sha256, file->sha256) == 0)
@@ -511,6 +573,48 @@ static bool plan_stale_packages(struct install *install, struct err *err)
     return true;
 }
 
+static bool is_in_set(const struct driver_set *set, const char *path)
+{
+    for (size_t i = 0; i < set->file_count; i++)
+        if (text_ieq(set->files[i].destination, path))
+            return true;
+    return false;
+}
+
+/* Files outside the store that the driver before had and this one has not: gone when they
+ * are still hvgpu's own, else only no longer in the record. */
+static bool plan_stale_files(struct install *install, struct err *err)
+{
+    const json_t *files = json_object_get(install->old, "files");
+
+    for (size_t i = 0; i < json_array_size(files); i++) {
+        const json_t *file = json_array_get(files, i);
+        const char *path = json_string_value(json_object_get(file, "path"));
+        const char *sha256 = json_string_value(json_object_get(file, "sha256"));
+        CLEANUP(free_cleanup) char *target = text_printf("old driver file '%s'", path);
+        struct guest_file now;
+        json_t *state = NULL;
+
+        if (is_in_set(install->set, path) ||
+            manifest_others_have_file(install->manifest, install->set->instance_id, path))
+            continue;
+        if (!target)
+            return err_no_memory(err);
+        if (!install->guest->ops->stat(install->guest, path, true, &now, err))
+            return false;
+        if (!now.exists || strcmp(now.sha256, sha256) != 0 ||
+            json_is_true(json_object_get(file, "existed")))
+            continue;
+        if (!step_file_state(install->guest, path, &state, err) ||
+            !add_step(install, &step_driver_remove, target,
+                      json_pack("{s:s, s:b, s:o}", "path", path, "tree", 0, "backup",
+                                backup_name(install)),
+                      state, json_null(), NULL, err))
+            return false;
+    }
+    return true;
+}
+
 static bool plan_manifest(struct install *install, struct err *err)
 {
     json_t *before = install->manifest ? json_incref(install->manifest) : json_null();
@@ -542,6 +646,23 @@ static json_t *new_entry(const struct driver_set *set)
                      "inf", set->inf, "packages", "files", "registry");
 }
 
+static bool say_left_out(struct install *install, struct err *err)
+{
+    CLEANUP(strbuf_cleanup) struct strbuf all = STRBUF_INIT;
+    const struct driver_set *set = install->set;
+
+    for (size_t i = 0; i < set->left_out_count; i++)
+        strbuf_printf(&all, "%s%s", i ? "; " : "", set->left_out[i]);
+    if (set->left_out_count == 0)
+        return true;
+    return all.text ? plan_find(install->plan, "driver-left-out", "info", set->gpu_name,
+                                all.text,
+                                "not all of the driver is for a guest: "
+                                "'driver show' lists what stays out",
+                                NULL, NULL, err)
+                    : err_no_memory(err);
+}
+
 static bool plan_all(struct install *install, struct err *err)
 {
     struct guest_facts facts;
@@ -555,11 +676,8 @@ static bool plan_all(struct install *install, struct err *err)
     for (size_t i = 0; i < install->set->file_count; i++)
         if (!plan_file(install, &install->set->files[i], err))
             return false;
-    for (size_t i = 0; i < install->set->left_out_count; i++)
-        if (!plan_find(install->plan, "driver-left-out", "info", install->set->gpu_name,
-                       install->set->left_out[i], NULL, NULL, NULL, err))
-            return false;
-    return plan_registry(install, err) && plan_stale_packages(install, err) &&
+    return say_left_out(install, err) && plan_registry(install, err) &&
+           plan_stale_packages(install, err) && plan_stale_files(install, err) &&
            check_space(install, &facts, err) && plan_manifest(install, err);
 }
 

@@ -11,12 +11,12 @@
  * src/Services/Vm/GpuDriverPackageResolver.cs; MicrosoftDocs/windows-driver-docs.
  */
 
-#include <stdio.h>
 #include <string.h>
 
 #include "driver-set.h"
-#include "inf.h"
 #include "inventory.h"
+#include "package-inf.h"
+#include "store-index.h"
 #include "strbuf.h"
 #include "text.h"
 #include "win-path.h"
@@ -204,20 +204,38 @@ static bool any_store_resident(const struct driver_set *set)
     return false;
 }
 
-static bool read_class_key(struct driver_set *set, const char *key, struct err *err)
+/* InfSection and InfSectionExt are one name: "Section001" ".NTamd64". */
+static bool read_section(struct driver_set *set, const char *key, struct err *err)
+{
+    CLEANUP(free_cleanup) char *section = NULL;
+    CLEANUP(free_cleanup) char *extension = NULL;
+
+    if (!source_text(set->origin, key, "InfSection", &section, err) ||
+        !source_text(set->origin, key, "InfSectionExt", &extension, err))
+        return false;
+    if (!section)
+        return true;
+    set->inf_section = text_printf("%s%s", section, extension ? extension : "");
+    return set->inf_section ? true : err_no_memory(err);
+}
+
+bool driver_read_class_key(struct driver_set *set, const char *key, struct err *err)
 {
     struct windows_source *source = set->origin;
 
-    if (!source_text(source, key, "DriverDesc", &set->gpu_name, err) ||
-        !source_text(source, key, "ProviderName", &set->provider, err) ||
-        !source_text(source, key, "InfPath", &set->inf, err) ||
-        !source_text(source, key, "InfSection", &set->inf_section, err) ||
-        !source_text(source, key, "MatchingDeviceId", &set->matching_device_id, err) ||
-        !source_text(source, key, "DriverVersion", &set->driver_version, err) ||
-        !source_text(source, key, "DriverDate", &set->driver_date, err) ||
-        !source_texts(source, key, "UserModeDriverName", &set->user_mode_drivers,
-                      &set->user_mode_driver_count, err))
-        return false;
+    return source_text(source, key, "DriverDesc", &set->gpu_name, err) &&
+           source_text(source, key, "ProviderName", &set->provider, err) &&
+           source_text(source, key, "InfPath", &set->inf, err) &&
+           read_section(set, key, err) &&
+           source_text(source, key, "MatchingDeviceId", &set->matching_device_id, err) &&
+           source_text(source, key, "DriverVersion", &set->driver_version, err) &&
+           source_text(source, key, "DriverDate", &set->driver_date, err) &&
+           source_texts(source, key, "UserModeDriverName", &set->user_mode_drivers,
+                        &set->user_mode_driver_count, err);
+}
+
+static bool judge_class_key(const struct driver_set *set, struct err *err)
+{
     if (!set->inf || !win_name_is_plain(set->inf))
         return err_fail(err, ERR_PROTOCOL, 0, "class key '%s' names no INF",
                         set->class_key);
@@ -231,30 +249,13 @@ static bool read_class_key(struct driver_set *set, const char *key, struct err *
 
 /* ---- the candidates ---- */
 
-/* "Active", else the only package, of DriverInfFiles\<inf> in one of the databases. */
 static bool ask_database(struct driver_set *set, const char *hive, const char *source,
                          struct err *err)
 {
-    CLEANUP(free_cleanup)
-    char *key = text_printf("HKLM\\%s\\DriverDatabase\\DriverInfFiles\\%s", hive, set->inf);
     CLEANUP(free_cleanup) char *package = NULL;
-    char **all = NULL;
-    size_t count = 0;
-    bool ok;
 
-    if (!key)
-        return err_no_memory(err);
-    if (!source_text(set->origin, key, "Active", &package, err))
-        return false;
-    if (!package) {
-        if (!source_texts(set->origin, key, "", &all, &count, err))
-            return false;
-        package = count == 1 ? text_dup(all[0]) : NULL;
-    }
-    hive_texts_free(all, count);
-    ok = driver_set_add_candidate(
-        set, source, package && win_name_is_plain(package) ? package : NULL, err);
-    return ok;
+    return store_ask_database(set->origin, hive, set->inf, &package, err) &&
+           driver_set_add_candidate(set, source, package, err);
 }
 
 static bool ask_service(struct driver_set *set, struct err *err)
@@ -293,63 +294,12 @@ static bool ask_user_mode(struct driver_set *set, struct err *err)
     return set->candidate_count > first || driver_set_add_candidate(set, source, NULL, err);
 }
 
-static bool take_sha256(const char *path, uint64_t size, const char *sha256, void *user,
-                        struct err *err)
-{
-    snprintf(user, SHA256_HEX, "%s", sha256);
-    return true;
-}
-
-/* Windows keeps a copy of the package's INF under the published name: the package whose
- * INF has the same bytes.  *ret NULL: none, or more than one. */
-static bool match_inf(struct driver_set *set, char **ret, struct err *err)
-{
-    static const char repository[] = "System32\\DriverStore\\FileRepository";
-    struct windows_source *source = set->origin;
-    CLEANUP(free_cleanup) char *published = text_printf("INF\\%s", set->inf);
-    char wanted[SHA256_HEX], found[SHA256_HEX];
-    struct source_file *infs = NULL, *own = NULL;
-    size_t count = 0, own_count = 0, matches = 0;
-    bool ok = true;
-
-    if (!published)
-        return err_no_memory(err);
-    if (!source->ops->list(source, "INF", set->inf, 1, &own, &own_count, err) ||
-        !source->ops->list(source, repository, ".inf", 2, &infs, &count, err)) {
-        source_files_free(own, own_count);
-        if (err->kind != ERR_NOT_FOUND)
-            return false;
-        *err = ERR_INIT; /* no copy, no store: this way does not tell */
-        return true;
-    }
-    ok = own_count != 1 ||
-         source->ops->hash(source, published, false, take_sha256, wanted, err);
-    for (size_t i = 0; ok && own_count == 1 && i < count; i++) {
-        CLEANUP(free_cleanup) char *path = text_printf("%s\\%s", repository, infs[i].path);
-        CLEANUP(free_cleanup) char *package = win_path_parent(infs[i].path);
-        CLEANUP(free_cleanup) char *inf = package ? win_package_inf(package) : NULL;
-
-        if (infs[i].size != own[0].size || !text_ieq(inf, win_path_base(infs[i].path)))
-            continue;
-        ok = path ? source->ops->hash(source, path, false, take_sha256, found, err)
-                  : err_no_memory(err);
-        if (ok && strcmp(wanted, found) == 0 && matches++ == 0)
-            *ret = TAKE(package);
-    }
-    source_files_free(own, own_count);
-    source_files_free(infs, count);
-    if (!ok || matches > 1) {
-        free(*ret);
-        *ret = NULL;
-    }
-    return ok;
-}
-
-static bool ask_published_inf(struct driver_set *set, struct err *err)
+static bool ask_published_inf(struct driver_set *set, struct store_index *index,
+                              struct err *err)
 {
     CLEANUP(free_cleanup) char *package = NULL;
 
-    return match_inf(set, &package, err) &&
+    return store_match_inf(index, set->inf, &package, err) &&
            driver_set_add_candidate(set, "published INF", package, err);
 }
 
@@ -395,11 +345,13 @@ static bool judge_candidates(const struct driver_set *set, const char **ret_pack
                     set->inf);
 }
 
-static bool find_package(struct driver_set *set, const char **ret_package, struct err *err)
+static bool find_package(struct driver_set *set, struct store_index *index,
+                         const char **ret_package, struct err *err)
 {
     if (!ask_database(set, "DRIVERS", "DRIVERS hive", err) ||
         !ask_database(set, "SYSTEM", "SYSTEM hive's driver database", err) ||
-        !ask_service(set, err) || !ask_user_mode(set, err) || !ask_published_inf(set, err))
+        !ask_service(set, err) || !ask_user_mode(set, err) ||
+        !ask_published_inf(set, index, err))
         return false;
     if (!any_store_resident(set)) {
         CLEANUP(strbuf_cleanup) struct strbuf all = STRBUF_INIT;
@@ -420,122 +372,103 @@ static bool find_package(struct driver_set *set, const char **ret_package, struc
 
 /* ---- the package ---- */
 
-/* "27.21.14.7005" and "27.21.014.7005" are one version. */
-static bool same_version(const char *a, const char *b)
-{
-    unsigned x[4], y[4];
-    char rest;
-
-    if (sscanf(a, "%9u.%9u.%9u.%9u%c", &x[0], &x[1], &x[2], &x[3], &rest) != 4 ||
-        sscanf(b, "%9u.%9u.%9u.%9u%c", &y[0], &y[1], &y[2], &y[3], &rest) != 4)
-        return text_ieq(a, b);
-    return memcmp(x, y, sizeof(x)) == 0;
-}
-
-static bool read_inf(const struct driver_set *set, const char *path,
-                     struct inf_version *ret, struct err *err)
-{
-    CLEANUP(free_cleanup) char *bytes = NULL;
-    CLEANUP(inf_cleanup) struct inf *inf = NULL;
-    size_t len;
-
-    if (!set->origin->ops->read(set->origin, path, INF_SIZE_MAX, &bytes, &len, err))
-        return false;
-    inf = inf_parse(bytes, len, err);
-    return inf && inf_read_version(inf, ret, err);
-}
-
 /* The INF in the package must be the one whose driver is registered: an update that is
  * staged, but not active before a restart, is told apart here. */
-static bool check_inf(const struct driver_set *set, const char *package, struct err *err)
+static bool check_inf(const struct driver_set *set, const char *package,
+                      const struct inf_version *version, struct err *err)
 {
-    CLEANUP(free_cleanup) char *folder = driver_store_path(package);
-    CLEANUP(free_cleanup) char *inf = win_package_inf(package);
-    CLEANUP(free_cleanup) char *path = folder && inf ? win_path_join(folder, inf) : NULL;
-    struct inf_version version = { 0 };
-    bool ok;
+    if (!text_ieq(version->class_name, "Display") &&
+        !text_ieq(version->class_guid, DISPLAY_CLASS))
+        return err_fail(err, ERR_UNSUPPORTED, 0,
+                        "package '%s' is of class '%s', not Display", package,
+                        version->class_name ? version->class_name : "not known");
+    if (driver_versions_equal(version->driver_version, set->driver_version))
+        return true;
+    err_fail(err, ERR_CONFLICT, 0,
+             "package '%s' has driver version %s, but the host registered %s", package,
+             version->driver_version ? version->driver_version : "unknown",
+             set->driver_version ? set->driver_version : "none");
+    return err_hint(err, "restart the host to finish its driver update, then try again");
+}
 
-    if (!path)
-        return err_no_memory(err);
-    if (!read_inf(set, path, &version, err))
-        return err_wrap(err, "INF of package '%s'", package);
-    if (!text_ieq(version.class_name, "Display") &&
-        !text_ieq(version.class_guid, DISPLAY_CLASS)) {
-        ok = err_fail(err, ERR_UNSUPPORTED, 0, "package '%s' is of class '%s', not Display",
-                      package, version.class_name ? version.class_name : "not known");
-    } else if (!version.driver_version || !set->driver_version ||
-               !same_version(version.driver_version, set->driver_version)) {
-        err_fail(err, ERR_CONFLICT, 0,
-                 "package '%s' has driver version %s, but the host registered %s", package,
-                 version.driver_version ? version.driver_version : "unknown",
-                 set->driver_version ? set->driver_version : "none");
-        ok = err_hint(err, "restart the host to finish its driver update, then try again");
-    } else {
-        ok = true;
-    }
-    inf_version_clear(&version);
+/* Version first: a package of another class is refused by name, whatever its sections. */
+static bool add_main_package(struct driver_set *set, const char *package,
+                             struct store_index *index, const char *key, struct err *err)
+{
+    struct package_inf head = { 0 }, inf = { 0 };
+    bool ok = package_inf_read(set->origin, package, NULL, set->architecture, &head, err) &&
+              check_inf(set, package, &head.version, err);
+
+    if (ok && !set->inf_section)
+        ok = driver_set_leave_out(set, err,
+                                  "files outside the package: the class key does not say "
+                                  "which section of '%s' was installed",
+                                  set->inf);
+    else if (ok)
+        ok = package_inf_read(set->origin, package, set->inf_section, set->architecture,
+                              &inf, err) &&
+             driver_needs_inf(set, package, &inf, set->inf, err);
+    ok = ok && driver_add_companions(set, index, key, &head.version, &inf, err);
+    package_inf_clear(&head);
+    package_inf_clear(&inf);
     return ok;
 }
 
-/* Other packages that the class key names: AMD's OpenGL and Vulkan come in their own. */
-static bool add_companions(struct driver_set *set, const char *key, struct err *err)
-{
-    static const char *const names[] = {
-        "UserModeDriverNameWow", "OpenGLDriverName",    "OpenGLDriverNameWow",
-        "VulkanDriverName",      "VulkanDriverNameWow", "OpenCLDriverName",
-        "OpenCLDriverNameWow",
-    };
-
-    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        char **texts;
-        size_t count;
-        bool ok = true;
-
-        if (!source_texts(set->origin, key, names[i], &texts, &count, err))
-            return false;
-        for (size_t j = 0; ok && j < count; j++) {
-            CLEANUP(free_cleanup) char *package = win_path_store_package(texts[j]);
-
-            ok = !package || driver_set_add_package(set, package, names[i], err);
-        }
-        hive_texts_free(texts, count);
-        if (!ok)
-            return err_wrap(err, "%s names it", names[i]);
-    }
-    return true;
-}
-
-static bool resolve(struct driver_set *set, const char *gpu, struct err *err)
+bool driver_find_package(struct driver_set *set, struct store_index *index,
+                         const char **ret_package, struct err *err)
 {
     CLEANUP(free_cleanup) char *key = NULL;
-    const char *package = NULL;
 
-    set->instance_id = instance_of(set->origin, gpu, err);
-    if (!set->instance_id || !read_device(set, err))
+    if (!read_device(set, err))
         return false;
     key = text_printf("%s\\%s", CLASS, set->class_key);
     if (!key)
         return err_no_memory(err);
-    if (!read_class_key(set, key, err) || !find_package(set, &package, err))
-        return false;
+    return driver_read_class_key(set, key, err) && judge_class_key(set, err) &&
+           find_package(set, index, ret_package, err);
+}
+
+bool driver_read_package(struct driver_set *set, struct store_index *index,
+                         const char *package, struct err *err)
+{
+    CLEANUP(free_cleanup) char *key = text_printf("%s\\%s", CLASS, set->class_key);
+
+    if (!key)
+        return err_no_memory(err);
     set->architecture = win_package_architecture(package);
     if (!set->architecture)
         return err_fail(err, ERR_PROTOCOL, 0, "'%s' is no name of a driver package",
                         package);
+    /* What the vendor says about virtual machines comes before what the INF says. */
     return driver_set_add_package(set, package, "main package", err) &&
-           check_inf(set, package, err) && add_companions(set, key, err) &&
-           driver_needs_copy_to_vm(set, key, err) && driver_needs_registry(set, err);
+           driver_needs_copy_to_vm(set, key, err) &&
+           add_main_package(set, package, index, key, err) &&
+           driver_needs_registry(set, err);
+}
+
+static bool resolve(struct driver_set *set, const char *gpu, struct store_index *index,
+                    struct err *err)
+{
+    const char *package = NULL;
+
+    set->instance_id = instance_of(set->origin, gpu, err);
+    return set->instance_id && driver_find_package(set, index, &package, err) &&
+           driver_read_package(set, index, package, err);
 }
 
 bool driver_resolve(struct windows_source *source, const char *gpu, struct driver_set **ret,
                     struct err *err)
 {
     CLEANUP(driver_set_cleanup) struct driver_set *set = calloc(1, sizeof(*set));
+    struct store_index index = { .source = source };
+    bool ok;
 
     if (!set)
         return err_no_memory(err);
     set->origin = source;
-    if (!resolve(set, gpu, err))
+    ok = resolve(set, gpu, &index, err);
+    store_index_clear(&index);
+    if (!ok)
         return err_wrap(err, "finding the driver of GPU '%s'", gpu);
     *ret = TAKE(set);
     return true;

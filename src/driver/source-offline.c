@@ -14,27 +14,26 @@
 #include "file-version.h"
 #include "os.h"
 #include "progress.h"
-#include "replayed-hive.h"
+#include "hive-reader.h"
 #include "text.h"
 #include "win-path.h"
 
 enum { DEPTH_MAX = 32, COPY_BYTES = 1 << 20 };
 
-enum which_hive { HIVE_SYSTEM, HIVE_SOFTWARE, HIVE_DRIVERS, HIVE_COUNT };
 static const struct {
     const char *file, *prefix;
-} hives[HIVE_COUNT] = {
-    [HIVE_SYSTEM] = { "SYSTEM", "HKLM\\SYSTEM" },
-    [HIVE_SOFTWARE] = { "SOFTWARE", "HKLM\\SOFTWARE" },
-    [HIVE_DRIVERS] = { "DRIVERS", "HKLM\\DRIVERS" },
+} hives[HIVE_WHICH_COUNT] = {
+    [HIVE_OF_SYSTEM] = { "SYSTEM", "HKLM\\SYSTEM" },
+    [HIVE_OF_SOFTWARE] = { "SOFTWARE", "HKLM\\SOFTWARE" },
+    [HIVE_OF_DRIVERS] = { "DRIVERS", "HKLM\\DRIVERS" },
 };
+static const char REPOSITORY[] = "System32\\DriverStore\\FileRepository";
 
 struct offline_source {
     struct windows_source base;
-    char *windows;                 /* local path of the Windows folder */
-    struct hive *hive[HIVE_COUNT]; /* opened on first use */
-    bool is_missing[HIVE_COUNT];
-    char *control_set; /* "ControlSet001" */
+    char *windows; /* local path of the Windows folder; NULL: only hives, maybe a store */
+    char *store;   /* local path of a FileRepository; NULL: that of @windows */
+    struct hive_reader *hives;
 };
 
 static struct offline_source *offline_of(struct windows_source *source)
@@ -106,6 +105,22 @@ static char *find_path(const char *root, const char *path, bool *ret_dir, struct
     return TAKE(at);
 }
 
+/* The local path of @path below the Windows folder. */
+static char *local_path(struct windows_source *self, const char *path, bool *ret_dir,
+                        struct err *err)
+{
+    struct offline_source *offline = offline_of(self);
+    size_t len = strlen(REPOSITORY);
+
+    if (offline->store && text_istarts(path, REPOSITORY) &&
+        (!path[len] || path[len] == '\\'))
+        return find_path(offline->store, path + len + (path[len] == '\\'), ret_dir, err);
+    if (offline->windows)
+        return find_path(offline->windows, path, ret_dir, err);
+    err_fail(err, ERR_NOT_FOUND, 0, "no files of that Windows are at hand");
+    return NULL;
+}
+
 struct walk {
     const char *local, *relative, *suffix;
     struct source_file **files;
@@ -162,7 +177,7 @@ static bool offline_list(struct windows_source *self, const char *path, const ch
 {
     bool is_dir = false;
     CLEANUP(free_cleanup)
-    char *local = find_path(offline_of(self)->windows, path, &is_dir, err);
+    char *local = local_path(self, path, &is_dir, err);
     struct source_file *files = NULL;
     size_t count = 0;
 
@@ -192,7 +207,7 @@ static bool offline_read(struct windows_source *self, const char *path, size_t m
 {
     bool is_dir = false;
     CLEANUP(free_cleanup)
-    char *local = find_path(offline_of(self)->windows, path, &is_dir, err);
+    char *local = local_path(self, path, &is_dir, err);
 
     if (!local)
         return false;
@@ -204,7 +219,7 @@ static bool offline_read(struct windows_source *self, const char *path, size_t m
 
 static char *offline_locate(struct windows_source *self, const char *path, struct err *err)
 {
-    return find_path(offline_of(self)->windows, path, NULL, err);
+    return local_path(self, path, NULL, err);
 }
 
 struct hashing {
@@ -253,7 +268,7 @@ static bool offline_hash(struct windows_source *self, const char *path, bool tre
                          hash_fn *on_hash, void *user, struct err *err)
 {
     CLEANUP(free_cleanup)
-    char *local = find_path(offline_of(self)->windows, path, NULL, err);
+    char *local = local_path(self, path, NULL, err);
     CLEANUP(free_cleanup) char *buffer = malloc(COPY_BYTES);
     struct hashing hashing = { .source = self, .buffer = buffer };
     struct source_file *files = NULL;
@@ -297,80 +312,25 @@ static bool offline_version(struct windows_source *self, const char *path,
 
 /* ---- registry ---- */
 
-/* A file of System32\config, whole.  *ret NULL: there is none. */
-static bool read_config(struct offline_source *offline, const char *name, size_t max,
-                        char **ret, size_t *ret_len, struct err *err)
-{
-    CLEANUP(free_cleanup) char *path = text_printf("System32\\config\\%s", name);
-
-    *ret = NULL;
-    *ret_len = 0;
-    if (!path)
-        return err_no_memory(err);
-    if (offline_read(&offline->base, path, max, ret, ret_len, err))
-        return true;
-    if (err->kind != ERR_NOT_FOUND)
-        return false;
-    *err = ERR_INIT;
-    return true;
-}
-
-/* Opens a hive when first asked for it.  A missing one leaves is_missing. */
-static bool need_hive(struct offline_source *offline, enum which_hive which,
-                      struct err *err)
-{
-    const char *name = hives[which].file;
-    CLEANUP(free_cleanup) char *log1_name = text_printf("%s.LOG1", name);
-    CLEANUP(free_cleanup) char *log2_name = text_printf("%s.LOG2", name);
-    CLEANUP(free_cleanup) char *bytes = NULL;
-    CLEANUP(free_cleanup) char *log1 = NULL;
-    CLEANUP(free_cleanup) char *log2 = NULL;
-    size_t len, log1_len, log2_len;
-
-    if (offline->hive[which] || offline->is_missing[which])
-        return true;
-    if (!log1_name || !log2_name)
-        return err_no_memory(err);
-    if (!read_config(offline, name, HIVE_FILE_MAX, &bytes, &len, err) ||
-        !read_config(offline, log1_name, HIVE_LOG_MAX, &log1, &log1_len, err) ||
-        !read_config(offline, log2_name, HIVE_LOG_MAX, &log2, &log2_len, err))
-        return false;
-    if (!bytes && which == HIVE_SYSTEM)
-        return err_fail(err, ERR_NOT_FOUND, 0, "no SYSTEM hive in '%s/System32/config'",
-                        offline->windows);
-    offline->is_missing[which] = !bytes;
-    if (!bytes)
-        return true;
-    offline->hive[which] =
-        hive_open_replayed((uint8_t *)bytes, len, (uint8_t *)log1, log1_len,
-                           (uint8_t *)log2, log2_len, false, NULL, err);
-    if (!offline->hive[which])
-        return err_wrap(err, "hive '%s' of '%s'", name, offline->windows);
-    return true;
-}
-
 /* Splits "HKLM\\SYSTEM\\CurrentControlSet\\x" into its hive and the path in it. */
-static bool route(struct offline_source *offline, const char *key, struct hive **ret_hive,
+static bool route(struct offline_source *offline, const char *key, enum hive_which *ret,
                   char **ret_path, struct err *err)
 {
     static const char current[] = "CurrentControlSet";
 
-    *ret_hive = NULL;
-    *ret_path = NULL;
-    for (int i = 0; i < HIVE_COUNT; i++) {
+    for (int i = 0; i < HIVE_WHICH_COUNT; i++) {
         size_t len = strlen(hives[i].prefix);
         const char *rest = key + len;
 
         if (!text_istarts(key, hives[i].prefix) || (*rest && *rest != '\\'))
             continue;
-        if (!need_hive(offline, (enum which_hive)i, err))
-            return false;
-        *ret_hive = offline->hive[i];
+        *ret = (enum hive_which)i;
         rest += *rest == '\\';
         len = strlen(current);
-        if (i == HIVE_SYSTEM && text_istarts(rest, current) &&
+        if (i == HIVE_OF_SYSTEM && text_istarts(rest, current) &&
             (!rest[len] || rest[len] == '\\'))
-            *ret_path = text_printf("%s%s", offline->control_set, rest + len);
+            *ret_path =
+                text_printf("%s%s", hive_reader_control_set(offline->hives), rest + len);
         else
             *ret_path = text_dup(rest);
         return *ret_path ? true : err_no_memory(err);
@@ -381,46 +341,36 @@ static bool route(struct offline_source *offline, const char *key, struct hive *
 static bool offline_get(struct windows_source *self, const char *key, const char *name,
                         bool *ret_exists, struct hive_value *ret, struct err *err)
 {
+    struct offline_source *offline = offline_of(self);
     CLEANUP(free_cleanup) char *path = NULL;
-    struct hive *hive;
+    enum hive_which which;
 
     *ret_exists = false;
-    if (!route(offline_of(self), key, &hive, &path, err))
-        return false;
-    if (!hive)
-        return true;
-    if (!hive_get(hive, path, name, ret, err)) {
-        if (err->kind != ERR_NOT_FOUND)
-            return false;
-        *err = ERR_INIT;
-        return true;
-    }
-    *ret_exists = true;
-    return true;
+    return route(offline, key, &which, &path, err) &&
+           (!hive_reader_has(offline->hives, which) ||
+            hive_reader_get(offline->hives, which, path, name, ret_exists, ret, err));
 }
 
 static bool offline_reg_list(struct windows_source *self, const char *key, bool values,
                              char ***ret_names, size_t *ret_count, struct err *err)
 {
+    struct offline_source *offline = offline_of(self);
     CLEANUP(free_cleanup) char *path = NULL;
-    struct hive *hive;
+    enum hive_which which;
 
-    if (!route(offline_of(self), key, &hive, &path, err))
-        return false;
-    if (!hive || !hive_has_key(hive, path))
-        return true;
-    return values ? hive_list_values(hive, path, ret_names, ret_count, err)
-                  : hive_list_keys(hive, path, ret_names, ret_count, err);
+    return route(offline, key, &which, &path, err) &&
+           (!hive_reader_has(offline->hives, which) ||
+            hive_reader_list(offline->hives, which, path, values, ret_names, ret_count,
+                             err));
 }
 
 static void offline_free(struct windows_source *self)
 {
     struct offline_source *offline = offline_of(self);
 
-    for (int i = 0; i < HIVE_COUNT; i++)
-        hive_close(offline->hive[i]);
-    free(offline->control_set);
-    free(offline_of(self)->windows);
+    hive_reader_stop(offline->hives);
+    free(offline->windows);
+    free(offline->store);
     free(self->system_root);
     free(offline);
 }
@@ -460,34 +410,97 @@ static char *find_windows(const char *root, struct err *err)
     return NULL;
 }
 
+/* The hives of a Windows folder; only SYSTEM must be there. */
+static bool find_hives(const char *windows, char *ret[HIVE_WHICH_COUNT], struct err *err)
+{
+    for (int i = 0; i < HIVE_WHICH_COUNT; i++) {
+        CLEANUP(free_cleanup)
+        char *path = text_printf("System32\\config\\%s", hives[i].file);
+
+        if (!path)
+            return err_no_memory(err);
+        ret[i] = find_path(windows, path, NULL, err);
+        if (ret[i])
+            continue;
+        if (err->kind != ERR_NOT_FOUND)
+            return false;
+        if (i == HIVE_OF_SYSTEM)
+            return err_fail(err, ERR_NOT_FOUND, 0, "no SYSTEM hive in '%s/System32/config'",
+                            windows);
+        *err = ERR_INIT;
+    }
+    return true;
+}
+
 DEFINE_CLEANUP(offline_cleanup, struct windows_source *, windows_source_free)
 
-struct windows_source *windows_source_offline(const char *root, struct err *err)
+static struct windows_source *new_source(void)
 {
-    CLEANUP(offline_cleanup) struct windows_source *source = NULL;
     struct offline_source *offline = calloc(1, sizeof(*offline));
 
-    if (!offline) {
-        err_no_memory(err);
+    if (!offline)
         return NULL;
-    }
-    source = &offline->base;
-    source->ops = &offline_ops;
-    offline->windows = find_windows(root, err);
-    if (!offline->windows || !need_hive(offline, HIVE_SYSTEM, err))
-        return NULL;
-    offline->control_set = hive_current_control_set(offline->hive[HIVE_SYSTEM], err);
-    if (!offline->control_set)
-        return NULL;
-    if (!source_text(source, "HKLM\\SOFTWARE\\Microsoft\\Windows NT\\CurrentVersion",
+    offline->base.ops = &offline_ops;
+    return &offline->base;
+}
+
+static bool open_hives(struct windows_source *source,
+                       const char *const paths[HIVE_WHICH_COUNT], struct err *err)
+{
+    offline_of(source)->hives = hive_reader_start(paths, err);
+    if (!offline_of(source)->hives ||
+        !source_text(source, "HKLM\\SOFTWARE\\Microsoft\\Windows NT\\CurrentVersion",
                      "SystemRoot", &source->system_root, err))
-        return NULL;
+        return false;
     /* Without a SOFTWARE hive only the paths that name another drive are affected. */
     if (!source->system_root)
         source->system_root = text_dup("C:\\Windows");
-    if (!source->system_root) {
+    return source->system_root || err_no_memory(err);
+}
+
+struct windows_source *windows_source_offline(const char *root, struct err *err)
+{
+    CLEANUP(offline_cleanup) struct windows_source *source = new_source();
+    char *paths[HIVE_WHICH_COUNT] = { 0 };
+    bool ok;
+
+    if (!source) {
         err_no_memory(err);
         return NULL;
     }
+    offline_of(source)->windows = find_windows(root, err);
+    ok = offline_of(source)->windows &&
+         find_hives(offline_of(source)->windows, paths, err) &&
+         (open_hives(source, (const char *const *)paths, err) ||
+          err_wrap(err, "Windows in '%s'", root));
+    for (int i = 0; i < HIVE_WHICH_COUNT; i++)
+        free(paths[i]);
+    return ok ? TAKE(source) : NULL;
+}
+
+struct windows_source *windows_source_of_hives(const char *system, const char *drivers,
+                                               const char *store, struct err *err)
+{
+    CLEANUP(offline_cleanup) struct windows_source *source = new_source();
+    const char *const paths[HIVE_WHICH_COUNT] = {
+        [HIVE_OF_SYSTEM] = system, [HIVE_OF_DRIVERS] = drivers
+    };
+
+    if (!source) {
+        err_no_memory(err);
+        return NULL;
+    }
+    source->lacks_store = !store;
+    if (store) {
+        offline_of(source)->store = text_dup(store);
+        if (!offline_of(source)->store) {
+            err_no_memory(err);
+            return NULL;
+        }
+    }
+    if (!open_hives(source, paths, err))
+        return NULL;
+    source->was_dirty = hive_reader_was_dirty(offline_of(source)->hives, HIVE_OF_SYSTEM) ||
+                        hive_reader_was_dirty(offline_of(source)->hives, HIVE_OF_DRIVERS);
     return TAKE(source);
 }

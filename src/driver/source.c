@@ -73,6 +73,11 @@ void windows_source_watch(struct windows_source *source, struct progress *progre
     source->progress = progress;
 }
 
+bool windows_source_was_dirty(const struct windows_source *source)
+{
+    return source->was_dirty;
+}
+
 void windows_source_free(struct windows_source *source)
 {
     if (source)

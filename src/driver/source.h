@@ -52,6 +52,8 @@ struct windows_source {
     const struct windows_source_ops *ops;
     char *system_root;         /* as its own registry says: "C:\\Windows"; owned by the
                         * implementation */
+    bool lacks_store;          /* no files at hand: packages cannot be looked at */
+    bool was_dirty;            /* a hive was made whole from its transaction logs */
     struct progress *progress; /* lent; see windows_source_watch() */
 };
 

@@ -145,7 +145,8 @@ TEST(amds_opengl_package_named_by_the_class_key_comes_along)
     machine_open(&machine);
     machine_add_gpu(&machine, "amd", 1);
     machine_texts(machine.system, CLASS_KEY, "OpenGLDriverName", texts, 1);
-    machine_text_file(&machine, STORE "amdogl.inf_amd64_3333333333333333/amdogl.inf", "x");
+    machine_text_file(&machine, STORE "amdogl.inf_amd64_3333333333333333/amdogl.inf",
+                      "[Version]\nSignature=\"$Windows NT$\"\nClass=SoftwareComponent\n");
     machine_text_file(&machine, STORE "amdogl.inf_amd64_3333333333333333/atio6axx.dll",
                       "y");
     set = resolve(&machine, "1002:744c", &err);

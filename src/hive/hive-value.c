@@ -65,7 +65,7 @@ char **hive_value_texts(const struct hive_value *value, size_t *ret_count)
     char **texts;
     size_t count = 0, at = 0;
 
-    if (value->type == HIVE_SZ)
+    if (value->type == HIVE_SZ || value->type == HIVE_EXPAND_SZ)
         return one_text(value, ret_count);
     if (value->type != HIVE_MULTI_SZ || value->len % 2)
         return NULL;

@@ -176,3 +176,6 @@ struct image_facts {
     struct image_blocker blockers[IMAGE_BLOCKER_MAX];
 };
 bool image_inspect(const char *path, struct image_facts *ret, struct err *err) MUST_CHECK;
+/* The same in a process that can do nothing else: for images of strangers. */
+bool image_inspect_confined(const char *path, struct image_facts *ret, struct err *err)
+    MUST_CHECK;

@@ -350,9 +350,26 @@ static void serve_requests(const struct sandbox_options *options, int fd)
     }
 }
 
+/* What the parent has open is none of the child's business, and a lock on it would outlive
+ * the parent here.  Returns the descriptor to go on with. */
+static int close_inherited(int fd)
+{
+    int kept = STDERR_FILENO + 1;
+
+    if (fd != kept && dup2(fd, kept) < 0)
+        return fd;
+    fcntl(kept, F_SETFD, FD_CLOEXEC);
+    if (close_range((unsigned)kept + 1, ~0u, 0) != 0) /* before Linux 5.9 */
+        for (int i = kept + 1; i < (int)sysconf(_SC_OPEN_MAX); i++)
+            close(i);
+    return kept;
+}
+
 static void be_child(const struct sandbox_options *options, int fd)
 {
     struct err err = ERR_INIT;
+
+    fd = close_inherited(fd);
 
     /* Nothing of the parent's: not its Ctrl-C, not its life time. */
     signal(SIGINT, SIG_IGN);

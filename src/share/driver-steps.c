@@ -11,7 +11,7 @@
 #include "step-params.h"
 #include "text.h"
 
-static bool add_check(struct plan *plan, const char *gpu, struct err *err)
+bool add_drivers_check(struct plan *plan, const char *gpu, struct err *err)
 {
     return plan_add(plan, &step_drivers_check, "drivers in the guest",
                     json_pack("{s:s}", "gpu", gpu), NULL, NULL, NULL, err) != NULL;
@@ -27,6 +27,9 @@ bool plan_drivers(struct plan_context *context, struct plan *plan, const char *g
     if (task == DRIVERS_REMOVE) {
         CLEANUP(free_cleanup) char *instance = gpu_instance_from_interface(gpu);
 
+        if (!instance)
+            instance = text_dup(gpu);
+
         return instance ? driver_plan_remove(plan, context->guest, instance, err)
                         : err_no_memory(err);
     }
@@ -34,7 +37,7 @@ bool plan_drivers(struct plan_context *context, struct plan *plan, const char *g
     return host && driver_resolve(host, gpu, &set, err) &&
            driver_plan_install(plan, context->guest, set, err) &&
            (plan->step_count == before || plan_has_errors(plan) ||
-            add_check(plan, gpu, err));
+            add_drivers_check(plan, gpu, err));
 }
 
 /* ---- drivers-plan ---- */

@@ -81,7 +81,10 @@ enum drivers_task { DRIVERS_INSTALL, DRIVERS_REMOVE };
 /* Plans the driver steps when the disk is open: for a VM that still runs. */
 bool add_drivers_plan(struct plan *plan, const char *image, const char *folder,
                       const char *gpu, enum drivers_task task, struct err *err) MUST_CHECK;
-/* Adds the driver steps now; the disk is open as context->guest. */
+/* Reads back what was put into the guest for that GPU. */
+bool add_drivers_check(struct plan *plan, const char *gpu, struct err *err) MUST_CHECK;
+/* Adds the driver steps now; the disk is open as context->guest.  @gpu: its interface path
+ * or instance id. */
 bool plan_drivers(struct plan_context *context, struct plan *plan, const char *gpu,
                   enum drivers_task task, struct err *err) MUST_CHECK;
 

@@ -31,6 +31,11 @@ struct detach_options {
     bool stop, force_stop, start, no_drivers;
 };
 
+struct sync_options {
+    bool stop, force_stop, start;
+    bool lenient; /* a VM that cannot be looked at is no error: one of many */
+};
+
 /* Fills the parts of @context (which has session, journal and progress) that these steps
  * need: kinds, open_guest, close_guest.  Frees with share_context_clear(). */
 bool share_context_init(struct plan_context *context, struct err *err) MUST_CHECK;
@@ -46,6 +51,13 @@ struct plan *share_plan_attach(struct plan_context *context, const char *host,
 struct plan *share_plan_detach(struct plan_context *context, const char *host,
                                const char *vm, const struct detach_options *options,
                                struct err *err);
+
+/* Compares the drivers in the guest with those of the host; findings "driver-drift" say
+ * what differs and why.  A VM that runs cannot be compared: reported, or with stop planned
+ * to be, and started again. */
+struct plan *share_plan_sync(struct plan_context *context, const char *host,
+                             const char *vm, const struct sync_options *options,
+                             struct err *err);
 
 /* Every kind of step there is, those of src/driver included; NULL-terminated. */
 extern const struct step_kind *const share_kinds[];

@@ -198,6 +198,8 @@ static struct sim_host *new_host(struct sim_lab *lab, struct lab_host *facts,
     host->job_ms = facts->job_ms;
     if (!host->name || !host->product || !host->edition || !host->locale || !host->dir)
         err_no_memory(err); /* the caller frees it with the lab */
+    else if (!lab_apply_updates(host, &facts->machine, err))
+        err_wrap(err, "driver updates of host '%s'", facts->name);
     return host;
 }
 
@@ -225,6 +227,7 @@ static void free_host(struct sim_host *host)
     free(host->edition);
     free(host->locale);
     free(host->domain);
+    free(host->updates);
     free(host->dir);
     free(host);
 }
@@ -254,7 +257,7 @@ static bool open_hosts(struct sim_lab *lab, bool full_size, struct err *err)
         struct sim_host *host = new_host(lab, facts, full_size, err);
 
         lab->hosts[lab->host_count] = host;
-        if (!host || err->kind == ERR_NO_MEMORY)
+        if (!host || err->kind != ERR_NONE)
             return false;
     }
     return true;

@@ -128,3 +128,13 @@ DEFINE_CLEANUP(lab_description_cleanup, struct lab_description *, lab_descriptio
 
 /* A GUID, upper case, that depends on @seed only: the same lab has the same ids. */
 void lab_guid(char ret[37], const char *seed);
+
+/* ---- driver updates (lab-update.c) ---- */
+
+/* Notes a new driver version for the one device @gpu means, and lets the host's files and
+ * hives be made anew by whoever opens the lab next. */
+bool lab_update_driver(struct sim_lab *lab, const char *gpu, const char *version,
+                       struct err *err) MUST_CHECK;
+/* Applies what was noted to the host's description. */
+bool lab_apply_updates(struct sim_host *host, struct sim_machine *machine,
+                       struct err *err) MUST_CHECK;

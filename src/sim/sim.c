@@ -295,6 +295,23 @@ char *sim_dump(struct sim *sim, struct err *err)
     return sim_dump_lab(sim->lab, err);
 }
 
+bool sim_update_driver(const char *lab, const char *state_dir, const char *gpu,
+                       const char *version, struct err *err)
+{
+    CLEANUP(free_cleanup) char *dir = sim_lab_dir(lab, state_dir, err);
+    CLEANUP(free_cleanup) char *owner_file = NULL;
+    CLEANUP(os_lock_cleanup) struct os_lock *lock = NULL;
+    struct sim_lab *opened;
+    bool ok;
+
+    if (!dir || !take_lock(lab, dir, 0, &owner_file, &lock, err))
+        return false;
+    opened = sim_lab_open(lab, state_dir, false, err);
+    ok = opened && lab_update_driver(opened, gpu, version, err);
+    sim_lab_close(opened);
+    return ok || err_wrap(err, "lab '%s'", lab);
+}
+
 bool sim_reset(const char *lab, const char *state_dir, struct err *err)
 {
     CLEANUP(free_cleanup) char *dir = sim_lab_dir(lab, state_dir, err);

@@ -59,5 +59,11 @@ const char *sim_state_path(const struct sim *sim);      /* the lab's folder */
  * VM disk its files with attributes and hashes and its registry values.  Owned. */
 char *sim_dump(struct sim *sim, struct err *err);
 
+/* Installs another version of a GPU's driver on its host, as an update would: a new package
+ * in the store, new hives and copies; old packages stay behind.  @gpu: a part of its name
+ * or instance id that means one device of the lab. */
+bool sim_update_driver(const char *lab, const char *state_dir, const char *gpu,
+                       const char *version, struct err *err) MUST_CHECK;
+
 /* Forgets the lab's state: the next sim_open() makes it new. */
 bool sim_reset(const char *lab, const char *state_dir, struct err *err) MUST_CHECK;

@@ -6,7 +6,7 @@
 
 A case is a folder <command>/<case>/ below CASES_DIR with
     command    what to type, one command per line; only the last one is compared, the others
-               must succeed.  $CASE is the case's folder, $TMP an empty one
+               must succeed (hvgpu-sim may be one of them).  $CASE is the case's folder, $TMP an empty one
     status     the exit status (default 0)
     stdout     the exact text on standard output, with RUN-ID for the ids of runs
     stderr     the same for standard error
@@ -146,6 +146,8 @@ def check(case, hvgpu, store, tmp):
     for i, line in enumerate(lines):
         last = i == len(lines) - 1
         words = shlex.split(re.sub(r"\$(CASE|TMP)", lambda m: shlex.quote(env[m[1]]), line))
+        if words[0] == "hvgpu-sim":
+            words[0] = str(pathlib.Path(hvgpu).resolve().parent.parent / "sim/program/hvgpu-sim")
         if words[0] != "hvgpu":
             subprocess.run(words, env=env, check=True, timeout=TIMEOUT_S)
             continue

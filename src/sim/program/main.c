@@ -21,6 +21,7 @@ static const char usage_text[] =
     "usage: hvgpu-sim LAB [options]      serve the hosts of a lab until Ctrl-C\n"
     "       hvgpu-sim list               the labs there are\n"
     "       hvgpu-sim reset LAB          forget what became of a lab\n"
+    "       hvgpu-sim update-driver LAB GPU VERSION   another driver on a host\n"
     "       hvgpu-sim dump LAB           everything its hosts are, as text\n"
     "\n"
     "LAB is a built-in name (laptop, server, cluster, fleet:N) or a lab file.\n"
@@ -130,6 +131,13 @@ static int reset(const char *lab)
     struct err err = ERR_INIT;
 
     return sim_reset(lab, NULL, &err) ? EXIT_DONE : fail(&err);
+}
+
+static int update_driver(const char *lab, const char *gpu, const char *version)
+{
+    struct err err = ERR_INIT;
+
+    return sim_update_driver(lab, NULL, gpu, version, &err) ? EXIT_DONE : fail(&err);
 }
 
 static int dump(const char *lab)
@@ -331,6 +339,11 @@ static int run(int argc, char **argv, struct arguments *a)
         return wrong_usage("which lab?", NULL);
     if (strcmp(first, "list") == 0)
         return argc - optind == 1 ? list() : wrong_usage("list takes nothing", NULL);
+    if (strcmp(first, "update-driver") == 0) {
+        if (argc - optind != 4)
+            return wrong_usage("which lab, GPU and version?", NULL);
+        return update_driver(argv[optind + 1], argv[optind + 2], argv[optind + 3]);
+    }
     if (strcmp(first, "reset") == 0 || strcmp(first, "dump") == 0) {
         if (argc - optind != 2)
             return wrong_usage("which lab?", NULL);
