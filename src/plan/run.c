@@ -92,10 +92,10 @@ static bool run_step(struct plan *plan, size_t i, struct plan_context *context,
     if (!probe(plan, step, context, &now, err))
         return false;
     if (step->state == STEP_STARTED) {
-        /* The process died in it: it may have happened, or not, or half. */
-        ok = (json_equal(now, step->after) && !json_equal(step->before, step->after)) ||
-             step->kind->apply(context, step, err);
-        ok = ok && save(plan, step, STEP_DONE, NULL, context, err);
+        /* The process died in it: it may have happened, or not, or half.  Also when it did,
+         * what apply learned for revert died with the process. */
+        ok = step->kind->apply(context, step, err) &&
+             save(plan, step, STEP_DONE, NULL, context, err);
     } else {
         ok = json_equal(now, step->before) || moved(step, now, err);
         ok = ok && save(plan, step, STEP_STARTED, now, context, err) &&

@@ -340,6 +340,15 @@ static bool resume_newest(struct journal *journal, struct err *err)
     return plan && plan_run(plan, &context, err);
 }
 
+/* What apply found out for revert is there, whichever process came to know it. */
+static bool newest_has_learned(struct journal *journal)
+{
+    struct err err = ERR_INIT;
+    CLEANUP(plan_cleanup) struct plan *plan = journal_load(journal, "", false, kinds, &err);
+
+    return plan && json_is_true(json_object_get(plan->steps[0].params, "learned"));
+}
+
 static unsigned count_changes(void)
 {
     struct err err = ERR_INIT;
@@ -441,6 +450,7 @@ TEST(a_plan_killed_at_any_change_is_undone_or_resumed)
                 if (resume) {
                     CHECK_OK(resume_newest(journal, &err));
                     CHECK(is_after());
+                    CHECK(newest_has_learned(journal));
                     CHECK(!resume_newest(journal, &err)); /* nothing left */
                     CHECK_EQ(err.kind, ERR_NOT_FOUND);
                     err = ERR_INIT;
