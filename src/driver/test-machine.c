@@ -178,12 +178,12 @@ static void add_records(struct machine *machine, const struct shape *shape)
 static void add_package(struct machine *machine, const struct shape *shape)
 {
     CLEANUP(free_cleanup)
-    char *inf = text_printf("[Version]\r\nSignature=\"$WINDOWS NT$\"\r\nClass=Display\r\n"
-                            "ClassGuid=%s\r\nProvider=%%P%%\r\n"
-                            "DriverVer=01/18/2024,%s\r\n[%s]\r\nAddReg=Values\r\n"
-                            "[Values]\r\n[Strings]\r\nP=\"%s\"\r\n",
-                            TEST_DISPLAY_CLASS, shape->version, shape->section,
-                            shape->provider);
+    char *inf =
+        text_printf("[Version]\r\nSignature=\"$WINDOWS NT$\"\r\nClass=Display\r\n"
+                    "ClassGuid=%s\r\nProvider=%%P%%\r\n"
+                    "DriverVer=01/18/2024,%s\r\n[%s]\r\nAddReg=Values\r\n"
+                    "[Values]\r\n[Strings]\r\nP=\"%s\"\r\n",
+                    TEST_DISPLAY_CLASS, shape->version, shape->section, shape->provider);
     CLEANUP(free_cleanup)
     char *folder = text_printf("System32/DriverStore/FileRepository/%s", shape->package);
     CLEANUP(free_cleanup) char *inf_path = text_printf("%s/%s", folder, shape->inf);

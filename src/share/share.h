@@ -55,9 +55,8 @@ struct plan *share_plan_detach(struct plan_context *context, const char *host,
 /* Compares the drivers in the guest with those of the host; findings "driver-drift" say
  * what differs and why.  A VM that runs cannot be compared: reported, or with stop planned
  * to be, and started again. */
-struct plan *share_plan_sync(struct plan_context *context, const char *host,
-                             const char *vm, const struct sync_options *options,
-                             struct err *err);
+struct plan *share_plan_sync(struct plan_context *context, const char *host, const char *vm,
+                             const struct sync_options *options, struct err *err);
 
 /* Every kind of step there is, those of src/driver included; NULL-terminated. */
 extern const struct step_kind *const share_kinds[];

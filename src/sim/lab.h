@@ -19,6 +19,8 @@
 #include "machine.h"
 
 struct err;
+struct sim_host;
+struct sim_lab;
 
 enum {
     LAB_FILE_MAX = 1 << 20,
@@ -136,5 +138,5 @@ void lab_guid(char ret[37], const char *seed);
 bool lab_update_driver(struct sim_lab *lab, const char *gpu, const char *version,
                        struct err *err) MUST_CHECK;
 /* Applies what was noted to the host's description. */
-bool lab_apply_updates(struct sim_host *host, struct sim_machine *machine,
-                       struct err *err) MUST_CHECK;
+bool lab_apply_updates(struct sim_host *host, struct sim_machine *machine, struct err *err)
+    MUST_CHECK;
