@@ -36,6 +36,10 @@ def is_like(expected, lines):
     return re.fullmatch(pattern, text) is not None
 
 
+def shown(lines):
+    return lines if len(lines) <= 40 else [*lines[:20], "...", *lines[-20:]]
+
+
 def answers(readme, typed):
     with tempfile.TemporaryDirectory(prefix="hvgpu-readme-") as home:
         language = "zh_CN" if ".zh" in readme.name else "en"
@@ -63,7 +67,8 @@ for path in map(pathlib.Path, sys.argv[4:]):
         failures += not good
         print(f"{'ok' if good else 'not ok'} {number} - {path.name}: {line[:70].replace('#', '')}")
         if not good:
-            print("\n".join("# " + l for l in ["it says:", *expected, "but out came:", *lines]))
+            print("\n".join("# " + l for l in ["it says:", *shown(expected),
+                                                   "but out came:", *shown(lines)]))
     if not tour:
         failures += 1
         print(f"# {path.name} has no commands")
