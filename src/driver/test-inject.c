@@ -385,9 +385,22 @@ static bool tell_or_die(const struct plan *plan, const struct step *step, const 
     return true;
 }
 
+static unsigned count_children(void)
+{
+    struct err err = ERR_INIT;
+    CLEANUP(free_cleanup)
+    char *pids = os_read_file("/proc/thread-self/children", 4096, NULL, &err);
+    unsigned count = 0;
+
+    for (const char *at = pids; at && *at; at++)
+        count += *at == ' '; /* each id has one behind it */
+    return count;
+}
+
 static bool die_in(struct run *run, unsigned at, bool undoing)
 {
     struct killer killer = { .at = at };
+    unsigned before = count_children(); /* the reader of the host's hives */
     int status = 0;
     pid_t child;
 
@@ -405,8 +418,9 @@ static bool die_in(struct run *run, unsigned at, bool undoing)
         _exit(ok ? 0 : 1);
     }
     waitpid(child, &status, 0);
-    while (waitpid(-1, NULL, 0) > 0) /* its sandbox, which dies with it */
-        ;
+    for (unsigned i = 0; i < 5000 && count_children() > before; i++)
+        if (waitpid(-1, NULL, WNOHANG) <= 0) /* its sandbox, which dies with it */
+            os_sleep_ms(2);
     return WIFSIGNALED(status);
 }
 

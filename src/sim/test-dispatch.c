@@ -105,7 +105,7 @@ static unsigned count(const char *text, const char *part)
 
 #define HAS(text, part)                                                               \
     do {                                                                              \
-        const char *text_ = (text);                                                   \
+        const char *text_ = (text) ? (text) : "nothing";                              \
         test_report(strstr(text_, (part)) != NULL, __FILE__, __LINE__, "no %s in %s", \
                     (part), text_);                                                   \
     } while (0)

@@ -44,7 +44,7 @@ static bool serve(int argc, char **argv, struct err *err)
     for (int i = 4; ok && i < argc; i++)
         ok = fault_rules_add(rules, argv[i], err);
     for (size_t i = 0; ok && i < count; i++) {
-        char name[20];
+        char name[32];
 
         snprintf(name, sizeof(name), "SIM%zu", i + 1);
         hosts[i] = fixture_host(name, (unsigned)vms, err);
