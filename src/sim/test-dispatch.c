@@ -105,7 +105,9 @@ static unsigned count(const char *text, const char *part)
 
 #define HAS(text, part)                                                               \
     do {                                                                              \
-        const char *text_ = (text) ? (text) : "nothing";                              \
+        const char *text_ = (text);                                                   \
+                                                                                      \
+        text_ = text_ ? text_ : "nothing";                                            \
         test_report(strstr(text_, (part)) != NULL, __FILE__, __LINE__, "no %s in %s", \
                     (part), text_);                                                   \
     } while (0)
