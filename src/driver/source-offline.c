@@ -343,7 +343,7 @@ static bool offline_get(struct windows_source *self, const char *key, const char
 {
     struct offline_source *offline = offline_of(self);
     CLEANUP(free_cleanup) char *path = NULL;
-    enum hive_which which;
+    enum hive_which which = HIVE_OF_SYSTEM;
 
     *ret_exists = false;
     return route(offline, key, &which, &path, err) &&
@@ -356,7 +356,7 @@ static bool offline_reg_list(struct windows_source *self, const char *key, bool 
 {
     struct offline_source *offline = offline_of(self);
     CLEANUP(free_cleanup) char *path = NULL;
-    enum hive_which which;
+    enum hive_which which = HIVE_OF_SYSTEM;
 
     return route(offline, key, &which, &path, err) &&
            (!hive_reader_has(offline->hives, which) ||
