@@ -49,6 +49,7 @@ bool command_context_open(const struct invocation *in, struct cim_session *sessi
 
     *ret = (struct plan_context){ .session = session,
                                   .progress = in->progress,
+                                  .kinds = all_step_kinds,
                                   .is_cancelled = is_cancelled,
                                   .on_step = on_step,
                                   .step_user = (void *)(uintptr_t)in,

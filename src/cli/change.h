@@ -4,5 +4,9 @@
 
 #include "command.h"
 
+/* Every kind there is, NULL-terminated: a run is loaded from the journal only when all its
+ * kinds are known (kinds.c). */
+extern const struct step_kind *const all_step_kinds[];
+
 /* @in has its session, if the command needs one. */
 bool change_run(const struct invocation *in, int *ret_exit, struct err *err) MUST_CHECK;

@@ -78,8 +78,9 @@ static bool plan_attach(const struct invocation *in, struct plan_context *contex
 {
     struct attach_options options;
 
-    if (!read_attach_options(in, &options, err) || !share_context_init(context, err))
+    if (!read_attach_options(in, &options, err))
         return false;
+    share_context_init(context);
     *ret = share_plan_attach(context, in->host, in->operands[0], &options, err);
     return *ret != NULL;
 }
@@ -95,8 +96,7 @@ static bool plan_detach(const struct invocation *in, struct plan_context *contex
         .no_drivers = is_given(in, "no-drivers"),
     };
 
-    if (!share_context_init(context, err))
-        return false;
+    share_context_init(context);
     *ret = share_plan_detach(context, in->host, in->operands[0], &options, err);
     return *ret != NULL;
 }

@@ -86,8 +86,7 @@ static bool plan_inject(const struct invocation *in, struct plan_context *contex
             return err_hint(err, "hvgpu driver inject --disk DISK --from WINDOWS_ROOT "
                                  "--gpu GPU");
         }
-    if (!share_context_init(context, err))
-        return false;
+    share_context_init(context);
     image = os_absolute_path(option_get(in, "disk"), err);
     if (!image)
         return false;

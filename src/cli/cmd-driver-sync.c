@@ -243,8 +243,8 @@ static bool run(const struct invocation *in, int *ret_exit, struct err *err)
     *ret_exit = STATUS_FAILED;
     if (!command_context_open(in, in->session, &work.context, err))
         return false;
-    ok = share_context_init(&work.context, err) && choose(&work, ret_exit, err) &&
-         carry_out(&work, ret_exit, err);
+    share_context_init(&work.context);
+    ok = choose(&work, ret_exit, err) && carry_out(&work, ret_exit, err);
     share_context_clear(&work.context);
     command_context_close(&work.context);
     for (size_t i = 0; i < work.count; i++) {

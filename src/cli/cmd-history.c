@@ -210,7 +210,7 @@ static bool carry_out(struct work *work, int *ret_exit, struct err *err)
         return false;
     work->context.session = session;
     work->context.undo_changed = option_get(in, "force") != NULL;
-    share_context_allow_turn_off(&work->context, option_get(in, "force-stop") != NULL);
+    work->context.may_force = option_get(in, "force-stop") != NULL;
     if (plan_only_looks(work->plan)) {
         work->forward = false; /* nothing to finish, and nothing to remember */
         ok = plan_undo(work->plan, &work->context, err) &&
@@ -259,7 +259,8 @@ static bool take(const struct invocation *in, bool resume, int *ret_exit, struct
     *ret_exit = STATUS_FAILED;
     if (!command_context_open(in, NULL, &work.context, err))
         return false;
-    ok = share_context_init(&work.context, err) && with_journal(&work, ret_exit, err);
+    share_context_init(&work.context);
+    ok = with_journal(&work, ret_exit, err);
     plan_free(work.plan);
     share_context_clear(&work.context);
     command_context_close(&work.context);

@@ -88,9 +88,9 @@ struct command {
     const char *list; /* what a host that failed has as null: "gpus" */
 
     /* CMD_CHANGES: computes the plan, touching nothing.  @context comes with session,
-     * journal, progress, cancellation and on_step filled by the dispatcher; the command adds
-     * its kinds (share_kinds) and how the guest's disk is opened.  A plan without steps:
-     * nothing to do; with findings of severity "error": printed, exit 1, not run. */
+     * journal, kinds, progress, cancellation and on_step filled by the dispatcher; a command
+     * that works on disks adds how they are opened.  A plan without steps: nothing to do;
+     * with findings of severity "error": printed, exit 1, not run. */
     bool (*plan)(const struct invocation *in, struct plan_context *context,
                  struct plan **ret, struct err *err);
     /* Takes back what plan() added to @context; called once after it, whatever it said.
@@ -110,7 +110,8 @@ extern const struct command *const hvgpu_commands[];
  * (user, TLS, faults ...). */
 struct cim_session *command_connect(const struct invocation *in, const char *host,
                                     struct err *err);
-/* Opens the journal and fills everything of @ret but the kinds; @session may be NULL. */
+/* Opens the journal and fills everything of @ret but the way to disks; @session may be
+ * NULL. */
 bool command_context_open(const struct invocation *in, struct cim_session *session,
                           struct plan_context *ret, struct err *err) MUST_CHECK;
 /* Says whose plan it is from now on: sets backup_dir. */

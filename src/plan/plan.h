@@ -129,6 +129,8 @@ struct plan_context {
     void *step_user;
     unsigned lock_wait_ms; /* for another hvgpu that holds plan->lock */
     bool undo_changed;     /* undo: also what others changed since */
+    bool may_force;        /* a step that asks nicely may insist: turn a machine off that
+                            * does not shut down */
     void *user;            /* of the folder that supplies the kinds */
 };
 

@@ -36,12 +36,11 @@ struct sync_options {
     bool lenient; /* a VM that cannot be looked at is no error: one of many */
 };
 
-/* Fills the parts of @context (which has session, journal and progress) that these steps
- * need: kinds, open_guest, close_guest.  Frees with share_context_clear(). */
-bool share_context_init(struct plan_context *context, struct err *err) MUST_CHECK;
+/* Fills the parts of @context (which has session, journal, kinds and progress) that reach
+ * the disk of a guest: open_guest, close_guest, commit_guest.  share_context_clear() closes
+ * what is open then. */
+void share_context_init(struct plan_context *context);
 void share_context_clear(struct plan_context *context);
-/* Undoing a start may have to stop the VM: allowed to turn it off instead? */
-void share_context_allow_turn_off(struct plan_context *context, bool allow);
 
 /* The plan, with its findings.  No steps and no errors among them: nothing to do.
  * @host: how the user named it; @vm: a selector. */
@@ -57,6 +56,3 @@ struct plan *share_plan_detach(struct plan_context *context, const char *host,
  * to be, and started again. */
 struct plan *share_plan_sync(struct plan_context *context, const char *host, const char *vm,
                              const struct sync_options *options, struct err *err);
-
-/* Every kind of step there is, those of src/driver included; NULL-terminated. */
-extern const struct step_kind *const share_kinds[];

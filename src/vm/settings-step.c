@@ -7,7 +7,7 @@
  * MicrosoftDocs/windows-powershell-docs Set-VM; measured: r4sd/go-wsman.
  */
 
-#include "share-steps.h"
+#include "vm-steps.h"
 
 #include <inttypes.h>
 #include <string.h>

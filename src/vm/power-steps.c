@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* vm-stop and vm-start: the VM's power, each the other's opposite. */
 
-#include "share-steps.h"
+#include "vm-steps.h"
 
-#include "share-state.h"
 #include "step-params.h"
 #include "text.h"
 #include "vm-access.h"
@@ -38,7 +37,7 @@ static bool stop(struct plan_context *context, struct step *step, struct err *er
 
     if (!param_text(step, "vm", &vm, err) || !param_text(step, "name", &name, err))
         return false;
-    if (param_true(step, "force") || share_may_turn_off(context))
+    if (param_true(step, "force") || context->may_force)
         return request_state(context, vm, name, VM_DISABLED, err);
     return shut_down(context, vm, name, err);
 }

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The kinds of step that change a VM whatever is done with its GPU: its power and its
+ * settings.  Each makes its step with the parameters its kind needs to find the VM again.
+ */
+#pragma once
+
+#include "inventory.h"
+#include "plan.h"
+
+extern const struct step_kind step_vm_stop, step_vm_start, step_vm_settings;
+
+/* ---- power (power-steps.c) ---- */
+
+bool add_vm_stop(struct plan *plan, const struct hv_vm *vm, bool force, struct err *err)
+    MUST_CHECK;
+bool add_vm_start(struct plan *plan, const struct hv_vm *vm, struct err *err) MUST_CHECK;
+
+/* ---- settings (settings-step.c) ---- */
+
+/* Objects with some of: "guest_controlled_cache", "low_mmio_bytes", "high_mmio_bytes",
+ * "stop_action", "checkpoint_type" (the two last as words, see vm_setting_word()).  Takes
+ * them over. */
+bool add_vm_settings(struct plan *plan, const struct hv_vm *vm, json_t *before,
+                     json_t *after, struct err *err) MUST_CHECK;
+/* @word: stop_action_name() or checkpoint_type_name(); a number without a word stays one. */
+json_t *vm_setting_word(const char *(*word)(uint64_t value), uint64_t number);
+/* What the VM has now, only the members that @like has. */
+bool read_vm_settings(struct cim_session *session, const char *vm_id, const json_t *like,
+                      json_t **ret, struct err *err) MUST_CHECK;
