@@ -94,12 +94,6 @@ struct disk *disk_open(const char *path, enum disk_mode mode, struct err *err)
     if (!open_format(disk, path, mode == DISK_WRITE ? IMAGE_LOCK_WRITE : IMAGE_LOCK_READ,
                      err))
         return NULL;
-    if (mode == DISK_WRITE && disk->format->write_refusal) {
-        err_fail(err, ERR_UNSUPPORTED, 0, "'%s': %s", path, disk->format->write_refusal);
-        err_hint(err,
-                 "convert it: Convert-VHD, or qemu-img convert -O vhdx IMAGE NEW.vhdx");
-        return NULL;
-    }
     return TAKE(disk);
 }
 

@@ -51,8 +51,7 @@ struct format {
     char name[24];
     uint64_t size;
     uint32_t sector_bytes;
-    uint8_t identity[32];      /* changes whenever anyone writes the file; zeros: unknown */
-    const char *write_refusal; /* why it is read only; NULL: it is not */
+    uint8_t identity[32]; /* changes whenever anyone writes the file; zeros: unknown */
 };
 
 /* Tries each format in turn.  The file is borrowed and must outlive the format. */

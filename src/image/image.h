@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Disk images of guests, read and written in user space: VHDX (dynamic, fixed), VHD
- * and raw; GPT and MBR; NTFS through libntfs-3g.  All of it is foreign, hostile input:
+ * Disk images of guests, read and written in user space: VHDX (dynamic, fixed,
+ * differencing), VHD (dynamic, fixed) and raw; GPT and MBR; NTFS through libntfs-3g.  All of it is foreign, hostile input:
  * bounded and checked, never asserted.
  *
  * A disk opened for writing is one transaction: nothing that was on it before is

@@ -275,9 +275,7 @@ static void look_at_file(const char *path, struct image_facts *facts)
 {
     struct err err = ERR_INIT;
 
-    if (strcmp(facts->format, "vhd-dynamic") == 0)
-        add_blocker(facts, "read-only", "a dynamic VHD is only read: convert it to VHDX");
-    else if (!disk_can_write(path, &err))
+    if (!disk_can_write(path, &err))
         add_blocker_from(facts, err.kind == ERR_CONFLICT ? "in-use" : "read-only", &err);
 }
 

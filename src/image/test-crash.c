@@ -364,8 +364,8 @@ static void cut_many(const char *format, unsigned power_cuts)
 
     found_old = found_new = 0;
     unlink(path);
-    CHECK_OK(
-        make_ntfs_image(path, VOLUME_MIB, strcmp(format, "raw") == 0 ? "raw" : NULL, &err));
+    CHECK_OK(make_ntfs_image(path, VOLUME_MIB, strcmp(format, "vhdx") == 0 ? NULL : format,
+                             &err));
     CHECK_OK(run(path, put_old, &err));
     CHECK_OK(sum_of(path, &old_sum, &err));
     start = read_whole(path, &len);
@@ -420,4 +420,11 @@ TEST(a_cut_raw_image_holds_the_old_or_the_new_state)
     if (!has_program("mkntfs") || !has_program("qemu-img"))
         SKIP("mkntfs or qemu-img is not installed");
     cut_many("raw", 40);
+}
+
+TEST(a_cut_dynamic_vhd_holds_the_old_or_the_new_state)
+{
+    if (!has_program("mkntfs") || !has_program("qemu-img"))
+        SKIP("mkntfs or qemu-img is not installed");
+    cut_many("vpc", 60);
 }

@@ -95,6 +95,8 @@ static const struct {
     { "raw", "truncate -s 24M %s", 0, "raw", "raw" },
     { "VHD fixed", "qemu-img create -f vpc -o subformat=fixed,force_size=on %s 24M", 0,
       "vhd-fixed", "vpc" },
+    { "VHD dynamic", "qemu-img create -f vpc -o subformat=dynamic,force_size=on %s 24M", 0,
+      "vhd-dynamic", "vpc" },
 };
 
 static bool make_kind(size_t i, const char *path, struct err *err)
@@ -495,30 +497,128 @@ TEST(images_of_other_formats_are_named)
     CHECK(strstr(err.text[0], "VMDK"));
 }
 
-TEST(a_dynamic_vhd_is_read_and_not_written)
+/* A dynamic VHD with content from 5 to 8 MiB, also in @model. */
+static bool make_vhd(const char *path, uint8_t *model)
+{
+    struct dice dice = { 3 };
+
+    memset(model, 0, SMALL_DISK);
+    dice_fill(&dice, model + 5 * MIB, 3 * MIB);
+    return write_whole(scratch("m.raw"), model, SMALL_DISK) &&
+           shell("qemu-img convert -f raw -O vpc -o subformat=dynamic,force_size=on %s %s",
+                 scratch("m.raw"), path) == 0;
+}
+
+/* Sector numbers in the block table, which QEMU puts at 1536. */
+static uint32_t vhd_entry(const char *path, unsigned block)
+{
+    size_t len = 0;
+    CLEANUP(free_cleanup) uint8_t *bytes = read_whole(path, &len);
+    const uint8_t *at = bytes + 1536 + block * 4;
+
+    return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
+
+TEST(sectors_a_vhd_never_wrote_are_zeros_until_they_are_written)
 {
     struct err err = ERR_INIT;
-    CLEANUP(free_cleanup) uint8_t *model = calloc(1, SMALL_DISK);
+    CLEANUP(free_cleanup) uint8_t *model = malloc(SMALL_DISK);
     CLEANUP(disk_cleanup) struct disk *disk = NULL;
-    struct dice dice = { 3 };
+    const char *path = scratch("d.vhd");
+    struct dice dice = { 31 };
 
     if (!has_program("qemu-img"))
         SKIP("qemu-img is not installed");
-    dice_fill(&dice, model + 5 * MIB, 3 * MIB);
-    write_whole(scratch("m.raw"), model, SMALL_DISK);
-    CHECK_EQ(
-        shell("qemu-img convert -f raw -O vpc -o subformat=dynamic,force_size=on %s %s",
-              scratch("m.raw"), scratch("d.vhd")),
-        0);
-    disk = disk_open(scratch("d.vhd"), DISK_READ, &err);
+    CHECK(make_vhd(path, model));
+    /* Block 3 (6 to 8 MiB): sectors 8 to 15 and 17 were never written, says its bitmap; the
+     * first sector is the highest bit. */
+    patch_file(path, (uint64_t)vhd_entry(path, 3) * 512 + 1, "\x00\xBF", 2);
+    memset(model + 6 * MIB + 8 * 512, 0, 8 * 512);
+    memset(model + 6 * MIB + 17 * 512, 0, 512);
+    disk = disk_open(path, DISK_READ, &err);
     CHECK_OK(disk && is_like(disk, model, &err));
-    CHECK_STR_EQ(disk ? disk_format(disk) : NULL, "vhd-dynamic");
     disk_close(disk);
-    disk = disk_open(scratch("d.vhd"), DISK_WRITE, &err);
-    CHECK(!disk);
-    CHECK_EQ(err.kind, ERR_UNSUPPORTED);
-    patch_file(scratch("d.vhd"), 512 + 40, "\xFF", 1);
-    CHECK(!disk_open(scratch("d.vhd"), DISK_READ, &err));
+    disk = disk_open(path, DISK_WRITE, &err);
+    dice_fill(&dice, model + 6 * MIB + 10 * 512, 512);
+    CHECK_OK(disk &&
+             disk_write(disk, 6 * MIB + 10 * 512, model + 6 * MIB + 10 * 512, 512, &err));
+    CHECK_OK(is_like(disk, model, &err));
+    CHECK_OK(disk_commit(disk, &err));
+    CHECK_OK(is_like(disk, model, &err));
+    disk_close(disk);
+    disk = disk_open(path, DISK_READ, &err);
+    CHECK_OK(disk && is_like(disk, model, &err));
+    CHECK(is_like_to_qemu(path, "vpc", model)); /* which does not look at bitmaps */
+}
+
+TEST(a_vhd_without_its_last_footer_is_whole_and_gets_a_new_one)
+{
+    struct err err = ERR_INIT;
+    CLEANUP(free_cleanup) uint8_t *model = malloc(SMALL_DISK);
+    CLEANUP(disk_cleanup) struct disk *disk = NULL;
+    const char *path = scratch("d.vhd");
+    struct stat whole = { 0 }, mended = { 0 };
+
+    if (!has_program("qemu-img"))
+        SKIP("qemu-img is not installed");
+    CHECK(make_vhd(path, model));
+    stat(path, &whole);
+    CHECK_EQ(shell("truncate -s +3000000 %s", path), 0); /* as a killed writer leaves it */
+    disk = disk_open(path, DISK_READ, &err);
+    CHECK_OK(disk && is_like(disk, model, &err));
+    disk_close(disk);
+    disk = disk_open(path, DISK_WRITE, &err);
+    CHECK_OK(disk && disk_write(disk, 6 * MIB, "changed", 7, &err) &&
+             disk_commit(disk, &err));
+    disk_close(disk);
+    disk = NULL;
+    memcpy(model + 6 * MIB, "changed", 7);
+    stat(path, &mended);
+    CHECK_EQ(mended.st_size, whole.st_size);
+    CHECK_EQ(
+        shell("cmp -n 512 -i 0:%lld %s %s", (long long)mended.st_size - 512, path, path),
+        0);
+    CHECK(is_like_to_qemu(path, "vpc", model));
+    patch_file(path, 10, "\xFF", 1);
+    patch_file(path, (uint64_t)mended.st_size - 500, "\xFF", 1);
+    CHECK(!disk_open(path, DISK_READ, &err));
+    CHECK_EQ(err.kind, ERR_PROTOCOL);
+}
+
+TEST(damaged_vhd_files_are_refused)
+{
+    static const struct {
+        const char *name;
+        uint64_t at; /* 0: the table's entry of block 3 gets @entry */
+        uint32_t entry;
+    } cases[] = {
+        { "header", 512 + 40, 0 },       { "header's magic", 512, 0 },
+        { "block outside", 0, 1 << 30 }, { "block on the footer", 0, 0 },
+        { "block on the table", 0, 3 },  { "two blocks in one place", 0, 4 },
+    };
+    CLEANUP(free_cleanup) uint8_t *model = malloc(SMALL_DISK);
+    const char *path = scratch("bad.vhd");
+
+    if (!has_program("qemu-img"))
+        SKIP("qemu-img is not installed");
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct err err = ERR_INIT;
+        uint32_t entry = cases[i].entry;
+        uint8_t bytes[4];
+
+        test_case(cases[i].name);
+        CHECK(make_vhd(path, model));
+        if (entry == 4)
+            entry = vhd_entry(path, 2);
+        for (unsigned k = 0; k < 4; k++)
+            bytes[k] = (uint8_t)(entry >> (24 - 8 * k));
+        if (cases[i].at)
+            patch_file(path, cases[i].at, "\xA5", 1);
+        else
+            patch_file(path, 1536 + 3 * 4, bytes, 4);
+        CHECK(!disk_open(path, DISK_READ, &err));
+        CHECK_EQ(err.kind, ERR_PROTOCOL);
+    }
 }
 
 /* ---- real images, made by Hyper-V ---- */

@@ -174,8 +174,11 @@ bool make_ntfs_image(const char *path, unsigned mib, const char *format, struct 
     bytes = read_whole(scratch("mkntfs.raw"), &len);
     if (!bytes)
         return err_no_memory(err);
-    if (format ? shell("truncate -s %uM %s", mib + 2, path) != 0
-               : !disk_create_vhdx(path, size, 1 << 20, err))
+    if (!format ? !disk_create_vhdx(path, size, 1 << 20, err)
+        : strcmp(format, "raw") == 0
+            ? shell("truncate -s %uM %s", mib + 2, path) != 0
+            : shell("qemu-img create -f vpc -o subformat=dynamic,force_size=on %s %uM",
+                    path, mib + 2) != 0)
         return false;
     disk = disk_open(path, DISK_WRITE, err);
     layout.size_bytes = len;

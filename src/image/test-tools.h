@@ -33,7 +33,8 @@ uint64_t dice_roll(struct dice *dice, uint64_t below);
 void dice_fill(struct dice *dice, void *to, size_t len);
 
 /* A GPT image with an EFI-like gap and one basic-data partition of @mib MiB at 1 MiB, NTFS
- * made by mkntfs.  @format: NULL for our VHDX with 1 MiB blocks, or "raw". */
+ * made by mkntfs.  @format: NULL for our VHDX with 1 MiB blocks, "raw", or "vpc" for QEMU's
+ * dynamic VHD. */
 bool make_ntfs_image(const char *path, unsigned mib, const char *format, struct err *err);
 /* Opens it with its only volume; both to be closed by the caller. */
 struct volume *open_ntfs_image(const char *path, enum disk_mode mode,
