@@ -128,10 +128,13 @@ struct plan_context {
                     void *user);
     void *step_user;
     unsigned lock_wait_ms; /* for another hvgpu that holds plan->lock */
-    bool undo_changed;     /* undo: also what others changed since */
-    bool may_force;        /* a step that asks nicely may insist: turn a machine off that
-                            * does not shut down */
-    void *user;            /* of the folder that supplies the kinds */
+    /* A lock that the caller took with journal_lock_target() and keeps over several runs:
+     * those on it do not take it again.  NULL: none. */
+    const char *held_lock;
+    bool undo_changed; /* undo: also what others changed since */
+    bool may_force;    /* a step that asks nicely may insist: turn a machine off that
+                        * does not shut down */
+    void *user;        /* of the folder that supplies the kinds */
 };
 
 /*

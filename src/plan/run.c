@@ -263,7 +263,7 @@ static bool take_lock(struct plan *plan, struct plan_context *context, struct os
     CLEANUP(free_cleanup) char *holder = NULL;
 
     *ret = NULL;
-    if (!plan->lock)
+    if (!plan->lock || text_ieq(plan->lock, context->held_lock))
         return true;
     holder = text_printf("%s (run %s)", plan->title, plan->id);
     if (!holder)

@@ -699,6 +699,12 @@ TEST(a_second_process_waits_and_then_names_the_holder)
     CHECK(is_before());
     CHECK_EQ(world->changes, 0);
 
+    context.held_lock = "vm-2"; /* another one, which says nothing of this */
+    err = ERR_INIT;
+    CHECK(!plan_run(plan, &context, &err));
+    CHECK_EQ(err.kind, ERR_CONFLICT);
+    context.held_lock = NULL;
+
     CHECK_EQ(write(go[1], &byte, 1), 1);
     context.lock_wait_ms = 10000; /* the holder ends: its lock goes with it */
     err = ERR_INIT;
@@ -708,6 +714,27 @@ TEST(a_second_process_waits_and_then_names_the_holder)
         close(ready[i]);
         close(go[i]);
     }
+    stop(journal);
+}
+
+TEST(runs_on_a_lock_that_the_caller_keeps_do_not_wait_for_it)
+{
+    struct err err = ERR_INIT;
+    struct journal *journal = start(&err);
+    struct plan_context context = context_of(journal);
+    CLEANUP(plan_cleanup) struct plan *plan = make_plan(&err);
+    struct os_lock *lock = journal_lock_target(journal, "vm-1", "looking", 0, &err);
+
+    CHECK(lock != NULL);
+    CHECK(!plan_run(plan, &context, &err)); /* nobody said that it is the caller's */
+    CHECK_EQ(err.kind, ERR_CONFLICT);
+    context.held_lock = "vm-1";
+    err = ERR_INIT;
+    CHECK_OK(plan_run(plan, &context, &err));
+    CHECK(is_after());
+    CHECK_OK(plan_undo(plan, &context, &err));
+    CHECK(is_before());
+    os_lock_drop(lock);
     stop(journal);
 }
 

@@ -3,6 +3,9 @@
 
 #include "inspect.h"
 
+#include <string.h>
+
+#include "os.h"
 #include "text.h"
 
 /* The steps of looking, without those that a plan of change needs. */
@@ -73,27 +76,54 @@ static bool look_at(struct plan_context *context, const char *host, const struct
     return journal_forget(context->journal, plan->id, err);
 }
 
-/* What a killed look left behind is ours to clear away: it changed nothing that counts. */
-static bool clear_old_look(struct plan_context *context, const struct hv_vm *vm,
-                           struct err *err)
-{
-    CLEANUP(free_cleanup) char *lock = text_printf("vm-%s", vm->id);
-    CLEANUP(plan_cleanup) struct plan *old = NULL;
-    struct run_info info;
-    bool found = false;
+struct newest { /* run on a VM */
+    const char *lock;
+    char id[sizeof(((struct run_info *)0)->id)]; /* "": none, or it was taken back */
+    bool seen;
+};
 
-    if (!lock)
-        return err_no_memory(err);
-    if (!journal_find_unfinished(context->journal, lock, "", &found, &info, err))
-        return false;
-    if (!found)
+static bool keep_newest(const struct run_info *info, void *user, struct err *err)
+{
+    struct newest *newest = user;
+
+    if (newest->seen || !text_ieq(info->lock, newest->lock))
         return true;
-    old = journal_load(context->journal, info.id, false, context->kinds, err);
-    run_info_clear(&info);
+    newest->seen = true;
+    if (info->state != RUN_UNDONE)
+        memcpy(newest->id, info->id, sizeof(newest->id));
+    return true;
+}
+
+/* What a killed look left behind is ours to clear away: it changed nothing that counts.  It
+ * may have come to its end, and the process died looking. */
+static bool clear_old_look(struct plan_context *context, struct err *err)
+{
+    struct newest newest = { .lock = context->held_lock };
+    CLEANUP(plan_cleanup) struct plan *old = NULL;
+
+    if (!journal_list(context->journal, keep_newest, &newest, err))
+        return false;
+    if (!newest.id[0])
+        return true;
+    old = journal_load(context->journal, newest.id, false, context->kinds, err);
     if (!old)
         return false;
     return !plan_only_looks(old) ||
            (plan_undo(old, context, err) && journal_forget(context->journal, old->id, err));
+}
+
+/* The lock is kept from here to there: what another hvgpu has attached and mounted to look
+ * at must not be taken for the leavings of a dead one. */
+static struct os_lock *lock_vm(struct plan_context *context, const char *lock,
+                               const struct hv_vm *vm, struct err *err)
+{
+    CLEANUP(free_cleanup) char *holder = text_printf("look at the disk of '%s'", vm->name);
+
+    if (!holder) {
+        err_no_memory(err);
+        return NULL;
+    }
+    return journal_lock_target(context->journal, lock, holder, context->lock_wait_ms, err);
 }
 
 bool inspect_disks(struct plan_context *context, const char *host, const struct hv_vm *vm,
@@ -103,10 +133,16 @@ bool inspect_disks(struct plan_context *context, const char *host, const struct 
 {
     bool (*on_step)(const struct plan *, const struct step *, const char *, void *) =
         context->on_step;
+    CLEANUP(free_cleanup) char *name = text_printf("vm-%s", vm->id);
+    CLEANUP(os_lock_cleanup)
+    struct os_lock *lock = name ? lock_vm(context, name, vm, err) : NULL;
     bool ok;
 
+    if (!lock)
+        return name ? false : err_no_memory(err);
+    context->held_lock = name;
     context->on_step = NULL; /* not steps of what the user asked for */
-    ok = clear_old_look(context, vm, err);
+    ok = clear_old_look(context, err);
     *ret_facts = (struct image_facts){ 0 };
     for (size_t i = 0; ok && i < vm->disk_count && !ret_facts->windows_found; i++) {
         struct err one = ERR_INIT;
@@ -121,5 +157,6 @@ bool inspect_disks(struct plan_context *context, const char *host, const struct 
         ok = false;
     }
     context->on_step = on_step;
+    context->held_lock = NULL;
     return ok;
 }
