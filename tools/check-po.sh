@@ -8,7 +8,7 @@ trap 'rm -rf "$work"' EXIT
 failed=0
 
 # xgettext reads the files of po/POTFILES; tr.h only explains the macros.
-git grep -lE '\b(_|N_)\("' -- 'src/*.c' 'src/*.h' ':!src/cli/tr.h' | sort >"$work/have"
+git grep -lE '\b(_|N_)\("' -- 'src/*.c' 'src/*.h' ':!src/base/tr.h' | sort >"$work/have"
 sort po/POTFILES >"$work/listed"
 diff "$work/listed" "$work/have" | sed -n 's/^> \(.*\)/po\/POTFILES lacks \1/p; s/^< \(.*\)/po\/POTFILES names \1, which has no text/p' >"$work/differ"
 if [ -s "$work/differ" ]; then

@@ -14,6 +14,7 @@
 #include "os.h"
 #include "progress-bar.h"
 #include "session.h"
+#include "language.h"
 #include "tr.h"
 
 enum { JOBS_DEFAULT = 16, JOBS_MOST = 256, TIMEOUT_MOST_S = 24 * 3600 };
@@ -169,7 +170,8 @@ int main(int argc, char **argv)
     int status = STATUS_USAGE;
     bool ok;
 
-    tr_init();
+    language_init();
+    tr_translate(!command_line_asks_json(argc, argv));
     os_terminal_setup();
     os_catch_interrupt();
     ok = command_line_parse(argc, argv, hvgpu_commands, &app.line, &err);

@@ -66,6 +66,58 @@ struct hv_device { /* DDA */
     char *location_path, *instance_id;
 };
 
+/* A memory range Windows gave a started device: one per memory BAR that has an address. */
+struct hv_range {
+    uint64_t base, size_bytes;
+};
+enum { HV_RANGES_MAX = 8 };
+
+/*
+ * One function of a card that has a GPU on it, the GPU itself included: what decides whether
+ * it can be assigned whole.  Numbers are as Windows tells them.
+ * Source: microsoft/win32metadata pciprop.h; MicrosoftDocs/Virtualization-Documentation
+ * hyperv-tools/DiscreteDeviceAssignment/SurveyDDA.ps1.
+ */
+struct hv_function {
+    char *name, *pci_id, *instance_id;
+    char *location_path; /* "PCIROOT(0)#PCI(0100)#PCI(0001)"; NULL: not told */
+    char *class_guid;    /* of its driver; NULL: none */
+    enum gpu_place place;
+    struct known_u64 problem_code;
+    struct known_u64 device_type;      /* 2 Express endpoint, 3 legacy, 4 integrated, ... */
+    struct known_u64 base_class;       /* 3 display */
+    struct known_u64 acs_up_hierarchy; /* 0 none, 1-4 isolated */
+    struct known_u64 reserved_memory;  /* not 0: firmware keeps memory of it */
+    struct known_u64 interrupt_support; /* bits: 1 line, 2 MSI, 4 MSI-X */
+    struct known_u64 bar_types;         /* bytes: I/O, 32-bit, 32-bit prefetchable, 64-bit
+                                         * prefetchable */
+    struct known_u64 sriov_support;     /* 0 can, 1-4 why not; not known: no capability */
+    struct known_u64 on_post_path;      /* 1: firmware showed its screen there */
+    struct known_u64 bus, address;      /* address: device << 16 | function */
+    /* Only while it is started on the host; not known of a disabled or dismounted one. */
+    bool has_resources;
+    unsigned line_interrupts, message_interrupts;
+    struct hv_range ranges[HV_RANGES_MAX];
+    size_t range_count;
+};
+
+/* What the machine below the VMs can do.  Unknown where the host does not tell. */
+struct hv_platform {
+    enum tristate hypervisor_runs;
+    enum tristate slat, firmware_virtualization; /* Windows says no to both once the
+                                                  * hypervisor runs: then they are unknown */
+    enum tristate iov;                           /* Get-VMHost IovSupport */
+    char **iov_reasons; /* as the host says them, in its language */
+    size_t iov_reason_count;
+    struct known_u64 require_secure, require_supported; /* policy of a Server */
+    bool policy_read;
+    enum tristate clustered;
+    char *cluster_name;
+    struct known_u64 address_bits;    /* of the processor; no class of Windows tells it */
+    struct known_u64 highest_address; /* end of the highest memory range of any device: the
+                                       * processor addresses at least that */
+};
+
 enum vm_state { VM_UNKNOWN, VM_RUNNING, VM_OFF, VM_SAVED, VM_PAUSED, VM_CHANGING };
 
 struct hv_vm {
@@ -102,6 +154,9 @@ struct hv_host {
     char *computer_name;
     struct hv_gpu *gpus;
     size_t gpu_count;
+    struct hv_function *functions; /* HV_FUNCTIONS; by location path */
+    size_t function_count;
+    struct hv_platform platform; /* HV_PLATFORM */
     struct hv_vm *vms;
     size_t vm_count;
 };
@@ -122,7 +177,14 @@ enum {
     HV_DEVICES = 1 << 6,     /* 2: Msvm_PciExpress, Msvm_PciExpressSettingData */
     HV_GPU_DRIVERS = 1 << 7, /* 1: Win32_VideoController */
     HV_PARTITIONS = 1 << 8,  /* 1: Msvm_GpuPartition: what running VMs have */
-    HV_ALL = (1 << 9) - 1,
+    HV_FUNCTIONS = 1 << 9,   /* 3: Win32_PnPEntity, Win32_PnPAllocatedResource,
+                              * Win32_DeviceMemoryAddress; and a call per function of a card
+                              * with a GPU.  Needs HV_GPUS. */
+    HV_PLATFORM = 1 << 10,   /* 4: Win32_ComputerSystem, Win32_Processor,
+                              * Msvm_VirtualEthernetSwitchManagementCapabilities,
+                              * MSCluster_Cluster; and 2 calls for the policy of a Server */
+    HV_ALL = (1 << 9) - 1,   /* what planning a partition needs */
+    HV_SURVEY = HV_ALL | HV_FUNCTIONS | HV_PLATFORM,
 
     /* `hvgpu status`: 8 queries. */
     HV_STATUS = HV_GPUS | HV_VMS | HV_DEVICES,
@@ -154,6 +216,13 @@ bool hv_select_vm(const struct hv_host *host, const char *selector,
                   const struct hv_vm **ret, struct err *err) MUST_CHECK;
 bool hv_select_gpu(const struct hv_host *host, const char *selector,
                    const struct hv_gpu **ret, struct err *err) MUST_CHECK;
+
+/* The function with this instance id, also in its other form (PCI\\, PCIP\\); NULL: none. */
+const struct hv_function *hv_find_function(const struct hv_host *host,
+                                           const char *instance_id);
+/* Whether two location paths are functions of one card: all but the last two digits alike.
+ * Source: measured form "PCIROOT(0)#PCI(0100)#PCI(0001)", ddff per hop. */
+bool hv_same_card(const char *location_path, const char *other);
 
 /* The GPU with this instance id, also in its other form (PCI\, PCIP\); NULL: none. */
 const struct hv_gpu *hv_find_gpu(const struct hv_host *host, const char *instance_id);

@@ -17,8 +17,9 @@
 #include "err.h"
 
 enum {
-    MMIO_BARS_MAX = 6 * 64,
     MMIO_DEVICES_MAX = 64,
+    MMIO_DEVICE_BARS = 8, /* six BARs, and what else Windows may list of a device */
+    MMIO_BARS_MAX = MMIO_DEVICE_BARS * MMIO_DEVICES_MAX,
 };
 
 #define MIB (1ull << 20)
@@ -29,9 +30,9 @@ enum {
 #define MMIO_LOW_EXTRA (128 * MIB)   /* firmware, synthetic video, config windows */
 
 struct mmio_device {
-    uint64_t high[6]; /* sizes of its 64-bit memory BARs, bytes */
+    uint64_t high[MMIO_DEVICE_BARS]; /* sizes of its 64-bit memory BARs, bytes */
     unsigned high_count;
-    uint64_t low[6]; /* of its 32-bit memory BARs */
+    uint64_t low[MMIO_DEVICE_BARS]; /* of its 32-bit memory BARs */
     unsigned low_count;
 };
 

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Which language to speak. */
 
-#include "tr.h"
+#include "language.h"
 
 #include <locale.h>
 #include <stdlib.h>
 
-void tr_init(void)
+#ifdef HAVE_LIBINTL
+#include <libintl.h>
+#endif
+
+void language_init(void)
 {
     setlocale(LC_ALL, "");
     setlocale(LC_NUMERIC, "C"); /* JSON and CIM have one decimal point */
@@ -16,6 +20,5 @@ void tr_init(void)
 
     bindtextdomain("hvgpu", folder ? folder : HVGPU_LOCALE_DIR);
     bind_textdomain_codeset("hvgpu", "UTF-8");
-    textdomain("hvgpu");
 #endif
 }

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Runs the rules, and says what their findings come to. */
+
+#include "survey.h"
+
+#include "strbuf.h"
+
+const struct rule *const survey_rules[] = { survey_dda_rules, NULL };
+
+static const char *subject_of(const struct survey_facts *f, enum rule_about about)
+{
+    const char *gpu = f->gpu      ? f->gpu->name ? f->gpu->name : f->gpu->instance_id
+                      : f->device ? f->device->name
+                                  : NULL;
+
+    switch (about) {
+    case ABOUT_HOST:
+        return f->host ? f->host->name : NULL;
+    case ABOUT_GPU:
+        return gpu;
+    case ABOUT_VM:
+        return f->vm ? f->vm->name : NULL;
+    default:
+        return f->disk && f->disk->path ? f->disk->path : f->vm ? f->vm->name : NULL;
+    }
+}
+
+static bool judge_one(const struct survey_facts *facts, const struct rule *rule, bool all,
+                      struct findings *to, struct err *err)
+{
+    CLEANUP(strbuf_cleanup) struct strbuf seen = STRBUF_INIT;
+    enum severity severity = rule->judge(facts, &seen);
+
+    if (seen.failed)
+        return err_no_memory(err);
+    if (severity == SEVERITY_OK && (!all || seen.len == 0))
+        return true;
+    if (!findings_add(to, rule->id, severity, subject_of(facts, rule->about), seen.text,
+                      rule->cause, rule->fix, rule->source, err))
+        return false;
+    to->items[to->count - 1].unknown = rule->says_unknown && severity != SEVERITY_OK;
+    return true;
+}
+
+bool survey_judge(const struct survey_facts *facts, unsigned about, bool all,
+                  struct findings *to, struct err *err)
+{
+    for (const struct rule *const *table = survey_rules; *table; table++)
+        for (const struct rule *rule = *table; rule->id; rule++)
+            if ((rule->about & about) && (rule->uses & facts->use) &&
+                !judge_one(facts, rule, all, to, err))
+                return false;
+    return true;
+}
+
+const char *verdict_name(enum verdict verdict)
+{
+    static const char *const names[] = {
+        [VERDICT_UNKNOWN] = "unknown",
+        [VERDICT_NO] = "no",
+        [VERDICT_MAYBE] = "maybe",
+        [VERDICT_YES] = "yes",
+    };
+
+    return names[verdict];
+}
+
+enum verdict survey_verdict(const struct findings *of_one_use)
+{
+    enum verdict verdict = VERDICT_YES;
+
+    for (size_t i = 0; i < of_one_use->count; i++) {
+        const struct finding *finding = &of_one_use->items[i];
+
+        if (finding->severity == SEVERITY_ERROR)
+            return VERDICT_NO;
+        if (finding->unknown)
+            verdict = VERDICT_UNKNOWN;
+        else if (finding->severity == SEVERITY_WARNING && verdict == VERDICT_YES)
+            verdict = VERDICT_MAYBE;
+    }
+    return verdict;
+}
