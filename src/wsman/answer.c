@@ -14,11 +14,26 @@
 
 struct envelope_reading {
     const struct xml_handler *body;
+    const char *request; /* as in struct soap_answer */
+    bool in_header, is_related;
     bool in_body, had_body, in_fault;
     struct soap_fault fault;
 };
 
 enum { BODY_DEPTH = 2 }; /* Envelope, Body */
+
+/* The header stands in front of the body, so this is known before the first item. */
+static bool take_relation(struct envelope_reading *r, const char *text, struct err *err)
+{
+    CLEANUP(free_cleanup) char *id = text_dup(text + strspn(text, " \t\r\n"));
+
+    if (!id)
+        return err_no_memory(err);
+    id[strcspn(id, " \t\r\n")] = '\0';
+    r->is_related = !r->request || text_ieq(id, r->request);
+    return r->is_related ||
+           err_fail(err, ERR_PROTOCOL, 0, "the answer is one to another request");
+}
 
 static bool envelope_start(void *user, const struct xml_element *e, struct err *err)
 {
@@ -28,6 +43,7 @@ static bool envelope_start(void *user, const struct xml_element *e, struct err *
     if (e->depth == 1 && !xml_is(e, NS_SOAP, "Envelope"))
         return err_fail(err, ERR_PROTOCOL, 0, "the answer is no SOAP 1.2 envelope");
     if (e->depth == BODY_DEPTH) {
+        r->in_header = !r->had_body && xml_is(e, NS_SOAP, "Header");
         r->in_body = xml_is(e, NS_SOAP, "Body");
         r->had_body |= r->in_body;
         return true;
@@ -37,6 +53,9 @@ static bool envelope_start(void *user, const struct xml_element *e, struct err *
     inner.depth -= BODY_DEPTH;
     if (inner.depth == 1 && xml_is(e, NS_SOAP, "Fault"))
         r->in_fault = true;
+    if (!r->in_fault && r->request && !r->is_related)
+        return err_fail(err, ERR_PROTOCOL, 0,
+                        "the answer does not say which request it is one to");
     if (r->in_fault) {
         soap_fault_start(&r->fault, e);
         return true;
@@ -49,8 +68,10 @@ static bool envelope_end(void *user, const struct xml_element *e, struct err *er
     struct envelope_reading *r = user;
     struct xml_element inner = *e;
 
+    if (r->in_header && e->depth == BODY_DEPTH + 1 && xml_is(e, NS_ADDRESSING, "RelatesTo"))
+        return take_relation(r, e->text, err);
     if (e->depth == BODY_DEPTH)
-        r->in_body = false;
+        r->in_header = r->in_body = false;
     if (e->depth <= BODY_DEPTH || !r->in_body)
         return true;
     if (r->in_fault) {
@@ -61,22 +82,24 @@ static bool envelope_end(void *user, const struct xml_element *e, struct err *er
     return !r->body->on_end || r->body->on_end(r->body->user, &inner, err);
 }
 
-bool answer_read(const char *bytes, size_t len, const struct xml_handler *body,
+bool answer_read(const struct soap_answer *answer, const struct xml_handler *body,
                  struct err *err)
 {
-    struct envelope_reading r = { .body = body };
+    struct envelope_reading r = { .body = body, .request = answer->request };
     struct xml_handler handler = { envelope_start, envelope_end, &r, body->max_text,
                                    body->max_depth };
     CLEANUP(xml_reader_cleanup) struct xml_reader *reader = xml_reader_new(&handler, err);
 
-    if (!reader || !xml_reader_feed(reader, bytes, len, err) ||
+    if (!reader || !xml_reader_feed(reader, answer->bytes, answer->len, err) ||
         !xml_reader_finish(reader, err))
         return false;
     if (r.fault.present)
         return soap_fault_to_err(&r.fault, err);
     if (!r.had_body)
         return err_fail(err, ERR_PROTOCOL, 0, "the answer has no SOAP body");
-    return true;
+    return !r.request || r.is_related ||
+           err_fail(err, ERR_PROTOCOL, 0,
+                    "the answer does not say which request it is one to");
 }
 
 /* Items ------------------------------------------------------------------ */
@@ -130,7 +153,8 @@ static bool items_end(void *user, const struct xml_element *e, struct err *err)
     return true;
 }
 
-bool answer_read_items(const char *bytes, size_t len, struct items *items, struct err *err)
+bool answer_read_items(const struct soap_answer *answer, struct items *items,
+                       struct err *err)
 {
     CLEANUP(free_cleanup) char *class_name = wql_class(items->wql);
     struct items_reading r = { .items = items };
@@ -141,7 +165,7 @@ bool answer_read_items(const char *bytes, size_t len, struct items *items, struc
 
     r.decoder.fragment_ns = items->ns;
     r.decoder.fragment_class = class_name;
-    ok = answer_read(bytes, len, &handler, err);
+    ok = answer_read(answer, &handler, err);
     instance_clear(&r.decoder);
     if (ok && !r.had_response)
         ok = err_fail(err, ERR_PROTOCOL, 0, "the answer is not one to Enumerate or Pull");
@@ -183,12 +207,12 @@ static bool one_end(void *user, const struct xml_element *e, struct err *err)
     return true;
 }
 
-static struct cim_instance *read_one(const char *bytes, size_t len, struct one_reading *r,
-                                     struct err *err)
+static struct cim_instance *read_one(const struct soap_answer *answer,
+                                     struct one_reading *r, struct err *err)
 {
     struct xml_handler handler = { .on_start = one_start, .on_end = one_end, .user = r };
     CLEANUP(cim_instance_cleanup) struct cim_instance *instance = NULL;
-    bool ok = answer_read(bytes, len, &handler, err);
+    bool ok = answer_read(answer, &handler, err);
 
     instance_clear(&r->decoder);
     instance = TAKE(r->instance);
@@ -197,27 +221,27 @@ static struct cim_instance *read_one(const char *bytes, size_t len, struct one_r
     return ok ? TAKE(instance) : NULL;
 }
 
-struct cim_instance *answer_read_instance(const char *bytes, size_t len, struct err *err)
+struct cim_instance *answer_read_instance(const struct soap_answer *answer, struct err *err)
 {
     struct one_reading r = { 0 };
 
-    return read_one(bytes, len, &r, err);
+    return read_one(answer, &r, err);
 }
 
-struct cim_instance *answer_read_output(const char *bytes, size_t len,
+struct cim_instance *answer_read_output(const struct soap_answer *answer,
                                         const struct cim_class_method *method,
                                         struct err *err)
 {
     struct one_reading r = { .decoder = { .is_output = true, .method = method } };
 
-    return read_one(bytes, len, &r, err);
+    return read_one(answer, &r, err);
 }
 
-bool answer_read_empty(const char *bytes, size_t len, struct err *err)
+bool answer_read_empty(const struct soap_answer *answer, struct err *err)
 {
     struct xml_handler handler = { 0 };
 
-    return answer_read(bytes, len, &handler, err);
+    return answer_read(answer, &handler, err);
 }
 
 /* WQL -------------------------------------------------------------------- */

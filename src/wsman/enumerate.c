@@ -99,16 +99,25 @@ static bool is_too_large(const struct err *err)
 /* One answer, with fewer items asked for as long as the host says that they do not fit. */
 static bool next_batch(struct query *q, const char *context, struct err *err)
 {
+    struct wsman_patience patience = wsman_patience(q->ws);
+
     for (;;) {
         CLEANUP(strbuf_cleanup) struct strbuf answer = STRBUF_INIT;
         size_t before = q->items.count;
-        bool sent =
-            context ? ask_pull(q, context, &answer, err) : ask_enumerate(q, &answer, err);
+        struct soap_answer got;
+        bool sent;
 
-        if (sent && answer_read_items(answer.text, answer.len, &q->items, err))
+        *err = ERR_INIT;
+        sent =
+            context ? ask_pull(q, context, &answer, err) : ask_enumerate(q, &answer, err);
+        got = wsman_answer(q->ws, &answer);
+        if (sent && answer_read_items(&got, &q->items, err))
             return true;
-        if (!sent || q->stopped || q->items.count != before || q->max_elements == 1 ||
-            !is_too_large(err))
+        if (q->stopped || q->items.count != before)
+            return false;
+        if (!context && wsman_wait(q->ws, &patience, err))
+            continue;
+        if (!sent || q->max_elements == 1 || !is_too_large(err))
             return false;
         q->max_elements = q->max_elements > 64 ? 64 : q->max_elements > 8 ? 8 : 1;
     }

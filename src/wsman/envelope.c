@@ -69,11 +69,12 @@ static void put_options(struct strbuf *to, const char *const *options)
     strbuf_puts(to, "</w:OptionSet>");
 }
 
-void envelope_begin(struct strbuf *to, const struct envelope *e)
+void envelope_begin(struct strbuf *to, const struct envelope *e, char ret_id[MESSAGE_ID])
 {
-    char id[37];
+    char guid[37];
 
-    os_guid(id);
+    os_guid(guid);
+    snprintf(ret_id, MESSAGE_ID, "uuid:%s", guid);
     strbuf_puts(to, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>"
                     "<s:Envelope xmlns:s=\"" NS_SOAP "\" xmlns:a=\"" NS_ADDRESSING
                     "\" xmlns:w=\"" NS_WSMAN "\" xmlns:n=\"" NS_ENUMERATION
@@ -86,11 +87,11 @@ void envelope_begin(struct strbuf *to, const struct envelope *e)
     strbuf_printf(
         to,
         "</w:ResourceURI><a:ReplyTo><a:Address s:mustUnderstand=\"true\">" ANONYMOUS
-        "</a:Address></a:ReplyTo><a:MessageID>uuid:%s</a:MessageID>"
+        "</a:Address></a:ReplyTo><a:MessageID>%s</a:MessageID>"
         "<w:MaxEnvelopeSize s:mustUnderstand=\"true\">%" PRIu32 "</w:MaxEnvelopeSize>"
         "<w:OperationTimeout>PT%u.%03uS</w:OperationTimeout>"
         "<w:Locale xml:lang=\"en-US\" s:mustUnderstand=\"false\"/>",
-        id, e->max_envelope_bytes, e->timeout_ms / 1000, e->timeout_ms % 1000);
+        ret_id, e->max_envelope_bytes, e->timeout_ms / 1000, e->timeout_ms % 1000);
     if (e->selectors)
         put_selectors(to, e->selectors, 0);
     if (e->shell_id) {

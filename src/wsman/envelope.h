@@ -25,7 +25,9 @@ struct envelope {
     unsigned timeout_ms; /* what the host may take */
 };
 
-void envelope_begin(struct strbuf *to, const struct envelope *e);
+/* @ret_id: the MessageID, new each time; the answer carries it in a:RelatesTo. */
+enum { MESSAGE_ID = 42 };
+void envelope_begin(struct strbuf *to, const struct envelope *e, char ret_id[MESSAGE_ID]);
 void envelope_end(struct strbuf *to);
 
 /* "http://schemas.microsoft.com/wbem/wsman/1/wmi/<ns>/<class>", owned by the caller. */

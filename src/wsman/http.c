@@ -394,6 +394,11 @@ bool http_post(struct http *h, const struct http_request *request, struct strbuf
     return http_check(h, code, ret_body, err);
 }
 
+bool http_was_lost(const struct http *h)
+{
+    return !h->cancelled && !h->too_large && http_is_lost(h->code);
+}
+
 const char *http_url(const struct http *h)
 {
     return h->url;

@@ -30,6 +30,9 @@ struct http_request {
 bool http_post(struct http *http, const struct http_request *request,
                struct strbuf *ret_body, struct err *err) MUST_CHECK;
 
+/* The newest request ended with its connection, not with an answer. */
+bool http_was_lost(const struct http *http);
+
 bool http_check_way(struct http *http, struct wsman_check *ret, struct err *err) MUST_CHECK;
 const char *http_url(const struct http *http);
 void http_get_stats(const struct http *http, struct wsman_stats *ret);

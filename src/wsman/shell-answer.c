@@ -138,14 +138,14 @@ static bool shell_end(void *user, const struct xml_element *e, struct err *err)
     return true;
 }
 
-bool shell_answer_read(const char *bytes, size_t len, struct shell_answer *a,
+bool shell_answer_read(const struct soap_answer *answer, struct shell_answer *a,
                        struct err *err)
 {
     struct xml_handler handler = { .on_start = shell_start,
                                    .on_end = shell_end,
                                    .user = a };
 
-    return answer_read(bytes, len, &handler, err);
+    return answer_read(answer, &handler, err);
 }
 
 bool shell_answer_flush(struct shell_answer *a, struct err *err)

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "answer.h"
 #include "session.h"
 
 /* Output arrives in pieces that may end within a letter: the cut letter waits here. */
@@ -26,7 +27,7 @@ struct shell_answer {
 };
 
 /* Output goes to @a->command as it is met; @a->streams must be there for that. */
-bool shell_answer_read(const char *bytes, size_t len, struct shell_answer *a,
+bool shell_answer_read(const struct soap_answer *answer, struct shell_answer *a,
                        struct err *err) MUST_CHECK;
 /* After the last answer: what was held back of a letter that never ended. */
 bool shell_answer_flush(struct shell_answer *a, struct err *err) MUST_CHECK;

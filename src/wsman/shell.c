@@ -23,9 +23,12 @@ static bool ask(struct wsman_session *ws, struct strbuf *body, const struct wsma
                 struct shell_answer *a, struct err *err)
 {
     CLEANUP(strbuf_cleanup) struct strbuf answer = STRBUF_INIT;
+    struct soap_answer got;
 
-    return wsman_send(ws, body, how, &answer, err) &&
-           shell_answer_read(answer.text, answer.len, a, err);
+    if (!wsman_send(ws, body, how, &answer, err))
+        return false;
+    got = wsman_answer(ws, &answer);
+    return shell_answer_read(&got, a, err);
 }
 
 /* The shell ends by itself some time after its user is gone. */

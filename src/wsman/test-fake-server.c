@@ -71,11 +71,41 @@ static bool read_request(struct fake_server *s, int fd)
     return true;
 }
 
+/* What stands between the tags of the n-th request's MessageID; owned by the caller. */
+static char *request_id(struct fake_server *s, size_t n)
+{
+    static const char tag[] = "<a:MessageID>";
+    const char *from = n < MAX_REQUESTS && s->bodies[n] ? strstr(s->bodies[n], tag) : NULL;
+
+    from = from ? from + strlen(tag) : "";
+    return text_ndup(from, strcspn(from, "<"));
+}
+
+static void put_body(struct fake_server *s, struct strbuf *to, const char *body)
+{
+    CLEANUP(free_cleanup) char *now = request_id(s, s->requests - 1);
+    CLEANUP(free_cleanup)
+    char *before = s->requests > 1 ? request_id(s, s->requests - 2) : text_dup("");
+
+    while (*body) {
+        if (text_istarts(body, REQUEST_ID)) {
+            strbuf_puts(to, now);
+            body += strlen(REQUEST_ID);
+        } else if (text_istarts(body, LAST_REQUEST_ID)) {
+            strbuf_puts(to, before);
+            body += strlen(LAST_REQUEST_ID);
+        } else {
+            strbuf_putc(to, *body++);
+        }
+    }
+}
+
 /* False: close the connection. */
 static bool answer(struct fake_server *s, int fd, const struct fake_answer *a)
 {
+    CLEANUP(strbuf_cleanup) struct strbuf body = STRBUF_INIT;
     struct strbuf out = STRBUF_INIT;
-    size_t len = (a->body ? strlen(a->body) : 0) + a->repeat, sent = 0;
+    size_t sent = 0;
 
     if (a->delay_ms)
         poll(&(struct pollfd){ s->stop[0], POLLIN, 0 }, 1, (int)a->delay_ms);
@@ -84,11 +114,12 @@ static bool answer(struct fake_server *s, int fd, const struct fake_answer *a)
     if (a->raw) {
         strbuf_puts(&out, a->raw);
     } else {
+        put_body(s, &body, a->body ? a->body : "");
         strbuf_printf(
             &out, "HTTP/1.1 %d Status\r\nContent-Type: %s\r\nContent-Length: %zu\r\n\r\n",
             a->status ? a->status : 200,
-            a->type ? a->type : "application/soap+xml;charset=UTF-8", len);
-        strbuf_puts(&out, a->body ? a->body : "");
+            a->type ? a->type : "application/soap+xml;charset=UTF-8", body.len + a->repeat);
+        strbuf_add(&out, body.text, body.len);
         for (size_t i = 0; i < a->repeat; i++)
             strbuf_putc(&out, 'x');
     }

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A scripted HTTP server for tests: answers request after request with what the script
- * says, keeps what was asked, on a loopback port of its own.
+ * says, keeps what was asked, on a loopback port of its own.  REQUEST_ID in a body becomes
+ * the MessageID of the request, LAST_REQUEST_ID that of the one before.
  */
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
+
+#define REQUEST_ID "@request@"
+#define LAST_REQUEST_ID "@last-request@"
 
 struct fake_answer {
     const char *body;  /* NULL: none */

@@ -153,7 +153,7 @@ static struct items read_items(const char *name, struct collected *c)
     char *bytes = load(name, &len);
 
     test_case(name);
-    CHECK_OK(answer_read_items(bytes, len, &items, &err));
+    CHECK_OK(answer_read_items(&(struct soap_answer){ bytes, len, NULL }, &items, &err));
     free(bytes);
     return items;
 }
@@ -333,7 +333,8 @@ TEST(recorded_single_answers_are_read)
     size_t len = 0;
     char *bytes = load("pypsrp_config_get_response", &len);
     CLEANUP(cim_instance_cleanup)
-    struct cim_instance *config = answer_read_instance(bytes, len, &err);
+    struct cim_instance *config =
+        answer_read_instance(&(struct soap_answer){ bytes, len, NULL }, &err);
     CLEANUP(cim_instance_cleanup) struct cim_instance *shell = NULL;
     const struct cim_instance *service;
 
@@ -349,13 +350,13 @@ TEST(recorded_single_answers_are_read)
                  "7200000");
 
     bytes = load("pypsrp_shell_get_response", &len);
-    shell = answer_read_instance(bytes, len, &err);
+    shell = answer_read_instance(&(struct soap_answer){ bytes, len, NULL }, &err);
     free(bytes);
     CHECK_STR_EQ(shell ? shell->class_name : NULL, "Shell");
     CHECK_STR_EQ(shell ? cim_get_text(shell, "State") : NULL, "Connected");
 
     bytes = load("pypsrp_shell_delete_response", &len);
-    CHECK_OK(answer_read_empty(bytes, len, &err));
+    CHECK_OK(answer_read_empty(&(struct soap_answer){ bytes, len, NULL }, &err));
     free(bytes);
 }
 
@@ -388,7 +389,7 @@ TEST(recorded_faults_become_errors_with_kind_and_code)
         char *bytes = load(cases[i].file, &len);
 
         test_case(cases[i].file);
-        CHECK(!answer_read_empty(bytes, len, &err));
+        CHECK(!answer_read_empty(&(struct soap_answer){ bytes, len, NULL }, &err));
         CHECK_EQ(err.kind, cases[i].kind);
         CHECK_EQ(err.code, cases[i].code);
         CHECK_EQ(err.depth, 1);
@@ -420,7 +421,8 @@ TEST(a_recording_cut_anywhere_is_an_error_and_no_crash)
             char *part = malloc(cut + 1);
 
             memcpy(part, bytes, cut);
-            CHECK(!answer_read_items(part, cut, &items, &err));
+            CHECK(
+                !answer_read_items(&(struct soap_answer){ part, cut, NULL }, &items, &err));
             CHECK(err.kind != ERR_NONE);
             free(part);
             free(items.context);

@@ -9,14 +9,16 @@
 #include "test.h"
 #include "wsman.h"
 
-#define ENV(body)                                                                        \
-    "<s:Envelope xmlns:s=\"http://www.w3.org/2003/05/soap-envelope\" "                   \
-    "xmlns:a=\"http://schemas.xmlsoap.org/ws/2004/08/addressing\" "                      \
-    "xmlns:n=\"http://schemas.xmlsoap.org/ws/2004/09/enumeration\" "                     \
-    "xmlns:w=\"http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd\" "                        \
-    "xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" "                           \
-    "xmlns:cim=\"http://schemas.dmtf.org/wbem/wscim/1/common\"><s:Header/><s:Body>" body \
-    "</s:Body></s:Envelope>"
+/* An answer to the request with that MessageID. */
+#define ENV_TO(id, body)                                                                   \
+    "<s:Envelope xmlns:s=\"http://www.w3.org/2003/05/soap-envelope\" "                     \
+    "xmlns:a=\"http://schemas.xmlsoap.org/ws/2004/08/addressing\" "                        \
+    "xmlns:n=\"http://schemas.xmlsoap.org/ws/2004/09/enumeration\" "                       \
+    "xmlns:w=\"http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd\" "                          \
+    "xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" "                             \
+    "xmlns:cim=\"http://schemas.dmtf.org/wbem/wscim/1/common\"><s:Header><a:RelatesTo>" id \
+    "</a:RelatesTo></s:Header><s:Body>" body "</s:Body></s:Envelope>"
+#define ENV(body) ENV_TO(REQUEST_ID, body)
 #define V2 "http://schemas.microsoft.com/wbem/wsman/1/wmi/root/virtualization/v2/"
 #define VM(name)                                                                 \
     "<p:Msvm_ComputerSystem xmlns:p=\"" V2 "Msvm_ComputerSystem\"><p:Name>" name \

@@ -2,6 +2,7 @@
 /* Everything that can go wrong on the way to a host and back. */
 
 #include "os.h"
+#include "strbuf.h"
 #include "test-soap.h"
 #include "text.h"
 
@@ -93,12 +94,12 @@ TEST(bad_answers_become_errors_of_the_right_kind)
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        /* Some of it is sent twice, as a lost connection would. */
-        struct fake_answer script[] = { cases[i].answer, cases[i].answer };
+        /* Some of it is sent again, as a lost connection would. */
+        struct fake_answer a = cases[i].answer, script[] = { a, a };
         struct err err;
         size_t requests;
 
-        query_script(script, 2, 5000, &err, &requests);
+        query_script(script, 2, 300, &err, &requests); /* no time for patience */
         test_case(cases[i].name);
         CHECK_EQ(err.kind, cases[i].kind);
         CHECK_EQ(err.code, cases[i].code);
@@ -106,6 +107,230 @@ TEST(bad_answers_become_errors_of_the_right_kind)
             CHECK(strstr(err.hint, cases[i].hint));
         CHECK(err.text[0][0] && text_is_utf8(err.text[0], strlen(err.text[0])));
     }
+}
+
+TEST(an_answer_to_another_request_is_not_believed)
+{
+    static const char items[] =
+        "<n:EnumerateResponse><w:Items>" VM("a") "</w:Items><w:EndOfSequence/>"
+                                                 "</n:EnumerateResponse>";
+    static const struct {
+        const char *name, *header, *text;
+    } cases[] = {
+        { "to nobody's",
+          "<a:RelatesTo>uuid:00000000-0000-4000-8000-000000000001"
+          "</a:RelatesTo>",
+          "one to another request" },
+        { "to nothing", "<a:RelatesTo/>", "one to another request" },
+        { "without a word about it", "", "does not say which request" },
+        { "with the word elsewhere",
+          "<a:Action><a:RelatesTo>" REQUEST_ID "</a:RelatesTo></a:Action>",
+          "does not say which request" },
+        { "in another namespace", "<w:RelatesTo>" REQUEST_ID "</w:RelatesTo>",
+          "does not say which request" },
+        { "right and wrong",
+          "<a:RelatesTo>" REQUEST_ID "</a:RelatesTo><a:RelatesTo>"
+          "uuid:other</a:RelatesTo>",
+          "one to another request" },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        CLEANUP(strbuf_cleanup) struct strbuf body = STRBUF_INIT;
+        struct fake_answer script[1] = { { 0 } };
+        struct err err;
+        size_t requests;
+        struct seen seen;
+
+        strbuf_printf(&body,
+                      "<s:Envelope xmlns:s=\"http://www.w3.org/2003/05/soap-envelope\" "
+                      "xmlns:a=\"http://schemas.xmlsoap.org/ws/2004/08/addressing\" "
+                      "xmlns:n=\"http://schemas.xmlsoap.org/ws/2004/09/enumeration\" "
+                      "xmlns:w=\"http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd\">"
+                      "<s:Header>%s</s:Header><s:Body>%s</s:Body></s:Envelope>",
+                      cases[i].header, items);
+        script[0].body = body.text;
+        test_case(cases[i].name);
+        seen = query_script(script, 1, 5000, &err, &requests);
+        CHECK_EQ(err.kind, ERR_PROTOCOL);
+        CHECK(strstr(err.text[0], cases[i].text));
+        CHECK_EQ(requests, 1);
+        CHECK_EQ(seen.count, 0); /* no row of it was handed on */
+    }
+}
+
+TEST(an_old_answer_sent_again_is_not_believed)
+{
+    static const struct fake_answer script[] = {
+        { ENUMERATED(CONTEXT("1") "<w:Items>" VM("a") "</w:Items>") },
+        { ENV_TO(LAST_REQUEST_ID, "<n:PullResponse>" CONTEXT("2") "<n:Items>" VM(
+                                      "b") "</n:Items></n:PullResponse>") },
+        { ENV("<n:ReleaseResponse/>") },
+    };
+    struct err err;
+    size_t requests;
+    struct seen seen = query_script(script, 3, 5000, &err, &requests);
+
+    CHECK_EQ(err.kind, ERR_PROTOCOL);
+    CHECK_STR_EQ(seen.names, "a;");
+    CHECK_EQ(requests, 3); /* the list is given back */
+}
+
+TEST(a_fault_need_not_say_what_it_relates_to_but_must_not_say_another)
+{
+    static const struct fake_answer none[] = {
+        { "<s:Envelope xmlns:s=\"http://www.w3.org/2003/05/soap-envelope\"><s:Body><s:Fault>"
+          "<s:Code><s:Value>s:Sender</s:Value><s:Subcode><s:Value>w:AccessDenied</s:Value>"
+          "</s:Subcode></s:Code></s:Fault></s:Body></s:Envelope>",
+          500 }
+    };
+    static const struct fake_answer other[] = {
+        { ENV_TO("uuid:other", "<s:Fault><s:Code><s:Value>s:Sender</s:Value><s:Subcode>"
+                               "<s:Value>w:AccessDenied</s:Value></s:Subcode></s:Code>"
+                               "</s:Fault>"),
+          500 }
+    };
+    struct err err;
+    size_t requests;
+
+    query_script(none, 1, 5000, &err, &requests);
+    CHECK_EQ(err.kind, ERR_DENIED);
+    query_script(other, 1, 5000, &err, &requests);
+    CHECK_EQ(err.kind, ERR_PROTOCOL);
+}
+
+static size_t try_invoke(const struct fake_answer *script, size_t count, bool is_put,
+                         struct err *err)
+{
+    struct fake_server *server = fake_server_start(script, count);
+    struct cim_session *session = connect_with(server, 5000);
+    CLEANUP(cim_path_cleanup)
+    struct cim_path *path = cim_path_new("root/virtualization/v2", "X");
+    CLEANUP(cim_instance_cleanup)
+    struct cim_instance *changes = cim_instance_new(NULL, "X");
+    struct cim_instance *out = NULL;
+    size_t requests;
+
+    *err = ERR_INIT;
+    if (is_put)
+        CHECK(!cim_put(session, path, changes, err));
+    else
+        CHECK(!cim_invoke(session, path, "M", NULL, &out, err));
+    cim_release(session);
+    requests = fake_server_requests(server);
+    fake_server_stop(server);
+    return requests;
+}
+
+TEST(a_busy_host_is_asked_again_for_what_only_reads)
+{
+    static const struct fake_answer busy[] = {
+        { .status = 503, .type = "text/plain", .body = "x" },
+        { FAULT("QuotaLimit", "2150859174"), 500 },
+        { ENUMERATED(CONTEXT("1") "<w:Items>" VM("a") "</w:Items>") },
+        { PULLED("<n:Items>" VM("b") "</n:Items>" END) },
+    };
+    struct err err;
+    size_t requests;
+    uint64_t start = os_monotonic_ms();
+    struct seen seen = query_script(busy, 4, 5000, &err, &requests);
+
+    CHECK(err.kind == ERR_NONE);
+    CHECK_STR_EQ(seen.names, "a;b;");
+    CHECK_EQ(requests, 4);
+    CHECK(os_monotonic_ms() - start >= 700); /* 250 ms, then twice as long */
+}
+
+TEST(patience_with_a_busy_host_ends)
+{
+    static const struct fake_answer busy = { .status = 503 };
+    const struct fake_answer script[] = { busy, busy, busy, busy, busy, busy, busy };
+    struct err err;
+    size_t requests;
+    uint64_t start = os_monotonic_ms();
+
+    query_script(script, 7, 1500, &err, &requests); /* by the time limit */
+    CHECK_EQ(err.code, 503);
+    CHECK_EQ(requests, 3);
+    CHECK(os_monotonic_ms() - start < 1500);
+}
+
+TEST(a_busy_host_is_not_asked_again_to_change_something)
+{
+    static const struct fake_answer busy[] = { { .status = 503 }, { .status = 503 } };
+    static const struct fake_answer full[] = { { FAULT("QuotaLimit", "2150858815"), 500 },
+                                               { FAULT("QuotaLimit", "2150858815"), 500 } };
+    struct err err;
+
+    for (int put = 0; put < 2; put++) {
+        CHECK_EQ(try_invoke(busy, 2, put, &err), 1);
+        CHECK_EQ(err.code, 503);
+        CHECK_EQ(try_invoke(full, 2, put, &err), 1);
+        CHECK_EQ(err.code, 0x8033803F);
+    }
+}
+
+TEST(a_pull_is_not_repeated_on_a_busy_host)
+{
+    static const struct fake_answer script[] = {
+        { ENUMERATED(CONTEXT("1") "<w:Items>" VM("a") "</w:Items>") },
+        { .status = 503 },
+        { PULLED("<n:Items>" VM("b") "</n:Items>" END) },
+    };
+    struct err err;
+    size_t requests;
+
+    query_script(script, 3, 5000, &err, &requests);
+    CHECK_EQ(err.code, 503);
+    CHECK_EQ(requests, 2);
+}
+
+TEST(a_host_that_has_answered_before_gets_more_than_a_second_chance)
+{
+    static const struct fake_answer script[] = {
+        { ENUMERATED("<w:Items>" VM("a") "</w:Items><w:EndOfSequence/>") },
+        { .drop = true },
+        { .drop = true },
+        { .drop = true },
+        { ENUMERATED("<w:Items>" VM("b") "</w:Items><w:EndOfSequence/>") },
+    };
+    struct fake_server *server = fake_server_start(script, 5);
+    struct cim_session *session = connect_with(server, 5000);
+    struct seen seen = { 0 };
+    struct err err = ERR_INIT;
+
+    CHECK_OK(query(session, &seen, &err));
+    CHECK_OK(query(session, &seen, &err));
+    CHECK_STR_EQ(seen.names, "a;b;");
+    CHECK_EQ(fake_server_requests(server), 5);
+    cim_release(session);
+    fake_server_stop(server);
+}
+
+static bool stop_at_once(void *user)
+{
+    return ++*(unsigned *)user > 3;
+}
+
+TEST(waiting_for_a_busy_host_can_be_cancelled)
+{
+    static const struct fake_answer script[] = { { .status = 503 }, { .status = 503 } };
+    struct fake_server *server = fake_server_start(script, 2);
+    unsigned asked = 0;
+    struct wsman_options options = { .url = fake_server_url(server),
+                                     .user = "u",
+                                     .auth = "basic",
+                                     .password = "p",
+                                     .is_cancelled = stop_at_once,
+                                     .cancel_user = &asked };
+    struct err err = ERR_INIT;
+    struct cim_session *session = wsman_open(&options, &err);
+    struct seen seen = { 0 };
+
+    CHECK(!query(session, &seen, &err));
+    CHECK_EQ(err.kind, ERR_CANCELLED);
+    CHECK(fake_server_requests(server) <= 1);
+    cim_release(session);
+    fake_server_stop(server);
 }
 
 TEST(an_answer_without_end_is_cut_off)

@@ -30,13 +30,18 @@ static unsigned host_timeout(unsigned timeout_ms)
     return timeout_ms - margin < 60000 ? timeout_ms - margin : 60000;
 }
 
-void wsman_begin(const struct wsman_session *ws, struct strbuf *to, struct envelope *e)
+void wsman_begin(struct wsman_session *ws, struct strbuf *to, struct envelope *e)
 {
     e->to = http_url(ws->http);
     e->max_envelope_bytes = ws->max_envelope_bytes;
     if (!e->timeout_ms)
         e->timeout_ms = host_timeout(ws->timeout_ms);
-    envelope_begin(to, e);
+    envelope_begin(to, e, ws->message_id);
+}
+
+struct soap_answer wsman_answer(const struct wsman_session *ws, const struct strbuf *text)
+{
+    return (struct soap_answer){ text->text ? text->text : "", text->len, ws->message_id };
 }
 
 bool wsman_send(struct wsman_session *ws, struct strbuf *body, const struct wsman_send *how,
@@ -54,7 +59,10 @@ bool wsman_send(struct wsman_session *ws, struct strbuf *body, const struct wsma
             "the request holds a character or a reference that XML cannot carry");
     request.body = body->text;
     request.len = body->len;
-    return http_post(ws->http, &request, ret_answer, err);
+    if (!http_post(ws->http, &request, ret_answer, err))
+        return false;
+    ws->had_answer = true;
+    return true;
 }
 
 /* The URI of the class @path names, owned by the caller. */
@@ -73,14 +81,14 @@ static char *path_uri(const struct cim_path *path, struct err *err)
     return uri;
 }
 
-static bool wsman_get(struct cim_session *self, const struct cim_path *path,
-                      struct cim_instance **ret, struct err *err)
+static bool get_once(struct wsman_session *ws, const struct cim_path *path,
+                     struct cim_instance **ret, struct err *err)
 {
-    struct wsman_session *ws = (struct wsman_session *)self;
     CLEANUP(strbuf_cleanup) struct strbuf body = STRBUF_INIT;
     CLEANUP(strbuf_cleanup) struct strbuf answer = STRBUF_INIT;
     CLEANUP(free_cleanup) char *uri = path_uri(path, err);
     struct envelope e = { .action = ACTION_GET, .resource_uri = uri, .selectors = path };
+    struct soap_answer got;
     struct cim_instance *instance;
 
     if (!uri)
@@ -88,11 +96,26 @@ static bool wsman_get(struct cim_session *self, const struct cim_path *path,
     wsman_begin(ws, &body, &e);
     if (!wsman_send(ws, &body, &(struct wsman_send){ .may_repeat = true }, &answer, err))
         return false;
-    instance = answer_read_instance(answer.text, answer.len, err);
+    got = wsman_answer(ws, &answer);
+    instance = answer_read_instance(&got, err);
     if (!instance)
         return false;
     *ret = instance;
     return true;
+}
+
+static bool wsman_get(struct cim_session *self, const struct cim_path *path,
+                      struct cim_instance **ret, struct err *err)
+{
+    struct wsman_session *ws = (struct wsman_session *)self;
+    struct wsman_patience patience = wsman_patience(ws);
+
+    do {
+        *err = ERR_INIT;
+        if (get_once(ws, path, ret, err))
+            return true;
+    } while (wsman_wait(ws, &patience, err));
+    return false;
 }
 
 static bool wsman_put(struct cim_session *self, const struct cim_path *path,
@@ -104,6 +127,7 @@ static bool wsman_put(struct cim_session *self, const struct cim_path *path,
     CLEANUP(free_cleanup) char *uri = path_uri(path, err);
     const struct cim_class *c = cim_schema_class(path->ns, path->class_name);
     struct envelope e = { .action = ACTION_PUT, .resource_uri = uri, .selectors = path };
+    struct soap_answer got;
 
     if (!uri)
         return false;
@@ -122,7 +146,8 @@ static bool wsman_put(struct cim_session *self, const struct cim_path *path,
     strbuf_printf(&body, "</p:%s>", path->class_name);
     if (!wsman_send(ws, &body, &(struct wsman_send){ 0 }, &answer, err))
         return false;
-    return answer_read_empty(answer.text, answer.len, err);
+    got = wsman_answer(ws, &answer);
+    return answer_read_empty(&got, err);
 }
 
 /* IN parameters in the order of the method, with the spelling of the method: element names
@@ -162,6 +187,7 @@ static bool wsman_invoke(struct cim_session *self, const struct cim_path *path,
     const struct cim_class *c = cim_schema_class(path->ns, path->class_name);
     const struct cim_class_method *method = c ? cim_schema_method(c, method_name) : NULL;
     struct envelope e = { .action = action, .resource_uri = uri, .selectors = path };
+    struct soap_answer got;
     struct cim_instance *out;
 
     if (!uri)
@@ -177,7 +203,8 @@ static bool wsman_invoke(struct cim_session *self, const struct cim_path *path,
     strbuf_printf(&body, "</p:%s_INPUT>", method_name);
     if (!wsman_send(ws, &body, &(struct wsman_send){ 0 }, &answer, err))
         return false;
-    out = answer_read_output(answer.text, answer.len, method, err);
+    got = wsman_answer(ws, &answer);
+    out = answer_read_output(&got, method, err);
     if (!out)
         return false;
     *ret_out = out;

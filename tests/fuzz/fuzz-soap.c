@@ -44,8 +44,9 @@ static bool on_output(const char *text, size_t len, bool is_stderr, void *user,
     return true;
 }
 
-static void read_all(const char *bytes, size_t size)
+static void read_all(const char *bytes, size_t size, const char *request)
 {
+    struct soap_answer answer = { bytes, size, request };
     const struct cim_class *c = cim_schema_class("root/cimv2", "Win32_PnPEntity");
     struct items items = { .ns = "root/virtualization/v2",
                            .wql = "select Name from Msvm_ComputerSystem",
@@ -56,19 +57,19 @@ static void read_all(const char *bytes, size_t size)
     struct cim_instance *instance;
     struct err err = ERR_INIT;
 
-    if (!answer_read_items(bytes, size, &items, &err))
+    if (!answer_read_items(&answer, &items, &err))
         MUST(err.kind != ERR_NONE);
     free(items.context);
-    instance = answer_read_instance(bytes, size, &err);
+    instance = answer_read_instance(&answer, &err);
     if (instance)
         use(instance);
     cim_instance_free(instance);
     instance =
-        answer_read_output(bytes, size, cim_schema_method(c, "GetDeviceProperties"), &err);
+        answer_read_output(&answer, cim_schema_method(c, "GetDeviceProperties"), &err);
     if (instance)
         use(instance);
     cim_instance_free(instance);
-    if (shell_answer_read(bytes, size, &shell, &err) && !shell_answer_flush(&shell, &err))
+    if (shell_answer_read(&answer, &shell, &err) && !shell_answer_flush(&shell, &err))
         MUST(err.kind != ERR_NONE);
     free(shell.shell_id);
     free(shell.command_id);
@@ -78,7 +79,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char *text = fuzz_text(data, size);
 
-    read_all(text, size);
+    read_all(text, size, NULL);
+    /* As the answer to a request of ours, which it may or may not be. */
+    read_all(text, size, "uuid:452E314E-4267-4F1D-AE4F-5E3483848E3B");
     free(text);
     return 0;
 }
