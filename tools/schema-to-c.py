@@ -177,11 +177,36 @@ class Tables:
         return self.seen[key]
 
 
+def name_hash(name):
+    """FNV-1a without case, as schema.c computes it."""
+    h = 0x811c9dc5
+    for byte in name.lower().encode():
+        h = (h ^ byte) * 0x01000193 & 0xffffffff
+    return h
+
+
+def write_places(names, out):
+    """A hash table of 1 + index, with linear probing; at most half full."""
+    size = 64
+    while size < 2 * len(names):
+        size *= 2
+    places = [0] * size
+    for i, name in enumerate(names):
+        at = name_hash(name) % size
+        while places[at]:
+            at = (at + 1) % size
+        places[at] = i + 1
+    out.append('const unsigned short cim_schema_places[] = {%s};' %
+               ','.join(map(str, places)))
+    out.append('const size_t cim_schema_place_count = %d;' % size)
+
+
 def write_tables(classes, out):
     tables = Tables(out)
     rows = []
-    # The order in which schema.c searches.
-    for cls in sorted(classes.values(), key=lambda c: (c['name'].lower(), c['ns'].lower())):
+    ordered = sorted(classes.values(), key=lambda c: (c['name'].lower(), c['ns'].lower()))
+    place = {(c['ns'], c['name'].lower()): i for i, c in enumerate(ordered)}
+    for cls in ordered:
         props = ['{%s,CIM_%s,%d,%d,%d,%s,%d},' %
                  (c_text(p['name']), p['type'].upper(), p['array'], p['key'], p['write'],
                   c_text(p['of']), p['since'])
@@ -195,13 +220,16 @@ def write_tables(classes, out):
             methods.append('{%s,%s,%d,%d},' % (
                 c_text(m['name']), tables.put('cim_class_parameter', 'a', params), len(params),
                 'static' in m['flags']))
-        rows.append('{%s,%s,%s,%d,%d,%s,%d,%s,%d,%s},' % (
+        parent = place.get((cls['ns'], (cls['super'] or '').lower()))
+        rows.append('{%s,%s,%s,%d,%d,%s,%d,%s,%d,%s,%s},' % (
             c_text(cls['ns']), c_text(cls['name']), c_text(cls['super']),
             'association' in cls['is'], cls['since'],
             tables.put('cim_class_property', 'p', props), len(props),
-            tables.put('cim_class_method', 'm', methods), len(methods), c_text(cls['source'])))
+            tables.put('cim_class_method', 'm', methods), len(methods), c_text(cls['source']),
+            '0' if parent is None else '&cim_schema_classes[%d]' % parent))
     out.append('const struct cim_class cim_schema_classes[] = {\n%s\n};' % '\n'.join(rows))
     out.append('const size_t cim_schema_class_count = %d;' % len(rows))
+    write_places([c['name'] for c in ordered], out)
 
 
 def main():

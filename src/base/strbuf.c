@@ -49,24 +49,35 @@ void strbuf_puts(struct strbuf *buf, const char *text)
 
 void strbuf_putc(struct strbuf *buf, char c)
 {
-    strbuf_add(buf, &c, 1);
+    if (!reserve(buf, 1))
+        return;
+    buf->text[buf->len++] = c;
+    buf->text[buf->len] = '\0';
 }
 
 void strbuf_printf(struct strbuf *buf, const char *fmt, ...)
 {
     va_list args;
+    size_t room;
     int len;
 
+    if (!reserve(buf, 0))
+        return;
+    /* Mostly it fits as it is; else once more with room. */
+    room = buf->size - buf->len;
     va_start(args, fmt);
-    len = vsnprintf(NULL, 0, fmt, args);
+    len = vsnprintf(buf->text + buf->len, room, fmt, args);
     va_end(args);
     if (len < 0 || !reserve(buf, (size_t)len)) {
+        buf->text[buf->len] = '\0';
         buf->failed = true;
         return;
     }
-    va_start(args, fmt);
-    vsnprintf(buf->text + buf->len, (size_t)len + 1, fmt, args);
-    va_end(args);
+    if ((size_t)len >= room) {
+        va_start(args, fmt);
+        vsnprintf(buf->text + buf->len, (size_t)len + 1, fmt, args);
+        va_end(args);
+    }
     buf->len += (size_t)len;
 }
 

@@ -51,7 +51,9 @@ static int lower(char c)
 
 int text_casecmp(const char *a, const char *b)
 {
-    while (*a && lower(*a) == lower(*b)) {
+    if (a == b)
+        return 0;
+    while (*a && (*a == *b || lower(*a) == lower(*b))) {
         a++;
         b++;
     }

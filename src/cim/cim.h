@@ -107,6 +107,7 @@ void cim_value_put_text(const struct cim_value *value, size_t i, struct strbuf *
 struct cim_property {
     char *name;
     struct cim_value value;
+    uint32_t shape; /* of the name, for instance.c to find it by; 0 in keys of paths */
 };
 
 /* Property names and class names compare without case; order is kept. */

@@ -36,15 +36,27 @@ void cim_instance_free(struct cim_instance *instance)
     free(instance);
 }
 
+/* Equal for equal names: length, first, middle and last letter, whatever their case.  An
+ * answer of a host looks up every property's name among all those before it, so comparing
+ * texts has to be rare. */
+static uint32_t shape_of(const char *name)
+{
+    size_t len = strlen(name);
+
+    if (len == 0)
+        return 0;
+    return (uint32_t)(len & 0xFF) << 24 | (uint32_t)(name[0] & 0xDF) << 16 |
+           (uint32_t)(name[len / 2] & 0xDF) << 8 | (uint32_t)(name[len - 1] & 0xDF);
+}
+
 static struct cim_property *find(const struct cim_instance *instance, const char *name)
 {
-    for (size_t i = 0; i < instance->count; i++) {
-        const char *other = instance->properties[i].name;
+    uint32_t shape = shape_of(name);
 
-        /* Most names differ in their first letter already, whatever its case. */
-        if ((other[0] | 0x20) == (name[0] | 0x20) && text_ieq(other, name))
+    for (size_t i = 0; i < instance->count; i++)
+        if (instance->properties[i].shape == shape &&
+            text_ieq(instance->properties[i].name, name))
             return &instance->properties[i];
-    }
     return NULL;
 }
 
@@ -86,6 +98,7 @@ bool cim_set(struct cim_instance *instance, const char *name, struct cim_value *
         }
         p = &instance->properties[instance->count++];
         p->name = copy;
+        p->shape = shape_of(copy);
     }
     p->value = *value;
     value->data = NULL;

@@ -8,36 +8,43 @@
 #include "text.h"
 
 /* Namespaces are written with either slash. */
-static int ns_casecmp(const char *a, const char *b)
+static bool is_ns(const char *a, const char *b)
 {
     for (;; a++, b++) {
         int x = *a == '\\' ? '/' : *a >= 'A' && *a <= 'Z' ? *a + 32 : *a;
         int y = *b == '\\' ? '/' : *b >= 'A' && *b <= 'Z' ? *b + 32 : *b;
 
-        if (x != y || x == '\0')
-            return x - y;
+        if (x != y)
+            return false;
+        if (x == '\0')
+            return true;
     }
+}
+
+/* FNV-1a without case, as tools/schema-to-c.py computes it. */
+static uint32_t name_hash(const char *name)
+{
+    uint32_t h = 0x811c9dc5u;
+
+    for (; *name; name++) {
+        unsigned char c = (unsigned char)*name;
+
+        h = (h ^ (c >= 'A' && c <= 'Z' ? c + 32u : c)) * 0x01000193u;
+    }
+    return h;
 }
 
 const struct cim_class *cim_schema_class(const char *ns, const char *name)
 {
-    size_t low = 0, high = cim_schema_class_count;
+    size_t mask = cim_schema_place_count - 1;
 
     if (!ns || !name)
         return NULL;
-    while (low < high) {
-        size_t mid = low + (high - low) / 2;
-        const struct cim_class *c = &cim_schema_classes[mid];
-        int order = text_casecmp(name, c->name);
+    for (size_t at = name_hash(name) & mask; cim_schema_places[at]; at = (at + 1) & mask) {
+        const struct cim_class *c = &cim_schema_classes[cim_schema_places[at] - 1];
 
-        if (order == 0)
-            order = ns_casecmp(ns, c->ns);
-        if (order == 0)
+        if (text_ieq(name, c->name) && is_ns(ns, c->ns))
             return c;
-        if (order < 0)
-            high = mid;
-        else
-            low = mid + 1;
     }
     return NULL;
 }
@@ -72,11 +79,9 @@ const struct cim_class_method *cim_schema_method(const struct cim_class *c,
 
 bool cim_schema_is_a(const struct cim_class *c, const char *ancestor)
 {
-    while (c) {
+    for (; c; c = c->parent)
         if (text_ieq(c->name, ancestor) || text_ieq(c->superclass, ancestor))
             return true;
-        c = cim_schema_class(c->ns, c->superclass);
-    }
     return false;
 }
 

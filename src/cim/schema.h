@@ -49,6 +49,7 @@ struct cim_class {
     const struct cim_class_method *methods; /* inherited ones included */
     size_t method_count;
     const char *source;
+    const struct cim_class *parent; /* the superclass; NULL: none, or not known here */
 };
 
 const struct cim_class *cim_schema_class(const char *ns, const char *name); /* or NULL */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* CIM values, datetimes, paths, CIM-XML and the schema. */
 
+#include <ctype.h>
 #include <stdio.h>
 
 #include "cim.h"
@@ -521,8 +522,14 @@ TEST(every_class_is_found_and_its_tables_are_sorted)
 
     CHECK(count >= 357);
     for (size_t i = 0; i < count; i++) {
+        char shouted[128] = "";
+
         test_case(all[i].name);
+        for (size_t n = 0; all[i].name[n] && n < sizeof(shouted) - 1; n++)
+            shouted[n] = (char)toupper((unsigned char)all[i].name[n]);
         CHECK(cim_schema_class(all[i].ns, all[i].name) == &all[i]);
+        CHECK(cim_schema_class(all[i].ns, shouted) == &all[i]);
+        CHECK(all[i].parent == cim_schema_class(all[i].ns, all[i].superclass));
         CHECK(all[i].source != NULL);
         for (size_t n = 0; n < all[i].property_count; n++)
             CHECK(cim_schema_property(&all[i], all[i].properties[n].name) ==

@@ -140,20 +140,35 @@ static bool is_nothing(const struct cim_value *value, size_t i)
            (value->type == CIM_OBJECT && !value->data[i].object);
 }
 
+/* These are the most of what a simulator writes: no format strings here. */
+static void put_tag(struct strbuf *to, const char *begin, const char *prefix,
+                    const char *name)
+{
+    strbuf_puts(to, begin);
+    strbuf_puts(to, prefix);
+    strbuf_puts(to, name);
+}
+
+static void put_nil(struct strbuf *to, const char *prefix, const char *name)
+{
+    put_tag(to, "<", prefix, name);
+    strbuf_puts(to, " xsi:nil=\"true\"/>");
+}
+
 void soap_put_value(struct strbuf *to, const char *prefix, const char *name,
                     const struct cim_value *value, const char *default_ns)
 {
     /* An empty array cannot be told from null on this wire. */
     if (!value || value->is_null || value->count == 0) {
-        strbuf_printf(to, "<%s%s xsi:nil=\"true\"/>", prefix, name);
+        put_nil(to, prefix, name);
         return;
     }
     for (size_t i = 0; i < value->count; i++) {
         if (is_nothing(value, i)) {
-            strbuf_printf(to, "<%s%s xsi:nil=\"true\"/>", prefix, name);
+            put_nil(to, prefix, name);
             continue;
         }
-        strbuf_printf(to, "<%s%s", prefix, name);
+        put_tag(to, "<", prefix, name);
         if (value->type == CIM_REFERENCE)
             strbuf_puts(to, " xmlns:a=\"" NS_ADDRESSING "\" xmlns:w=\"" NS_WSMAN "\"");
         if (value->type == CIM_OBJECT) {
@@ -166,17 +181,12 @@ void soap_put_value(struct strbuf *to, const char *prefix, const char *name,
         }
         strbuf_putc(to, '>');
         put_datum(to, prefix, value, i, default_ns);
-        strbuf_printf(to, "</%s%s>", prefix, name);
+        put_tag(to, "</", prefix, name);
+        strbuf_putc(to, '>');
     }
 }
 
 /* ---- instances ---- */
-
-static int by_name(const void *a, const void *b)
-{
-    return text_casecmp((*(const struct cim_property *const *)a)->name,
-                        (*(const struct cim_property *const *)b)->name);
-}
 
 static bool is_column(const char *name, char *const *columns, size_t count)
 {
@@ -186,36 +196,32 @@ static bool is_column(const char *name, char *const *columns, size_t count)
     return count == 0;
 }
 
-/* In the order of the names, as recorded from real hosts: the class table has that order,
- * the instance is put into it. */
+/* In the order of the names, as recorded from real hosts, which is that of the class
+ * table. */
 static void put_properties(struct strbuf *to, const struct cim_instance *instance,
                            const struct cim_class *class, unsigned build,
                            const char *prefix, char *const *columns, size_t column_count)
 {
-    const struct cim_property **sorted = calloc(instance->count + 1, sizeof(*sorted));
-    size_t at = 0;
+    const struct cim_value **values = calloc(class->property_count + 1, sizeof(*values));
 
-    if (!sorted) {
+    if (!values) {
         to->failed = true;
         return;
     }
-    for (size_t i = 0; i < instance->count; i++)
-        sorted[i] = &instance->properties[i];
-    qsort(sorted, instance->count, sizeof(*sorted), by_name);
+    for (size_t i = 0; i < instance->count; i++) {
+        const struct cim_class_property *p =
+            cim_schema_property(class, instance->properties[i].name);
+
+        if (p)
+            values[p - class->properties] = &instance->properties[i].value;
+    }
     for (size_t i = 0; i < class->property_count; i++) {
         const struct cim_class_property *p = &class->properties[i];
-        int order = 1;
 
-        while (at < instance->count &&
-               (order = text_casecmp(sorted[at]->name, p->name)) < 0)
-            at++;
-        if (p->first_build > build || !is_column(p->name, columns, column_count))
-            continue;
-        soap_put_value(to, prefix, p->name,
-                       at < instance->count && order == 0 ? &sorted[at]->value : NULL,
-                       class->ns);
+        if (p->first_build <= build && is_column(p->name, columns, column_count))
+            soap_put_value(to, prefix, p->name, values[i], class->ns);
     }
-    free(sorted);
+    free(values);
 }
 
 void soap_put_instance(struct strbuf *to, const struct cim_instance *instance,

@@ -47,11 +47,16 @@ struct sim_store {
     uint64_t next_number;
     struct extent **extents;
     size_t extent_count;
-    /* Which extents a walk over walk_class visits; kept from call to call. */
-    const struct cim_class *walk_class;
-    size_t walk_extent_count; /* extent_count when it was made */
-    struct extent **walk;
-    size_t walk_count;
+    struct walk *walks; /* by class, the one last used first */
+};
+
+/* Which extents hold the objects of a class and its subclasses. */
+struct walk {
+    const struct cim_class *class; /* NULL: all */
+    size_t seen;                   /* of the store's extents; those behind are new */
+    struct extent **extents;
+    size_t count;
+    struct walk *next;
 };
 
 enum { FIRST_BUCKETS = 64 };
@@ -101,7 +106,13 @@ void sim_store_free(struct sim_store *store)
         free(extent);
     }
     free(store->extents);
-    free(store->walk);
+    while (store->walks) {
+        struct walk *walk = store->walks;
+
+        store->walks = walk->next;
+        free(walk->extents);
+        free(walk);
+    }
     free(store->buckets);
     free(store->link_buckets);
     free(store);
@@ -360,13 +371,31 @@ static bool insert(struct sim_store *store, struct sim_object *object)
     return true;
 }
 
+/* Paths are compared only where the hashes are equal, which is rare. */
+static bool check_new(struct sim_store *store, const struct cim_instance *instance,
+                      const struct cim_class *class, uint64_t hash, struct err *err)
+{
+    CLEANUP(cim_path_cleanup) struct cim_path *path = NULL;
+    const struct sim_object *same = *bucket(store, hash);
+
+    while (same && same->hash != hash)
+        same = same->same_hash;
+    if (!same)
+        return true;
+    path = cim_schema_path(instance, err);
+    if (!path)
+        return false;
+    return !sim_store_find(store, path) ||
+           err_fail(err, ERR_CONFLICT, 0, "a %s with these keys exists", class->name);
+}
+
 struct sim_object *sim_store_add(struct sim_store *store, struct cim_instance **instance,
                                  struct err *err)
 {
     CLEANUP(cim_instance_cleanup) struct cim_instance *own = TAKE(*instance);
-    CLEANUP(cim_path_cleanup) struct cim_path *path = NULL;
     const struct cim_class *class = cim_schema_class(own->ns, own->class_name);
     struct sim_object *object;
+    uint64_t hash;
 
     if (!class) {
         err_fail(err, ERR_INVALID, 0, "no class %s in namespace %s", own->class_name,
@@ -376,20 +405,16 @@ struct sim_object *sim_store_add(struct sim_store *store, struct cim_instance **
     drop_nulls(own);
     if (!check_instance(class, own, err))
         return NULL;
-    path = cim_schema_path(own, err);
-    if (!path)
+    hash = store_hash_instance(own, class);
+    if (!check_new(store, own, class, hash, err))
         return NULL;
-    if (sim_store_find(store, path)) {
-        err_fail(err, ERR_CONFLICT, 0, "a %s with these keys exists", class->name);
-        return NULL;
-    }
     object = calloc(1, sizeof(*object));
     if (!object) {
         err_no_memory(err);
         return NULL;
     }
     object->class = class;
-    object->hash = store_hash_instance(own, class);
+    object->hash = hash;
     object->instance = own;
     if (!insert(store, object)) {
         free(object);
@@ -456,40 +481,55 @@ void sim_store_remove_with_links(struct sim_store *store, struct sim_object *obj
 
 /* ---- walking ---- */
 
-/* Fills the list of extents that hold @class or its subclasses. */
-static bool plan_walk(struct sim_store *store, const struct cim_class *class)
+static struct walk *find_walk(struct sim_store *store, const struct cim_class *class)
 {
-    struct extent **walk;
+    struct walk **at = &store->walks, *walk;
 
-    if (store->walk && store->walk_class == class &&
-        store->walk_extent_count == store->extent_count)
-        return true;
-    walk = realloc(store->walk, (store->extent_count + 1) * sizeof(*walk));
+    while (*at && (*at)->class != class)
+        at = &(*at)->next;
+    walk = *at;
+    if (walk)
+        *at = walk->next;
+    else
+        walk = calloc(1, sizeof(*walk));
     if (!walk)
-        return false;
-    store->walk = walk;
-    store->walk_class = class;
-    store->walk_extent_count = store->extent_count;
-    store->walk_count = 0;
-    for (size_t i = 0; i < store->extent_count; i++) {
-        const struct cim_class *own = store->extents[i]->class;
+        return NULL;
+    walk->class = class;
+    walk->next = store->walks;
+    store->walks = walk;
+    return walk;
+}
 
-        if (!class || (text_ieq(own->ns, class->ns) && cim_schema_is_a(own, class->name)))
-            walk[store->walk_count++] = store->extents[i];
+/* Extents are only ever added. */
+static struct walk *plan_walk(struct sim_store *store, const struct cim_class *class)
+{
+    struct walk *walk = find_walk(store, class);
+
+    for (; walk && walk->seen < store->extent_count; walk->seen++) {
+        struct extent *extent = store->extents[walk->seen];
+        struct extent **grown;
+
+        if (class && (!text_ieq(extent->class->ns, class->ns) ||
+                      !cim_schema_is_a(extent->class, class->name)))
+            continue;
+        grown = realloc(walk->extents, (walk->count + 1) * sizeof(*grown));
+        if (!grown)
+            return NULL;
+        walk->extents = grown;
+        walk->extents[walk->count++] = extent;
     }
-    return true;
+    return walk;
 }
 
 struct sim_object *sim_store_next(struct sim_store *store, struct sim_object *after,
                                   const char *ns, const char *class_name)
 {
     const struct cim_class *class = class_name ? cim_schema_class(ns, class_name) : NULL;
+    struct walk *walk = class_name && !class ? NULL : plan_walk(store, class);
     struct sim_object *first = NULL;
 
-    if ((class_name && !class) || !plan_walk(store, class))
-        return NULL;
-    for (size_t i = 0; i < store->walk_count; i++) {
-        const struct extent *extent = store->walk[i];
+    for (size_t i = 0; walk && i < walk->count; i++) {
+        const struct extent *extent = walk->extents[i];
         size_t at = after ? extent_after(extent, after->number) : 0;
 
         if (at < extent->count && (!first || extent->objects[at]->number < first->number))

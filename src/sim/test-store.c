@@ -142,6 +142,21 @@ static bool note(struct sim_object *object, void *user, struct err *err)
     return true;
 }
 
+TEST(a_walk_sees_classes_whose_first_object_comes_later)
+{
+    struct sim_store *store = sim_store_new();
+    struct err err = ERR_INIT;
+    struct sim_object *vm = add(store, "Msvm_ComputerSystem", "a", &err), *planned;
+
+    CHECK(sim_store_next(store, NULL, V2, "CIM_ComputerSystem") == vm);
+    CHECK(sim_store_next(store, NULL, V2, "Msvm_PlannedComputerSystem") == NULL);
+    planned = add(store, "Msvm_PlannedComputerSystem", "b", &err);
+    CHECK(planned != NULL);
+    CHECK(sim_store_next(store, NULL, V2, "Msvm_PlannedComputerSystem") == planned);
+    CHECK(sim_store_next(store, vm, V2, "CIM_ComputerSystem") == planned);
+    sim_store_free(store);
+}
+
 TEST(associations_lead_to_the_other_end_and_go_with_an_object)
 {
     struct sim_store *store = sim_store_new();
