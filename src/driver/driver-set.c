@@ -29,6 +29,35 @@ char *driver_store_path(const char *package)
     return win_path_join(STORE, package);
 }
 
+bool driver_may_place(const char *path)
+{
+    static const char *const places[] = { "System32\\", "SysWOW64\\" };
+    static const char *const reserved[] = { "CatRoot", "CatRoot2",    "config",
+                                            "drivers", "DriverStore", "HostDriverStore",
+                                            "lxss" };
+
+    if (!win_path_is_relative(path))
+        return false;
+    for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+        const char *rest = path + strlen(places[i]);
+
+        if (!text_istarts(path, places[i]))
+            continue;
+        for (size_t k = 0; k < ARRAY_LEN(reserved); k++)
+            if (text_istarts(rest, reserved[k]) && rest[strlen(reserved[k])] == '\\')
+                return false;
+        return true;
+    }
+    return false;
+}
+
+bool driver_is_shared_loader(const char *destination)
+{
+    const char *name = win_path_base(destination);
+
+    return text_ieq(name, "OpenCL.dll") || text_ieq(name, "vulkan-1.dll");
+}
+
 /* One more zeroed element at the end of @array; NULL: no memory. */
 static void *grow(void *array, size_t count, size_t size)
 {

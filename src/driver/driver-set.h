@@ -33,6 +33,13 @@ const struct driver_package *driver_set_package(const struct driver_set *set,
 /* "System32\\DriverStore\\FileRepository\\<name>"; NULL: no memory. */
 char *driver_store_path(const char *package);
 
+/* Whether @path (below the Windows folder) is a place for files of a driver beside its
+ * package: in System32 or SysWOW64, in sub-folders too, but not where Windows keeps its
+ * drivers, stores, catalogs and hives. */
+bool driver_may_place(const char *path);
+/* The two loaders that every vendor brings, each in some version: the newer serves all. */
+bool driver_is_shared_loader(const char *destination);
+
 /* needs.c: what goes outside the package.  @class_key_path: "HKLM\\...\\0001". */
 bool driver_needs_copy_to_vm(struct driver_set *set, const char *class_key_path,
                              struct err *err) MUST_CHECK;

@@ -85,17 +85,10 @@ static bool is_package(const json_t *package)
     return true;
 }
 
-/* Directly in one of the two folders that CopyToVm knows. */
+/* Where hvgpu puts files beside a package. */
 static bool is_system_file(const json_t *file)
 {
-    const char *path = text_of(file, "path");
-    const char *name;
-
-    if (!is_file(file))
-        return false;
-    name = strchr(path, '\\');
-    return name && !strchr(name + 1, '\\') &&
-           (text_istarts(path, "System32\\") || text_istarts(path, "SysWOW64\\"));
+    return is_file(file) && driver_may_place(text_of(file, "path"));
 }
 
 static bool is_value(const json_t *value)
@@ -137,7 +130,7 @@ static bool is_folder(const json_t *folder)
     const char *path = json_string_value(folder);
 
     return path && (strcmp(path, "System32\\HostDriverStore") == 0 ||
-                    strcmp(path, GUEST_STORE) == 0);
+                    strcmp(path, GUEST_STORE) == 0 || driver_may_place(path));
 }
 
 json_t *manifest_parse(const char *text, size_t len, struct err *err)

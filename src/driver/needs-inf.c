@@ -88,8 +88,6 @@ static bool choose_folder(const struct inf_file *file, const char **ret_folder,
         *ret_why = WHY_LINUX;
         return false;
     }
-    if (below(sub, "drivers") || below(sub, "DriverStore") || below(sub, "CatRoot"))
-        return false;
     *ret_sub = sub;
     return true;
 }
@@ -115,8 +113,9 @@ static bool destination_of(const struct inf_file *file, char **ret, const char *
     path = folder ? win_path_join(folder, file->name) : NULL;
     if (!path)
         return err_no_memory(err);
-    *ret_why = WHY_NAME;
-    if (win_name_is_plain(file->name) && win_path_is_relative(path))
+    if (!win_name_is_plain(file->name) || !win_path_is_relative(path))
+        *ret_why = WHY_NAME;
+    else if (driver_may_place(path))
         *ret = TAKE(path);
     return true;
 }
@@ -184,14 +183,6 @@ static void clear_work(struct work *work)
 
 /* ---- one destination from two places ---- */
 
-/* The two loaders that every vendor brings, each in some version. */
-static bool is_shared_loader(const char *destination)
-{
-    const char *name = win_path_base(destination);
-
-    return text_ieq(name, "OpenCL.dll") || text_ieq(name, "vulkan-1.dll");
-}
-
 static bool same_content(struct driver_set *set, const struct driver_file *there,
                          const struct driver_file *one, bool *ret, struct err *err)
 {
@@ -242,7 +233,7 @@ static bool meet(struct work *work, size_t index, const struct driver_file *one,
         return false;
     if (same)
         return true;
-    if (text_ieq(other, work->package->name) || !is_shared_loader(one->destination))
+    if (text_ieq(other, work->package->name) || !driver_is_shared_loader(one->destination))
         return err_fail(err, ERR_CONFLICT, 0,
                         "'%s' would come from '%s' (%s) and from '%s' (%s), which differ",
                         one->destination, there->origin_path, there->reason,

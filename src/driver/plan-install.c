@@ -11,38 +11,23 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "file-version.h"
-#include "step-common.h"
+#include "plan-install.h"
 #include "strbuf.h"
 #include "text.h"
 #include "win-path.h"
 
 enum { BUILD_FIRST = 17134, BUILD_NAMES = 19041 };
-static const char DOC[] =
-    "MicrosoftDocs/windows-driver-docs display/gpu-paravirtualization.md";
+static const char DOC[] = INSTALL_DOC;
 
-struct install {
-    struct plan *plan;
-    struct guest_disk *guest;
-    struct driver_set *set;
-    json_t *manifest;   /* NULL: none yet */
-    const json_t *old;  /* the entry of this GPU; NULL: none */
-    json_t *entry;      /* the new one */
-    json_t *folders;    /* that are missing: made by the first package step */
-    bool makes_folders; /* that step is planned */
-    uint64_t new_bytes;
-    unsigned backups; /* to name them */
-};
-
-static bool add_step(struct install *install, const struct step_kind *kind,
-                     const char *target, json_t *params, json_t *before, json_t *after,
-                     const char *powershell, struct err *err)
+bool install_add_step(struct install *install, const struct step_kind *kind,
+                      const char *target, json_t *params, json_t *before, json_t *after,
+                      const char *powershell, struct err *err)
 {
     return plan_add(install->plan, kind, target, params, before, after, powershell, err) !=
            NULL;
 }
 
-static json_t *backup_name(struct install *install)
+json_t *install_backup_name(struct install *install)
 {
     return json_sprintf("guest-%u", ++install->backups);
 }
@@ -209,10 +194,10 @@ static bool plan_package_step(struct install *install, const struct driver_packa
                                    package->source, GUEST_STORE);
     json_t *made = install->makes_folders ? json_array() : json_incref(install->folders);
     json_int_t made_count = (json_int_t)json_array_size(made);
-    json_t *params =
-        json_pack("{s:s, s:s, s:I, s:o, s:o, s:o}", "package", package->name, "source",
-                  package->source, "bytes", (json_int_t)package->bytes, "files",
-                  files_of(package), "made_folders", made, "backup", backup_name(install));
+    json_t *params = json_pack(
+        "{s:s, s:s, s:I, s:o, s:o, s:o}", "package", package->name, "source",
+        package->source, "bytes", (json_int_t)package->bytes, "files", files_of(package),
+        "made_folders", made, "backup", install_backup_name(install));
     json_t *after = json_pack(
         "{s:{s:I, s:I}, s:b, s:I}", "folder", "files", (json_int_t)package->file_count,
         "size_bytes", (json_int_t)package->bytes, "partial", 0, "made_folders", made_count);
@@ -230,8 +215,8 @@ static bool plan_package_step(struct install *install, const struct driver_packa
                        "made_folders", 0);
     install->makes_folders = true;
     install->new_bytes += package->bytes;
-    return add_step(install, &step_driver_package, target, params, before, after,
-                    powershell, err);
+    return install_add_step(install, &step_driver_package, target, params, before, after,
+                            powershell, err);
 }
 
 static bool plan_package(struct install *install, const struct driver_package *package,
@@ -270,210 +255,6 @@ static bool plan_package(struct install *install, const struct driver_package *p
 fail:
     json_decref(now);
     return false;
-}
-
-/* ---- files ---- */
-
-/* 1: the host's is newer, -1: not, 0: cannot be told. */
-static bool compare_versions(struct install *install, const struct driver_file *file,
-                             const struct guest_owner *guest, int *ret, struct err *err)
-{
-    struct windows_source *origin = install->set->origin;
-    struct file_version host = { 0 };
-    bool told = false;
-
-    *ret = 0;
-    if (text_iends(file->destination, ".dll") || text_iends(file->destination, ".exe")) {
-        if (!origin->ops->version(origin, file->origin_path, &host, &told, err))
-            return false;
-        if (!guest->has_version || !told || !host.has_version)
-            return true;
-        if (host.version != guest->version) {
-            *ret = host.version > guest->version ? 1 : -1;
-            return true;
-        }
-    }
-    if (guest->mtime_usec != 0 && file->mtime_usec != 0)
-        *ret = file->mtime_usec > guest->mtime_usec ? 1 : -1;
-    return true;
-}
-
-static bool leave_alone(struct install *install, const struct driver_file *file,
-                        const char *severity, const char *why, struct err *err)
-{
-    return plan_find(install->plan, "guest-file", severity, file->destination, why,
-                     "the guest has another file of that name, which stays", NULL, DOC,
-                     err);
-}
-
-/* What the rule says about a file that is there and that hvgpu did not put there. */
-static bool may_replace(struct install *install, const struct driver_file *file,
-                        bool *ret_replace, struct err *err)
-{
-    struct guest_owner owner;
-    int newer;
-
-    *ret_replace = false;
-    if (!install->guest->ops->owner(install->guest, file->destination, &owner, err))
-        return false;
-    if (owner.is_os_owned)
-        return leave_alone(install, file, "warning", owner.evidence, err);
-    if (file->rule == RULE_ABSENT)
-        return leave_alone(install, file, "info", "it is to be copied only if missing",
-                           err);
-    if (file->rule == RULE_NEWER) {
-        if (!compare_versions(install, file, &owner, &newer, err))
-            return false;
-        if (newer == 0)
-            return leave_alone(install, file, "warning",
-                               "it cannot be told whether the host's file is newer", err);
-        if (newer < 0)
-            return leave_alone(install, file, "info",
-                               "it is as new as the host's, or newer", err);
-    }
-    *ret_replace = true;
-    return true;
-}
-
-static const json_t *any_record_of_file(const struct install *install, const char *path)
-{
-    const json_t *gpus = json_object_get(install->manifest, "gpus");
-    const json_t *found = NULL;
-
-    for (size_t i = 0; !found && i < json_array_size(gpus); i++)
-        found = manifest_file(json_array_get(gpus, i), path);
-    return found;
-}
-
-static bool record_file(struct install *install, const struct driver_file *file,
-                        const char *sha256, bool existed, struct err *err)
-{
-    return json_array_append_new(
-               json_object_get(install->entry, "files"),
-               json_pack("{s:s, s:I, s:s, s:s, s:s, s:s, s:b}", "path", file->destination,
-                         "size_bytes", (json_int_t)file->size, "sha256", sha256, "rule",
-                         driver_rule_name(file->rule), "source", file->source, "reason",
-                         file->reason, "existed", existed)) == 0 ||
-           err_no_memory(err);
-}
-
-static bool plan_file_step(struct install *install, const struct driver_file *file,
-                           json_t *now, struct err *err)
-{
-    CLEANUP(free_cleanup) char *target = text_printf("file '%s'", file->destination);
-    CLEANUP(free_cleanup) char *partial = text_printf("%s.hvgpu-new", file->destination);
-    CLEANUP(free_cleanup)
-    char *powershell = text_printf("Copy-Item '%s' \"$guest\\Windows\\%s\"", file->source,
-                                   file->destination);
-    json_t *params =
-        json_pack("{s:s, s:s, s:s, s:o}", "path", file->destination, "source", file->source,
-                  "sha256", file->sha256, "backup", backup_name(install));
-    json_t *after =
-        json_pack("{s:{s:I, s:s, s:b}, s:b}", "file", "size_bytes", (json_int_t)file->size,
-                  "sha256", file->sha256, "readonly", 1, "partial", 0);
-    struct guest_file half = { 0 };
-
-    if (!target || !partial ||
-        !install->guest->ops->stat(install->guest, partial, false, &half, err)) {
-        json_decref(now);
-        json_decref(params);
-        json_decref(after);
-        return target && partial ? false : err_no_memory(err);
-    }
-    install->new_bytes += file->size;
-    return add_step(install, &step_driver_file, target, params,
-                    json_pack("{s:o, s:b}", "file", now, "partial", half.exists), after,
-                    powershell, err);
-}
-
-/* Two GPUs in one guest, one name, two files.  Whether the other GPU's driver really wants
- * another one is asked of the host, since its record may be of a driver before.  The
- * loaders that all vendors bring follow the vendor's rule. */
-static bool check_other_gpu(struct install *install, struct driver_file *file,
-                            const json_t *gpu, bool *ret_conflict, struct err *err)
-{
-    CLEANUP(driver_set_cleanup) struct driver_set *other = NULL;
-    const char *id = json_string_value(json_object_get(gpu, "instance_id"));
-    const char *name = json_string_value(json_object_get(gpu, "name"));
-    CLEANUP(free_cleanup) char *evidence = NULL;
-    struct err why = ERR_INIT;
-
-    *ret_conflict = false;
-    if (file->rule == RULE_NEWER || !driver_resolve(install->set->origin, id, &other, &why))
-        return true; /* that GPU is gone: its record binds nobody */
-    for (size_t i = 0; i < other->file_count; i++) {
-        struct driver_file *one = &other->files[i];
-
-        if (!text_ieq(one->destination, file->destination))
-            continue;
-        if (!driver_set_hash_file(other, one, err))
-            return false;
-        if (strcmp(one->sha256, file->sha256) == 0)
-            return true;
-        *ret_conflict = true;
-        evidence = text_printf("'%s' needs '%s', '%s' needs '%s'",
-                               install->set->gpu_name ? install->set->gpu_name
-                                                      : install->set->instance_id,
-                               file->source, name ? name : id, one->source);
-        return evidence ? plan_find(install->plan, "driver-conflict", "error",
-                                    file->destination, evidence,
-                                    "two GPUs in one guest cannot both have their file of "
-                                    "that name",
-                                    "give the VM one of the two GPUs", NULL, err)
-                        : err_no_memory(err);
-    }
-    return true;
-}
-
-static bool find_conflict(struct install *install, struct driver_file *file, bool *ret,
-                          struct err *err)
-{
-    const json_t *gpus = json_object_get(install->manifest, "gpus");
-
-    *ret = false;
-    for (size_t i = 0; !*ret && i < json_array_size(gpus); i++) {
-        const json_t *gpu = json_array_get(gpus, i);
-        const char *id = json_string_value(json_object_get(gpu, "instance_id"));
-        const json_t *record = manifest_file(gpu, file->destination);
-        const char *sha256 = json_string_value(json_object_get(record, "sha256"));
-
-        if (!record || text_ieq(id, install->set->instance_id) ||
-            strcmp(sha256, file->sha256) == 0)
-            continue;
-        if (!check_other_gpu(install, file, gpu, ret, err))
-            return false;
-    }
-    return true;
-}
-
-static bool plan_file(struct install *install, struct driver_file *file, struct err *err)
-{
-    const json_t *record = any_record_of_file(install, file->destination);
-    const char *recorded_hash = json_string_value(json_object_get(record, "sha256"));
-    bool existed = record && json_is_true(json_object_get(record, "existed"));
-    struct guest_file now;
-    json_t *state = NULL;
-    bool replace = true, conflict;
-
-    if (!install->guest->ops->stat(install->guest, file->destination, true, &now, err) ||
-        !driver_set_hash_file(install->set, file, err))
-        return false;
-    if (!find_conflict(install, file, &conflict, err) || conflict)
-        return conflict;
-    if (now.is_dir)
-        return leave_alone(install, file, "warning", "it is a folder", err);
-    if (now.exists && strcmp(now.sha256, file->sha256) == 0)
-        return record_file(install, file, file->sha256, record ? existed : true, err);
-    if (now.exists && (!recorded_hash || strcmp(recorded_hash, now.sha256) != 0)) {
-        if (!may_replace(install, file, &replace, err))
-            return false;
-        if (!replace)
-            return true;
-        existed = true;
-    }
-    return step_file_state(install->guest, file->destination, &state, err) &&
-           plan_file_step(install, file, state, err) &&
-           record_file(install, file, file->sha256, existed, err);
 }
 
 /* ---- registry ---- */
@@ -531,9 +312,9 @@ static bool plan_registry(struct install *install, struct err *err)
         ok = record_value(install, value, was, err);
     }
     if (ok && !json_equal(before, after))
-        return add_step(install, &step_driver_registry, "guest's SYSTEM hive",
-                        json_pack("{s:s}", "backup", "hive-SYSTEM"), before, after, NULL,
-                        err);
+        return install_add_step(install, &step_driver_registry, "guest's SYSTEM hive",
+                                json_pack("{s:s}", "backup", "hive-SYSTEM"), before, after,
+                                NULL, err);
     json_decref(before);
     json_decref(after);
     return ok;
@@ -564,10 +345,10 @@ static bool plan_stale_packages(struct install *install, struct err *err)
             json_decref(now);
             continue;
         }
-        if (!add_step(install, &step_driver_remove, target,
-                      json_pack("{s:s, s:b, s:o}", "path", path, "tree", 1, "backup",
-                                backup_name(install)),
-                      now, json_null(), NULL, err))
+        if (!install_add_step(install, &step_driver_remove, target,
+                              json_pack("{s:s, s:b, s:o}", "path", path, "tree", 1,
+                                        "backup", install_backup_name(install)),
+                              now, json_null(), NULL, err))
             return false;
     }
     return true;
@@ -606,10 +387,10 @@ static bool plan_stale_files(struct install *install, struct err *err)
             json_is_true(json_object_get(file, "existed")))
             continue;
         if (!step_file_state(install->guest, path, &state, err) ||
-            !add_step(install, &step_driver_remove, target,
-                      json_pack("{s:s, s:b, s:o}", "path", path, "tree", 0, "backup",
-                                backup_name(install)),
-                      state, json_null(), NULL, err))
+            !install_add_step(install, &step_driver_remove, target,
+                              json_pack("{s:s, s:b, s:o}", "path", path, "tree", 0,
+                                        "backup", install_backup_name(install)),
+                              state, json_null(), NULL, err))
             return false;
     }
     return true;
@@ -625,17 +406,16 @@ static bool plan_manifest(struct install *install, struct err *err)
         json_decref(before);
         return err_no_memory(err);
     }
-    for (size_t i = 0; i < json_array_size(install->folders); i++)
-        json_array_append(json_object_get(after, "made_folders"),
-                          json_array_get(install->folders, i));
+    json_array_extend(json_object_get(after, "made_folders"), install->folders);
+    json_array_extend(json_object_get(after, "made_folders"), install->file_folders);
     if (json_equal(before, after)) {
         json_decref(before);
         json_decref(after);
         return true;
     }
-    return add_step(install, &step_driver_manifest, "guest's driver manifest",
-                    json_pack("{s:o}", "backup", backup_name(install)), before, after, NULL,
-                    err);
+    return install_add_step(install, &step_driver_manifest, "guest's driver manifest",
+                            json_pack("{s:o}", "backup", install_backup_name(install)),
+                            before, after, NULL, err);
 }
 
 static json_t *new_entry(const struct driver_set *set)
@@ -674,7 +454,7 @@ static bool plan_all(struct install *install, struct err *err)
         if (!plan_package(install, &install->set->packages[i], err))
             return false;
     for (size_t i = 0; i < install->set->file_count; i++)
-        if (!plan_file(install, &install->set->files[i], err))
+        if (!install_plan_file(install, &install->set->files[i], err))
             return false;
     return say_left_out(install, err) && plan_registry(install, err) &&
            plan_stale_packages(install, err) && plan_stale_files(install, err) &&
@@ -691,9 +471,12 @@ bool driver_plan_install(struct plan *plan, struct guest_disk *guest,
         return false;
     install.old = manifest_gpu(install.manifest, set->instance_id);
     install.entry = new_entry(set);
-    ok = install.entry ? plan_all(&install, err) : err_no_memory(err);
+    install.file_folders = json_array();
+    ok = install.entry && install.file_folders ? plan_all(&install, err)
+                                               : err_no_memory(err);
     json_decref(install.entry);
     json_decref(install.folders);
+    json_decref(install.file_folders);
     json_decref(install.manifest);
     return ok;
 }

@@ -128,6 +128,21 @@ bool step_verify_tree(struct guest_disk *guest, const char *path, const json_t *
     return ok;
 }
 
+bool step_count_folders(struct guest_disk *guest, const json_t *folders, json_int_t *ret,
+                        struct err *err)
+{
+    *ret = 0;
+    for (size_t i = 0; i < json_array_size(folders); i++) {
+        const char *path = json_string_value(json_array_get(folders, i));
+        struct guest_file folder = { 0 };
+
+        if (path && !guest->ops->stat(guest, path, false, &folder, err))
+            return false;
+        *ret += folder.exists;
+    }
+    return true;
+}
+
 bool step_remove_folders(struct guest_disk *guest, const json_t *folders, struct err *err)
 {
     for (size_t i = json_array_size(folders); i-- > 0;) {
@@ -137,7 +152,6 @@ bool step_remove_folders(struct guest_disk *guest, const json_t *folders, struct
             if (err->kind != ERR_CONFLICT)
                 return false;
             *err = ERR_INIT; /* someone else's files are in it by now */
-            return true;
         }
     }
     return true;

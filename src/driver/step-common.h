@@ -22,6 +22,9 @@ bool step_folder_state(struct guest_disk *guest, const char *path, json_t **ret,
  * sha256}]) says, and there is no other.  ERR_CONFLICT names the first that differs. */
 bool step_verify_tree(struct guest_disk *guest, const char *path, const json_t *files,
                       struct progress *progress, struct err *err) MUST_CHECK;
+/* How many of the folders named in the array there are. */
+bool step_count_folders(struct guest_disk *guest, const json_t *folders, json_int_t *ret,
+                        struct err *err) MUST_CHECK;
 /* Removes the folders named in the array, last first, as far as they are empty. */
 bool step_remove_folders(struct guest_disk *guest, const json_t *folders, struct err *err)
     MUST_CHECK;

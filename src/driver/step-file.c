@@ -5,8 +5,9 @@
  * Copied beside its place, compared, then put in place of what was there, of which a copy
  * is kept for undo.
  *
- * params: path, source, sha256, backup
- * state:  {"file": null | {size_bytes, sha256, readonly}, "partial": bool}
+ * params: path, source, sha256, backup; made_folders, when its folder is new
+ * state:  {"file": null | {size_bytes, sha256, readonly}, "partial": bool}; with made_folders
+ *         also how many of them there are
  */
 
 #include <string.h>
@@ -26,18 +27,33 @@ static bool probe_file(struct plan_context *context, const struct step *step,
 {
     CLEANUP(free_cleanup) char *partial = partial_of(step);
     struct guest_file half;
+    const json_t *folders = json_object_get(step->params, "made_folders");
+    json_int_t made;
     json_t *state = NULL;
 
     if (!partial)
         return step_is_damaged(step, err);
-    if (!step_file_state(context->guest, step_text(step, "path"), &state, err))
+    if (!step_count_folders(context->guest, folders, &made, err) ||
+        !step_file_state(context->guest, step_text(step, "path"), &state, err))
         return false;
     if (!context->guest->ops->stat(context->guest, partial, false, &half, err)) {
         json_decref(state);
         return false;
     }
     *ret_now = json_pack("{s:o, s:b}", "file", state, "partial", half.exists);
+    if (*ret_now && folders)
+        json_object_set_new(*ret_now, "made_folders", json_integer(made));
     return *ret_now ? true : err_no_memory(err);
+}
+
+/* The last one named is the file's own folder. */
+static bool make_folders(struct guest_disk *guest, const struct step *step, struct err *err)
+{
+    const json_t *folders = json_object_get(step->params, "made_folders");
+    size_t count = json_array_size(folders);
+    const char *last = count ? json_string_value(json_array_get(folders, count - 1)) : NULL;
+
+    return !last || guest->ops->make_dirs(guest, last, err);
 }
 
 /* A copy of what was there before; not of what a run that died here put in its place. */
@@ -70,7 +86,8 @@ static bool apply_file(struct plan_context *context, struct step *step, struct e
 
     if (!partial || !source || !sha256)
         return step_is_damaged(step, err);
-    if (!keep_former(guest, step, err) || !guest->ops->remove(guest, partial, false, err) ||
+    if (!keep_former(guest, step, err) || !make_folders(guest, step, err) ||
+        !guest->ops->remove(guest, partial, false, err) ||
         !guest->ops->copy_file(guest, source, partial, err) ||
         !guest->ops->stat(guest, partial, true, &copy, err))
         return false;
@@ -98,10 +115,12 @@ static bool revert_file(struct plan_context *context, struct step *step, struct 
         return false;
     is_back = json_equal(now, json_object_get(step->before, "file"));
     json_decref(now);
-    if (is_back)
+    if (is_back && was_there)
         return true;
     if (!was_there)
-        return guest->ops->remove(guest, path, false, err);
+        return guest->ops->remove(guest, path, false, err) &&
+               step_remove_folders(guest, json_object_get(step->params, "made_folders"),
+                                   err);
     return guest->ops->restore(guest, backup, partial, false, err) &&
            guest->ops->remove(guest, path, false, err) &&
            guest->ops->rename(guest, partial, path, err);

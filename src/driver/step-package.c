@@ -28,21 +28,6 @@ static char *partial_of(const struct step *step)
     return package ? text_printf("%s\\%s.partial", GUEST_STORE, package) : NULL;
 }
 
-static bool count_folders(struct guest_disk *guest, const json_t *folders, json_int_t *ret,
-                          struct err *err)
-{
-    *ret = 0;
-    for (size_t i = 0; i < json_array_size(folders); i++) {
-        const char *path = json_string_value(json_array_get(folders, i));
-        struct guest_file folder = { 0 };
-
-        if (path && !guest->ops->stat(guest, path, false, &folder, err))
-            return false;
-        *ret += folder.exists;
-    }
-    return true;
-}
-
 static bool probe_package(struct plan_context *context, const struct step *step,
                           json_t **ret_now, struct err *err)
 {
@@ -54,8 +39,8 @@ static bool probe_package(struct plan_context *context, const struct step *step,
 
     if (!folder || !partial)
         return step_is_damaged(step, err);
-    if (!count_folders(context->guest, json_object_get(step->params, "made_folders"), &made,
-                       err))
+    if (!step_count_folders(context->guest, json_object_get(step->params, "made_folders"),
+                            &made, err))
         return false;
     if (!step_folder_state(context->guest, folder, &state, err))
         return false;

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One file of a driver set that goes outside the store: what the guest has there, whose it
+ * is, and what the rule says about it.
+ */
+
+#include <string.h>
+
+#include "file-version.h"
+#include "plan-install.h"
+#include "text.h"
+#include "win-path.h"
+
+static const char DOC[] = INSTALL_DOC;
+
+/* 1: the host's is newer, -1: not, 0: cannot be told. */
+static bool compare_versions(struct install *install, const struct driver_file *file,
+                             const struct guest_owner *guest, int *ret, struct err *err)
+{
+    struct windows_source *origin = install->set->origin;
+    struct file_version host = { 0 };
+    bool told = false;
+
+    *ret = 0;
+    if (text_iends(file->destination, ".dll") || text_iends(file->destination, ".exe")) {
+        if (!origin->ops->version(origin, file->origin_path, &host, &told, err))
+            return false;
+        if (!guest->has_version || !told || !host.has_version)
+            return true;
+        if (host.version != guest->version) {
+            *ret = host.version > guest->version ? 1 : -1;
+            return true;
+        }
+    }
+    if (guest->mtime_usec != 0 && file->mtime_usec != 0)
+        *ret = file->mtime_usec > guest->mtime_usec ? 1 : -1;
+    return true;
+}
+
+static bool leave_alone(struct install *install, const struct driver_file *file,
+                        const char *severity, const char *why, struct err *err)
+{
+    return plan_find(install->plan, "guest-file", severity, file->destination, why,
+                     "the guest has another file of that name, which stays", NULL, DOC,
+                     err);
+}
+
+/* What the rule says about a file that is there and that hvgpu did not put there. */
+static bool may_replace(struct install *install, const struct driver_file *file,
+                        bool *ret_replace, struct err *err)
+{
+    struct guest_owner owner;
+    int newer;
+
+    *ret_replace = false;
+    if (!install->guest->ops->owner(install->guest, file->destination, &owner, err))
+        return false;
+    if (owner.is_os_owned)
+        return leave_alone(install, file, "warning", owner.evidence, err);
+    if (file->rule == RULE_ABSENT)
+        return leave_alone(install, file, "info", "it is to be copied only if missing",
+                           err);
+    if (file->rule == RULE_NEWER) {
+        if (!compare_versions(install, file, &owner, &newer, err))
+            return false;
+        if (newer == 0)
+            return leave_alone(install, file, "warning",
+                               "it cannot be told whether the host's file is newer", err);
+        if (newer < 0)
+            return leave_alone(install, file, "info",
+                               "it is as new as the host's, or newer", err);
+    }
+    *ret_replace = true;
+    return true;
+}
+
+static const json_t *any_record_of_file(const struct install *install, const char *path)
+{
+    const json_t *gpus = json_object_get(install->manifest, "gpus");
+    const json_t *found = NULL;
+
+    for (size_t i = 0; !found && i < json_array_size(gpus); i++)
+        found = manifest_file(json_array_get(gpus, i), path);
+    return found;
+}
+
+static bool record_file(struct install *install, const struct driver_file *file,
+                        const char *sha256, bool existed, struct err *err)
+{
+    return json_array_append_new(
+               json_object_get(install->entry, "files"),
+               json_pack("{s:s, s:I, s:s, s:s, s:s, s:s, s:b}", "path", file->destination,
+                         "size_bytes", (json_int_t)file->size, "sha256", sha256, "rule",
+                         driver_rule_name(file->rule), "source", file->source, "reason",
+                         file->reason, "existed", existed)) == 0 ||
+           err_no_memory(err);
+}
+
+static bool has_text(const json_t *array, const char *text)
+{
+    for (size_t i = 0; i < json_array_size(array); i++)
+        if (text_ieq(json_string_value(json_array_get(array, i)), text))
+            return true;
+    return false;
+}
+
+/* The folders above @path that the guest lacks, topmost first, appended to @folders: from
+ * "System32\\x" on, and but for those that an earlier step makes. */
+static bool find_missing_folders(struct install *install, const char *path, json_t *folders,
+                                 struct err *err)
+{
+    const char *at = strchr(path, '\\');
+
+    while (at && (at = strchr(at + 1, '\\'))) {
+        CLEANUP(free_cleanup) char *folder = text_ndup(path, (size_t)(at - path));
+        struct guest_file now;
+
+        if (!folder)
+            return err_no_memory(err);
+        if (has_text(install->file_folders, folder))
+            continue;
+        if (!install->guest->ops->stat(install->guest, folder, false, &now, err))
+            return false;
+        if (!now.exists &&
+            (json_array_append_new(folders, json_string(folder)) != 0 ||
+             json_array_append_new(install->file_folders, json_string(folder)) != 0))
+            return err_no_memory(err);
+    }
+    return true;
+}
+
+static bool plan_file_step(struct install *install, const struct driver_file *file,
+                           json_t *now, struct err *err)
+{
+    CLEANUP(free_cleanup) char *target = text_printf("file '%s'", file->destination);
+    CLEANUP(free_cleanup) char *partial = text_printf("%s.hvgpu-new", file->destination);
+    CLEANUP(free_cleanup)
+    char *powershell = text_printf("Copy-Item '%s' \"$guest\\Windows\\%s\"", file->source,
+                                   file->destination);
+    json_t *params =
+        json_pack("{s:s, s:s, s:s, s:o}", "path", file->destination, "source", file->source,
+                  "sha256", file->sha256, "backup", install_backup_name(install));
+    json_t *after =
+        json_pack("{s:{s:I, s:s, s:b}, s:b}", "file", "size_bytes", (json_int_t)file->size,
+                  "sha256", file->sha256, "readonly", 1, "partial", 0);
+    json_t *before, *folders = json_array();
+    struct guest_file half = { 0 };
+
+    if (!target || !partial || !folders ||
+        !find_missing_folders(install, file->destination, folders, err) ||
+        !install->guest->ops->stat(install->guest, partial, false, &half, err)) {
+        json_decref(now);
+        json_decref(params);
+        json_decref(after);
+        json_decref(folders);
+        return target && partial && folders ? false : err_no_memory(err);
+    }
+    before = json_pack("{s:o, s:b}", "file", now, "partial", half.exists);
+    if (json_array_size(folders) > 0) {
+        json_object_set(params, "made_folders", folders);
+        json_object_set_new(before, "made_folders", json_integer(0));
+        json_object_set_new(after, "made_folders",
+                            json_integer((json_int_t)json_array_size(folders)));
+    }
+    json_decref(folders);
+    install->new_bytes += file->size;
+    return install_add_step(install, &step_driver_file, target, params, before, after,
+                            powershell, err);
+}
+
+/* Two GPUs in one guest, one name, two files.  Whether the other GPU's driver really wants
+ * another one is asked of the host, since its record may be of a driver before.  The
+ * loaders that all vendors bring follow the vendor's rule. */
+static bool check_other_gpu(struct install *install, struct driver_file *file,
+                            const json_t *gpu, bool *ret_conflict, struct err *err)
+{
+    CLEANUP(driver_set_cleanup) struct driver_set *other = NULL;
+    const char *id = json_string_value(json_object_get(gpu, "instance_id"));
+    const char *name = json_string_value(json_object_get(gpu, "name"));
+    CLEANUP(free_cleanup) char *evidence = NULL;
+    struct err why = ERR_INIT;
+
+    *ret_conflict = false;
+    if (file->rule == RULE_NEWER || !driver_resolve(install->set->origin, id, &other, &why))
+        return true; /* that GPU is gone: its record binds nobody */
+    for (size_t i = 0; i < other->file_count; i++) {
+        struct driver_file *one = &other->files[i];
+
+        if (!text_ieq(one->destination, file->destination))
+            continue;
+        if (!driver_set_hash_file(other, one, err))
+            return false;
+        if (strcmp(one->sha256, file->sha256) == 0)
+            return true;
+        *ret_conflict = true;
+        evidence = text_printf("'%s' needs '%s', '%s' needs '%s'",
+                               install->set->gpu_name ? install->set->gpu_name
+                                                      : install->set->instance_id,
+                               file->source, name ? name : id, one->source);
+        return evidence ? plan_find(install->plan, "driver-conflict", "error",
+                                    file->destination, evidence,
+                                    "two GPUs in one guest cannot both have their file of "
+                                    "that name",
+                                    "give the VM one of the two GPUs", NULL, err)
+                        : err_no_memory(err);
+    }
+    return true;
+}
+
+static bool find_conflict(struct install *install, struct driver_file *file, bool *ret,
+                          struct err *err)
+{
+    const json_t *gpus = json_object_get(install->manifest, "gpus");
+
+    *ret = false;
+    for (size_t i = 0; !*ret && i < json_array_size(gpus); i++) {
+        const json_t *gpu = json_array_get(gpus, i);
+        const char *id = json_string_value(json_object_get(gpu, "instance_id"));
+        const json_t *record = manifest_file(gpu, file->destination);
+        const char *sha256 = json_string_value(json_object_get(record, "sha256"));
+
+        if (!record || text_ieq(id, install->set->instance_id) ||
+            strcmp(sha256, file->sha256) == 0)
+            continue;
+        if (!check_other_gpu(install, file, gpu, ret, err))
+            return false;
+    }
+    return true;
+}
+
+bool install_plan_file(struct install *install, struct driver_file *file, struct err *err)
+{
+    const json_t *record = any_record_of_file(install, file->destination);
+    const char *recorded_hash = json_string_value(json_object_get(record, "sha256"));
+    bool existed = record && json_is_true(json_object_get(record, "existed"));
+    struct guest_file now;
+    json_t *state = NULL;
+    bool replace = true, conflict;
+
+    if (!install->guest->ops->stat(install->guest, file->destination, true, &now, err) ||
+        !driver_set_hash_file(install->set, file, err))
+        return false;
+    if (!find_conflict(install, file, &conflict, err) || conflict)
+        return conflict;
+    if (now.is_dir)
+        return leave_alone(install, file, "warning", "it is a folder", err);
+    if (now.exists && strcmp(now.sha256, file->sha256) == 0)
+        return record_file(install, file, file->sha256, record ? existed : true, err);
+    if (now.exists && (!recorded_hash || strcmp(recorded_hash, now.sha256) != 0)) {
+        if (!may_replace(install, file, &replace, err))
+            return false;
+        if (!replace)
+            return true;
+        existed = true;
+    }
+    return step_file_state(install->guest, file->destination, &state, err) &&
+           plan_file_step(install, file, state, err) &&
+           record_file(install, file, file->sha256, existed, err);
+}

@@ -1,0 +1,257 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What `driver inject` makes of a guest's disk, entry by entry: for hosts that are hives and a
+FileRepository folder, every file and every registry value that is new or changed is what a person
+wrote down from the INF, no more and no less.  The format: exact/README.md.
+
+Read back by qemu-img, 7z, ntfscat and hivexregedit.
+"""
+
+import datetime
+import json
+import os
+import pathlib
+import re
+import shutil
+
+import hives
+import scenario
+import volumes
+from scenario import must, output_of
+
+EXACT = pathlib.Path(__file__).resolve().parent / "exact"
+MANIFEST = "System32/HostDriverStore/hvgpu-manifest.json"
+HIVE = "System32/config/SYSTEM"
+os.environ["TZ"] = "UTC"  # 7z prints local time
+FIRST_TIME = 1700000000  # 2023-11-14; every file of a store has a time of its own
+
+
+# ---- the host ----
+
+class Host:
+    """A Windows folder: hives, store, published INFs.  @real: {place below the store: a vendor's
+    own INF, whose files are made too}."""
+
+    def __init__(self, folder, described, real):
+        self.root = folder
+        self.store = folder / "System32/DriverStore/FileRepository"
+        config = folder / "System32/config"
+        config.mkdir(parents=True)
+        if (described / "store").exists():
+            shutil.copytree(described / "store", self.store)
+        for place, inf in real.items():
+            package = place.split("\\")[0]
+            for path in source_disks_files(inf.decode("ascii")):
+                self.put(f"{package}\\{path}", path.encode() + b"\n")
+            self.put(place, inf)
+        for name, keys in hives.parse(lines_of(described / "host.txt")).items():
+            hives.make(config / name, keys)
+        for line in lines_of(described / "files.txt"):
+            path, _, source = line.partition(" = ")
+            if source:
+                self.copy(source, path)
+            else:
+                self.put(path, path.encode() + b"\n")
+        self.date()
+
+    def put(self, path, content):
+        file = self.store / path.replace("\\", "/")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+
+    def copy(self, source, path):
+        """A published INF is the package's, byte for byte."""
+        target = self.root / path.replace("\\", "/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(self.store / source.replace("\\", "/"), target)
+
+    def date(self):
+        for i, file in enumerate(sorted(p for p in self.store.rglob("*") if p.is_file())):
+            os.utime(file, (FIRST_TIME + 60 * i,) * 2)
+
+    def below(self, package):
+        """The files of a package, as the store names them."""
+        return ["\\".join(p.relative_to(self.store).parts)
+                for p in (self.store / package).rglob("*") if p.is_file()]
+
+    def entry(self, source):
+        """What a guest's copy of a file of the store must be."""
+        file = self.store / source.replace("\\", "/")
+        return volumes.sha256(file), int(file.stat().st_mtime), "AR"
+
+
+def source_disks_files(inf):
+    """[SourceDisksFiles] 'name = disk[,folder]', where each file is in the package."""
+    section = re.search(r"(?ms)^\[SourceDisksFiles\]\n(.*?)^\[", inf)[1]
+    found = re.findall(r"(?m)^(\S+) = 1(?:,(\S+))?$", section)
+    return [f"{folder}\\{name}" if folder else name for name, folder in found]
+
+
+def lines_of(path):
+    lines = (line.strip() for line in path.read_text("utf-8").splitlines())
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def expectation(path, host):
+    """expected.txt: the GPU, {path: entry}, {(key, name): value}."""
+    lines = lines_of(path)
+    gpu = lines.pop(0).removeprefix("gpu = ")
+    assert lines.pop(0) == "[files]", path
+    files = {}
+    while lines and not lines[0].startswith("["):
+        destination, source = lines.pop(0).split(" = ")
+        if source.endswith("\\*"):  # a whole package
+            for path in host.below(source[:-2]):
+                files[(destination[:-1] + path[len(source) - 1:]).replace("\\", "/")] = \
+                    host.entry(path)
+            continue
+        destination = destination.replace("\\", "/")
+        assert destination not in files, f"{destination} is there twice"
+        files[destination] = host.entry(source)
+    values = {}
+    for hive, keys in hives.parse(lines).items():
+        assert hive == "SYSTEM", hive
+        for key, named in keys.items():
+            values[key.lower(), None] = None
+            for name, value in named.items():
+                values[key.lower(), name.lower()] = value
+    return gpu, files, values
+
+
+# ---- the guest ----
+
+def guest_disk(world):
+    lab = str(EXACT / "guest.yaml")
+    world.dump(lab)  # makes the disk
+    disk = world.dir / "guest.vhdx"
+    shutil.copyfile(world.disk("C:\\VMs\\guest.vhdx", host="EXACT", lab="guest"), disk)
+    return disk
+
+
+def listing(volume):
+    """{path: (time, attributes)} of every file below Windows, and all folders, as 7z lists
+    them."""
+    listed = output_of("7z", "l", "-slt", "-ba", str(volume)).decode("utf-8")
+    files, folders = {}, set()
+    for block in listed.split("\n\n"):
+        fields = dict(re.findall(r"(?m)^(\w+) = (.*)$", block))
+        path = fields.get("Path", "").replace("\\", "/")
+        if not path.startswith("Windows/"):
+            continue
+        path = path.removeprefix("Windows/")
+        if fields["Folder"] == "+":
+            folders.add(path)
+        else:
+            time = datetime.datetime.fromisoformat(fields["Modified"][:19] + "+00:00")
+            seconds = int(time.timestamp())
+            files[path] = seconds, "".join(sorted(fields["Attributes"]))
+    return files, folders
+
+
+class Seen:
+    """All of a guest's Windows folder, by programs that others wrote."""
+
+    def __init__(self, disk, folder):
+        volume = volumes.windows_volume(disk, folder)
+        volumes.must_be_clean(volume)
+        out = pathlib.Path(folder) / "out"
+        output_of("7z", "x", "-y", f"-o{out}", volume, "Windows")
+        hashes = volumes.tree(out / "Windows")
+        listed, self.folders = listing(volume)
+        assert set(hashes) == set(listed), set(hashes) ^ set(listed)
+        self.files = {path: (digest, *listed[path]) for path, digest in hashes.items()}
+        self.values = hives.export(out / "Windows" / HIVE)
+        manifest = out / "Windows" / MANIFEST
+        self.manifest = json.loads(manifest.read_text("utf-8")) if manifest.exists() else None
+        shutil.rmtree(out)
+        os.unlink(volume)
+
+
+def changes(before, now):
+    """What is new or other in @now, and what is gone."""
+    came = {key: value for key, value in now.items() if key not in before or before[key] != value}
+    return came, set(before) - set(now)
+
+
+def same(what, expected, found):
+    lines = [f"missing: {key} {value}" for key, value in expected.items() if key not in found]
+    lines += [f"too much: {key} {value}" for key, value in found.items() if key not in expected]
+    lines += [f"other: {key}\n    is     {found[key]}\n    should {value}"
+              for key, value in expected.items() if key in found and found[key] != value]
+    assert not lines, "\n".join([what, *sorted(lines)])
+
+
+def inject(world, disk, host, gpu, *more):
+    return world.hvgpu("driver", "inject", "--disk", str(disk), "--from", str(host.root), "--gpu",
+                       gpu, "--yes", *more, host=None)
+
+
+def folders_of(paths):
+    return {str(folder) for path in paths for folder in pathlib.PurePosixPath(path).parents}
+
+
+def check(before, now, files, values):
+    assert now.folders - before.folders == folders_of(files) - before.folders - {"."}
+    assert before.folders <= now.folders
+    came, gone = changes(before.files, now.files)
+    assert not gone, f"gone: {gone}"
+    for own in (MANIFEST, HIVE):
+        came.pop(own, None)
+    same("files", files, came)
+    came, gone = changes(before.values, now.values)
+    assert not gone, f"gone: {gone}"
+    same("registry", values, came)
+
+
+def run_case(world, described, real=None):
+    host = Host(world.dir / "host/Windows", described, real or {})
+    gpu, files, values = expectation(described / "expected.txt", host)
+    disk = guest_disk(world)
+    before = Seen(disk, world.dir)
+    must(inject(world, disk, host, gpu))
+    now = Seen(disk, world.dir)
+    check(before, now, files, values)
+
+    # Its own record lists the same.
+    mine = now.manifest["gpus"][0]
+    recorded = {f["path"].replace("\\", "/"): f["sha256"] for f in mine["files"]}
+    for package in mine["packages"]:
+        for f in package["files"]:
+            path = f"System32\\HostDriverStore\\FileRepository\\{package['name']}\\{f['path']}"
+            recorded[path.replace("\\", "/")] = f["sha256"]
+    same("manifest", {path: entry[0] for path, entry in files.items()}, recorded)
+
+    # A second time there is nothing to do; undo leaves what was there before.
+    digest = volumes.sha256(disk)
+    must(inject(world, disk, host, gpu))
+    assert volumes.sha256(disk) == digest, "the second time changed the disk"
+    must(world.hvgpu("undo", "--yes", host=None))
+    after = Seen(disk, world.dir)
+    same("files after undo", before.files, after.files)
+    assert after.folders == before.folders, after.folders ^ before.folders
+    same("registry after undo", before.values, after.values)
+
+
+def test_nvidia(world):
+    run_case(world, EXACT / "nvidia")
+
+
+def test_amd(world):
+    run_case(world, EXACT / "amd")
+
+
+def vendors_own(name):
+    data = os.environ.get("HVGPU_TEST_DATA")
+    if not data:
+        raise scenario.Skip("no HVGPU_TEST_DATA")
+    return pathlib.Path(data, "inf", name).read_bytes()
+
+
+def test_nvidia_470_05_as_nvidia_wrote_it(world):
+    inf = vendors_own("nvidia-470.05-nv_dispi.inf")
+    package = "nv_dispi.inf_amd64_5a3e1b7c9d2f4860"
+    assert len(source_disks_files(inf.decode("ascii"))) == 308
+    run_case(world, EXACT / "nvidia-470.05", {f"{package}\\nv_dispi.inf": inf})
+
+
+scenario.main(globals())
