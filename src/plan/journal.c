@@ -478,17 +478,35 @@ bool journal_run_state(struct journal *journal, const char *id, enum run_state *
     return true;
 }
 
-bool journal_find_unfinished(struct journal *journal, const char *lock, const char *except,
-                             bool *ret_found, struct run_info *ret, struct err *err)
+static bool find_unfinished(struct journal *journal, const char *line, const char *except,
+                            bool *ret_found, struct run_info *ret, struct err *err)
 {
     sqlite3_stmt *statement;
 
     return prepare(journal, &statement, err,
-                   RUN_COLUMNS "WHERE r.lock = ? AND r.id <> ? AND "
-                               "r.state IN ('started', 'undoing', 'failed') "
-                               "ORDER BY r.seq DESC LIMIT 1",
-                   "tt", lock, except) &&
+                   RUN_COLUMNS
+                   "WHERE instr(char(10) || r.lock || char(10), char(10) || ? || char(10))"
+                   " AND r.id <> ? AND r.state IN ('started', 'undoing', 'failed') "
+                   "ORDER BY r.seq DESC LIMIT 1",
+                   "tt", line, except) &&
            read_one_run(journal, statement, ret_found, ret, err);
+}
+
+bool journal_find_unfinished(struct journal *journal, const char *lock, const char *except,
+                             bool *ret_found, struct run_info *ret, struct err *err)
+{
+    *ret_found = false;
+    for (const char *line = lock; *line && !*ret_found;) {
+        size_t len = strcspn(line, "\n");
+        CLEANUP(free_cleanup) char *one = text_ndup(line, len);
+
+        if (!one)
+            return err_no_memory(err);
+        if (!find_unfinished(journal, one, except, ret_found, ret, err))
+            return false;
+        line += len + (line[len] == '\n');
+    }
+    return true;
 }
 
 /* Which run is meant: see journal_load(). */

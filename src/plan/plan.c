@@ -182,6 +182,34 @@ const char *plan_first_error(const struct plan *plan, const char **ret_fix)
     return NULL;
 }
 
+bool plan_locks(const char *lock, const char *what)
+{
+    size_t wanted = strlen(what);
+
+    for (const char *line = lock; line && *line;) {
+        size_t len = strcspn(line, "\n");
+
+        if (len == wanted && memcmp(line, what, len) == 0)
+            return true;
+        line += len + (line[len] == '\n');
+    }
+    return false;
+}
+
+bool plan_lock(struct plan *plan, const char *what, struct err *err)
+{
+    char *lock;
+
+    if (plan_locks(plan->lock, what))
+        return true;
+    lock = plan->lock ? text_printf("%s\n%s", plan->lock, what) : text_dup(what);
+    if (!lock)
+        return err_no_memory(err);
+    free(plan->lock);
+    plan->lock = lock;
+    return true;
+}
+
 bool plan_has_errors(const struct plan *plan)
 {
     return plan_first_error(plan, NULL) != NULL;

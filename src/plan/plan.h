@@ -36,6 +36,12 @@ enum {
     /* About things that only hvgpu has business with: taken back whatever state they are
      * in (a restarted host has lost an attached disk half way). */
     STEP_PRIVATE = 1 << 3,
+    /* Going forward, what is as `after` already is as good as `before`: some hosts do it
+     * along with the step before. */
+    STEP_MAY_BE_SO = 1 << 4,
+    /* Only says how it went.  When it fails the run fails, and what was done stays: taking
+     * it back would not be what anybody wanted. */
+    STEP_ONLY_TELLS = 1 << 5,
 };
 
 struct step_kind {
@@ -76,7 +82,8 @@ struct plan {
     char id[24]; /* "20261121-101500-3f2a": time and chance; sorts by time */
     char *host;  /* how the user named it; undo connects there again */
     char *title; /* "attach 'dev-box' to 'NVIDIA GeForce RTX 4070 Laptop GPU'" */
-    char *lock;  /* what nobody else may plan for meanwhile: "vm-GUID"; NULL: nothing */
+    char *lock;  /* what nobody else may plan for meanwhile: "vm-GUID", more than one of
+                  * them on a line each; NULL: nothing */
     json_t *findings; /* array of findings as in the contract */
     struct step *steps;
     size_t step_count;
@@ -93,7 +100,10 @@ struct step *plan_add(struct plan *plan, const struct step_kind *kind, const cha
 bool plan_find(struct plan *plan, const char *id, const char *severity, const char *subject,
                const char *evidence, const char *cause, const char *fix, const char *source,
                struct err *err) MUST_CHECK;
-bool plan_has_errors(const struct plan *plan); /* a finding of severity "error" */
+/* Adds to plan->lock what is not in it. */
+bool plan_lock(struct plan *plan, const char *what, struct err *err) MUST_CHECK;
+bool plan_locks(const char *lock, const char *what); /* is @what one of @lock's lines? */
+bool plan_has_errors(const struct plan *plan);       /* a finding of severity "error" */
 /* Every step is STEP_PRIVATE: a run that only prepared to look at something.  There is
  * nothing in it to finish; an interrupted one is taken back. */
 bool plan_only_looks(const struct plan *plan);
@@ -215,7 +225,8 @@ bool journal_save_steps(struct journal *journal, const struct plan *plan, struct
     MUST_CHECK;
 bool journal_save_run(struct journal *journal, const char *id, enum run_state state,
                       struct err *err) MUST_CHECK;
-/* Id and title of an interrupted run on @lock other than @except; false when none. */
+/* Id and title of an interrupted run on any line of @lock, other than @except; false when
+ * none. */
 bool journal_find_unfinished(struct journal *journal, const char *lock, const char *except,
                              bool *ret_found, struct run_info *ret, struct err *err)
     MUST_CHECK; /* free with run_info_clear() */

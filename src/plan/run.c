@@ -9,7 +9,10 @@
 #include "os.h"
 #include "text.h"
 
-enum { UNREACHABLE_MAX = 2 /* undo gives up when the host is gone this often in a row */ };
+enum {
+    UNREACHABLE_MAX = 2, /* undo gives up when the host is gone this often in a row */
+    LOCKS_MAX = 64
+};
 
 /* ---- one step ---- */
 
@@ -97,7 +100,9 @@ static bool run_step(struct plan *plan, size_t i, struct plan_context *context,
         ok = step->kind->apply(context, step, err) &&
              save(plan, step, STEP_DONE, NULL, context, err);
     } else {
-        ok = json_equal(now, step->before) || moved(step, now, err);
+        ok = json_equal(now, step->before) ||
+             ((step->kind->flags & STEP_MAY_BE_SO) && json_equal(now, step->after)) ||
+             moved(step, now, err);
         ok = ok && save(plan, step, STEP_STARTED, now, context, err) &&
              step->kind->apply(context, step, err) &&
              save(plan, step, STEP_DONE, NULL, context, err);
@@ -257,20 +262,45 @@ static bool take_back(struct plan *plan, struct plan_context *context, struct er
 
 /* ---- around a plan ---- */
 
-static bool take_lock(struct plan *plan, struct plan_context *context, struct os_lock **ret,
-                      struct err *err)
-{
-    CLEANUP(free_cleanup) char *holder = NULL;
+/* All lines of plan->lock.  Two plans that want the same ones in another order wait for each
+ * other only until their patience ends. */
+struct locks {
+    struct os_lock *held[LOCKS_MAX];
+    size_t count;
+};
 
-    *ret = NULL;
-    if (!plan->lock || text_ieq(plan->lock, context->held_lock))
-        return true;
-    holder = text_printf("%s (run %s)", plan->title, plan->id);
+static void drop_locks(struct locks *locks)
+{
+    while (locks->count > 0)
+        os_lock_drop(locks->held[--locks->count]);
+}
+
+static bool take_locks(const struct plan *plan, struct plan_context *context,
+                       struct locks *locks, struct err *err)
+{
+    CLEANUP(free_cleanup) char *holder = text_printf("%s (run %s)", plan->title, plan->id);
+
     if (!holder)
         return err_no_memory(err);
-    *ret = journal_lock_target(context->journal, plan->lock, holder, context->lock_wait_ms,
-                               err);
-    return *ret != NULL;
+    for (const char *line = plan->lock ? plan->lock : ""; *line;) {
+        size_t len = strcspn(line, "\n");
+        CLEANUP(free_cleanup) char *one = text_ndup(line, len);
+
+        if (!one)
+            return err_no_memory(err);
+        line += len + (line[len] == '\n');
+        if (text_ieq(one, context->held_lock))
+            continue;
+        if (locks->count == LOCKS_MAX)
+            return err_fail(err, ERR_INVALID, 0, "a plan for more than %d things",
+                            LOCKS_MAX);
+        locks->held[locks->count] =
+            journal_lock_target(context->journal, one, holder, context->lock_wait_ms, err);
+        if (!locks->held[locks->count])
+            return false;
+        locks->count++;
+    }
+    return true;
 }
 
 /* A plan that was loaded before the lock was held may be older than the journal. */
@@ -335,22 +365,48 @@ static void doubt_uncommitted(struct plan *plan)
     }
 }
 
-static bool run_pending(struct plan *plan, struct plan_context *context, struct err *err)
+/* A step that only tells what it sees: on failure *told, if nothing was told yet. */
+static bool run_telling(struct plan *plan, size_t i, struct plan_context *context,
+                        struct err *told, struct err *err)
 {
+    struct err one = ERR_INIT;
+
+    if (run_step(plan, i, context, &one))
+        return true;
+    if (told->kind == ERR_NONE)
+        *told = one;
+    return save(plan, &plan->steps[i], STEP_DONE, NULL, context, err);
+}
+
+/* *ret_stays: it failed, and what was done stays done. */
+static bool run_pending(struct plan *plan, struct plan_context *context, bool *ret_stays,
+                        struct err *err)
+{
+    struct err told = ERR_INIT;
+
+    *ret_stays = false;
     for (size_t i = 0; i < plan->step_count; i++) {
         struct step *step = &plan->steps[i];
+        bool tells = step->kind->flags & STEP_ONLY_TELLS;
 
         if (step->state == STEP_DONE)
             continue;
         if ((context->is_cancelled && context->is_cancelled(context->cancel_user)) ||
             !tell(plan, step, context, "doing"))
             return err_fail(err, ERR_CANCELLED, 0, "stopped by the user");
-        if (!run_step(plan, i, context, err))
+        if (tells ? !run_telling(plan, i, context, &told, err)
+                  : !run_step(plan, i, context, err))
             return err_wrap(err, "step %zu of %zu, %s (%s)", i + 1, plan->step_count,
                             plan->steps[i].target, plan->steps[i].kind->name);
         tell(plan, &plan->steps[i], context, "done");
     }
-    return journal_save_run(context->journal, plan->id, RUN_DONE, err);
+    if (!journal_save_run(context->journal, plan->id, RUN_DONE, err))
+        return false;
+    if (told.kind == ERR_NONE)
+        return true;
+    *err = told;
+    *ret_stays = true;
+    return err_wrap(err, "everything was done, and not all is well");
 }
 
 static bool run_locked(struct plan *plan, struct plan_context *context, struct err *err)
@@ -359,6 +415,7 @@ static bool run_locked(struct plan *plan, struct plan_context *context, struct e
     struct err unknown = ERR_INIT;
     enum run_state state;
     char why[ERR_TEXT];
+    bool stays;
 
     if (journal_run_state(context->journal, plan->id, &state, &unknown)) {
         if (!reload(plan, context, &state, err))
@@ -381,8 +438,10 @@ static bool run_locked(struct plan *plan, struct plan_context *context, struct e
         return false;
     }
 
-    if (run_pending(plan, context, err))
+    if (run_pending(plan, context, &stays, err))
         return true;
+    if (stays)
+        return false;
 
     /* What was not committed needs no taking back. */
     if (context->close_guest && context->open_guest && context->guest)
@@ -397,17 +456,21 @@ static bool run_locked(struct plan *plan, struct plan_context *context, struct e
 
 bool plan_run(struct plan *plan, struct plan_context *context, struct err *err)
 {
-    CLEANUP(os_lock_cleanup) struct os_lock *lock = NULL;
+    struct locks locks = { .count = 0 };
+    bool ok = take_locks(plan, context, &locks, err) && run_locked(plan, context, err);
 
-    return take_lock(plan, context, &lock, err) && run_locked(plan, context, err);
+    drop_locks(&locks);
+    return ok;
 }
 
 bool plan_undo(struct plan *plan, struct plan_context *context, struct err *err)
 {
-    CLEANUP(os_lock_cleanup) struct os_lock *lock = NULL;
+    struct locks locks = { .count = 0 };
     enum run_state state;
+    bool ok = take_locks(plan, context, &locks, err) &&
+              reload(plan, context, &state, err) &&
+              (state == RUN_UNDONE || take_back(plan, context, err));
 
-    if (!take_lock(plan, context, &lock, err) || !reload(plan, context, &state, err))
-        return false;
-    return state == RUN_UNDONE || take_back(plan, context, err);
+    drop_locks(&locks);
+    return ok;
 }

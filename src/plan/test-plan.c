@@ -198,9 +198,22 @@ static const struct step_kind kind_commit = {
 };
 static const struct step_kind kind_files = { "files", NULL,         NULL,
                                              NULL,    expand_files, STEP_NEEDS_GUEST };
-static const struct step_kind *const kinds[] = { &kind_cell,    &kind_base, &kind_mount,
-                                                 &kind_unmount, &kind_file, &kind_commit,
-                                                 &kind_files,   NULL };
+static const struct step_kind kind_maybe = { "maybe",     probe_cell, apply_cell,
+                                             revert_cell, NULL,       STEP_MAY_BE_SO };
+
+/* Complains; what it looked at stays. */
+static bool apply_tell(struct plan_context *context, struct step *step, struct err *err)
+{
+    return err_fail(err, ERR_CONFLICT, 0, "cell 0 is %d", world->cell[0]);
+}
+
+static const struct step_kind kind_tell = {
+    "tell", probe_nothing, apply_tell, revert_nothing, NULL, STEP_ONLY_TELLS
+};
+static const struct step_kind *const kinds[] = { &kind_cell,    &kind_base,  &kind_mount,
+                                                 &kind_unmount, &kind_file,  &kind_commit,
+                                                 &kind_files,   &kind_maybe, &kind_tell,
+                                                 NULL };
 
 static bool expand_files(struct plan_context *context, const struct step *step,
                          struct plan *more, struct err *err)
@@ -718,6 +731,8 @@ TEST(a_second_process_waits_and_then_names_the_holder)
 }
 
 TEST(runs_on_a_lock_that_the_caller_keeps_do_not_wait_for_it)
+
+TEST(a_plan_for_several_things_excludes_plans_for_any_of_them)
 {
     struct err err = ERR_INIT;
     struct journal *journal = start(&err);
@@ -735,6 +750,82 @@ TEST(runs_on_a_lock_that_the_caller_keeps_do_not_wait_for_it)
     CHECK_OK(plan_undo(plan, &context, &err));
     CHECK(is_before());
     os_lock_drop(lock);
+
+    CLEANUP(plan_cleanup) struct plan *both = plan_new("lab", "two", &err);
+    CLEANUP(plan_cleanup) struct plan *other = plan_new("lab", "another", &err);
+    struct os_lock *lock;
+
+    CHECK_OK(plan_lock(both, "vm-9", &err));
+    CHECK_OK(plan_lock(both, "device-7", &err));
+    CHECK_OK(plan_lock(both, "vm-9", &err));
+    CHECK_STR_EQ(both->lock, "vm-9\ndevice-7");
+    CHECK(plan_locks(both->lock, "device-7"));
+    CHECK(!plan_locks(both->lock, "device"));
+    CHECK(!plan_locks(NULL, "vm-9"));
+
+    lock = journal_lock_target(journal, "device-7", "the first", 0, &err);
+    CHECK(!plan_run(both, &context, &err));
+    CHECK_EQ(err.kind, ERR_CONFLICT);
+    os_lock_drop(lock);
+
+    /* Interrupted, it is in the way of whoever wants one of its things. */
+    plan_free(both);
+    both = make_plan(&err);
+    CHECK_OK(plan_lock(both, "device-7", &err));
+    CHECK_OK(journal_begin(journal, both, &err));
+    CHECK_OK(plan_lock(other, "vm-8", &err));
+    CHECK_OK(plan_lock(other, "device-7", &err));
+    err = ERR_INIT;
+    CHECK(!plan_run(other, &context, &err));
+    CHECK(strstr(err.hint, "resume") != NULL);
+    stop(journal);
+}
+
+TEST(what_is_so_already_is_no_conflict_for_a_step_that_allows_it)
+{
+    struct err err = ERR_INIT;
+    struct journal *journal = start(&err);
+    struct plan_context context = context_of(journal);
+    CLEANUP(plan_cleanup) struct plan *plan = plan_new("lab", "maybe", &err);
+
+    CHECK(plan_add(plan, &kind_maybe, "cell 0", json_pack("{s:i}", "cell", 0),
+                   json_integer(50), json_integer(1), NULL, &err));
+    CHECK_OK(plan_run(plan, &context, &err));
+    CHECK_EQ(world->cell[0], 1);
+    CHECK_OK(undo_newest(journal, &err)); /* to what it was expected to be before */
+    CHECK_EQ(world->cell[0], 50);
+    world->cell[0] = 3; /* neither */
+    plan_free(plan);
+    plan = plan_new("lab", "maybe", &err);
+    CHECK(plan_add(plan, &kind_maybe, "cell 0", json_pack("{s:i}", "cell", 0),
+                   json_integer(50), json_integer(1), NULL, &err));
+    CHECK(!plan_run(plan, &context, &err));
+    CHECK_EQ(err.kind, ERR_CONFLICT);
+    stop(journal);
+}
+
+TEST(a_step_that_only_tells_fails_the_run_and_takes_nothing_back)
+{
+    struct err err = ERR_INIT;
+    struct journal *journal = start(&err);
+    struct plan_context context = context_of(journal);
+    CLEANUP(plan_cleanup) struct plan *plan = plan_new("lab", "tell", &err);
+    enum run_state state;
+
+    CHECK(plan_add(plan, &kind_cell, "cell 0", json_pack("{s:i}", "cell", 0),
+                   json_integer(1), json_integer(21), NULL, &err));
+    CHECK(plan_add(plan, &kind_tell, "a look", NULL, NULL, NULL, NULL, &err));
+    CHECK(plan_add(plan, &kind_cell, "cell 1", json_pack("{s:i}", "cell", 1),
+                   json_integer(2), json_integer(22), NULL, &err));
+    CHECK(!plan_run(plan, &context, &err));
+    CHECK_STR_EQ(err.text[0], "cell 0 is 21");
+    CHECK_EQ(world->cell[0], 21);
+    CHECK_EQ(world->cell[1], 22); /* what came after it was done too */
+    CHECK_OK(journal_run_state(journal, plan->id, &state, &err));
+    CHECK_EQ(state, RUN_DONE);
+    err = ERR_INIT;
+    CHECK_OK(undo_newest(journal, &err));
+    CHECK(is_before());
     stop(journal);
 }
 

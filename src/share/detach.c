@@ -77,7 +77,7 @@ static bool look_for_settings(const struct run_info *info, void *user, struct er
     struct step *settings;
 
     if (search->found || info->state != RUN_DONE ||
-        !text_ieq(info->lock, search->d->plan->lock))
+        !plan_locks(info->lock, search->d->plan->lock))
         return true;
     run = journal_load(search->d->context->journal, info->id, false,
                        search->d->context->kinds, err);

@@ -86,7 +86,7 @@ static bool keep_newest(const struct run_info *info, void *user, struct err *err
 {
     struct newest *newest = user;
 
-    if (newest->seen || !text_ieq(info->lock, newest->lock))
+    if (newest->seen || !plan_locks(info->lock, newest->lock))
         return true;
     newest->seen = true;
     if (info->state != RUN_UNDONE)
