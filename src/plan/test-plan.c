@@ -731,8 +731,6 @@ TEST(a_second_process_waits_and_then_names_the_holder)
 }
 
 TEST(runs_on_a_lock_that_the_caller_keeps_do_not_wait_for_it)
-
-TEST(a_plan_for_several_things_excludes_plans_for_any_of_them)
 {
     struct err err = ERR_INIT;
     struct journal *journal = start(&err);
@@ -750,7 +748,14 @@ TEST(a_plan_for_several_things_excludes_plans_for_any_of_them)
     CHECK_OK(plan_undo(plan, &context, &err));
     CHECK(is_before());
     os_lock_drop(lock);
+    stop(journal);
+}
 
+TEST(a_plan_for_several_things_excludes_plans_for_any_of_them)
+{
+    struct err err = ERR_INIT;
+    struct journal *journal = start(&err);
+    struct plan_context context = context_of(journal);
     CLEANUP(plan_cleanup) struct plan *both = plan_new("lab", "two", &err);
     CLEANUP(plan_cleanup) struct plan *other = plan_new("lab", "another", &err);
     struct os_lock *lock;
