@@ -60,11 +60,12 @@ static json_t *blockers_to_json(const struct image_facts *facts)
 
 static json_t *to_json(const struct image_facts *facts)
 {
-    return json_pack("{s:s, s:{s:o, s:I, s:o, s:o, s:o, s:o}}", "schema", "hvgpu/1",
+    return json_pack("{s:s, s:{s:o, s:I, s:b, s:o, s:o, s:o, s:o}}", "schema", "hvgpu/1",
                      "image", "format", text_or_null(facts->format), "virtual_bytes",
-                     (json_int_t)facts->virtual_bytes, "table", text_or_null(facts->table),
-                     "partitions", partitions_to_json(facts), "windows",
-                     windows_to_json(facts), "blockers", blockers_to_json(facts));
+                     (json_int_t)facts->virtual_bytes, "unreplayed_log",
+                     (int)facts->has_log, "table", text_or_null(facts->table), "partitions",
+                     partitions_to_json(facts), "windows", windows_to_json(facts),
+                     "blockers", blockers_to_json(facts));
 }
 
 /* ---- for people ---- */
@@ -105,6 +106,10 @@ static bool print_image(struct output *out, const json_t *image, struct err *err
 
     view_field(out, LABEL_COLUMNS, _("format"), image, "format");
     view_field(out, LABEL_COLUMNS, _("size"), image, "virtual_bytes");
+    if (json_is_true(json_object_get(image, "unreplayed_log")))
+        output_field(
+            out, LABEL_COLUMNS, _("log"),
+            _("not replayed; shown as it makes the disk, written by its next change"));
     if (json_is_object(windows)) {
         view_field(out, LABEL_COLUMNS, _("Windows build"), windows, "build");
         view_field(out, LABEL_COLUMNS, _("edition"), windows, "edition");

@@ -304,10 +304,8 @@ static bool offline_version(struct windows_source *self, const char *path,
     CLEANUP(free_cleanup) char *bytes = NULL;
     size_t len;
 
-    if (!offline_read(self, path, FILE_VERSION_BYTES_MAX, &bytes, &len, err))
-        return false;
-    *ret_told = file_version_read(bytes, len, ret);
-    return true;
+    return offline_read(self, path, FILE_VERSION_BYTES_MAX, &bytes, &len, err) &&
+           file_version_read_confined(bytes, len, path, ret, ret_told, err);
 }
 
 /* ---- registry ---- */

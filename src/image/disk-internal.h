@@ -19,6 +19,9 @@ void disk_keep_in_memory(struct disk *disk);
 void disk_spoil(struct disk *disk);
 /* ERR_CONFLICT: in use; ERR_DENIED: no right.  Changes nothing. */
 bool disk_can_write(const char *path, struct err *err) MUST_CHECK;
+/* Its file alone does not hold what the disk shows: a VHDX log is still to be replayed, in
+ * the file by the first to open it for writing. */
+bool disk_had_log(const struct disk *disk);
 bool disk_is_writable(const struct disk *disk);
 const char *disk_path(const struct disk *disk);
 uint64_t disk_dirty_bytes(const struct disk *disk);

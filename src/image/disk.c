@@ -137,6 +137,11 @@ const char *disk_path(const struct disk *disk)
     return disk->file->path;
 }
 
+bool disk_had_log(const struct disk *disk)
+{
+    return disk->format->had_log;
+}
+
 bool disk_is_writable(const struct disk *disk)
 {
     return disk->mode == DISK_WRITE;

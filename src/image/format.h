@@ -51,6 +51,7 @@ struct format {
     char name[24];
     uint64_t size;
     uint32_t sector_bytes;
+    bool had_log; /* changes that were in its log only; replayed, perhaps in memory */
     uint8_t identity[32]; /* changes whenever anyone writes the file; zeros: unknown */
 };
 

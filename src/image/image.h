@@ -152,9 +152,11 @@ struct image_windows {
 };
 
 struct image_blocker {
-    char id[32]; /* "bitlocker", "hibernated", "unclean", "chkdsk-pending", "refs",
-                        * "no-windows", "damaged", "read-only", "in-use", "compressed-system",
-                        * "dirty-hive", "checkpoint" ... */
+    /* "bitlocker", "hibernated" (fast startup too), "unclean", "chkdsk-pending", "refs",
+     * "not-basic", "damaged", "no-windows", "no-space", "architecture", "read-only",
+     * "in-use"; of a registry hive: "compressed-system" (NTFS, WOF, deduplicated),
+     * "encrypted-system" (EFS), "dirty-hive", "damaged-hive" */
+    char id[32];
     char message[ERR_TEXT];
 };
 
@@ -166,6 +168,8 @@ enum { IMAGE_BLOCKER_MAX = 32 };
 struct image_facts {
     char format[24];
     uint64_t virtual_bytes;
+    bool has_log;  /* of a VHDX, not replayed: what is shown is what it makes of the disk;
+                   * the first change writes it */
     char table[8]; /* "gpt", "mbr", "" */
     unsigned partition_count;
     struct partition partitions[PARTITION_MAX];

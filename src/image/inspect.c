@@ -11,14 +11,15 @@
 #include <string.h>
 
 #include "err.h"
-#include "hive.h"
+#include "replayed-hive.h"
 #include "ntfs-internal.h"
 #include "partition-type.h"
 #include "text.h"
 
 #define CONFIG "Windows/System32/config"
 
-enum { HIVE_BYTES_MAX = 512 << 20 };
+/* With less nothing of use can be written: a file's record, a folder's, a hive's pages. */
+enum { ROOM_MIN = 16 << 20 };
 
 static void add_blocker(struct image_facts *facts, const char *id, const char *fmt, ...)
     PRINTF_LIKE(3, 4);
@@ -36,13 +37,14 @@ static void add_blocker(struct image_facts *facts, const char *id, const char *f
     va_end(args);
 }
 
+/* Why, and what to do about it. */
 static void add_blocker_from(struct image_facts *facts, const char *id,
                              const struct err *err)
 {
     char text[ERR_TEXT - 1];
 
     err_format(err, text, sizeof(text));
-    add_blocker(facts, id, "%s", text);
+    add_blocker(facts, id, "%s%s%s", text, err->hint[0] ? "; " : "", err->hint);
 }
 
 /* ---- the registry ---- */
@@ -119,40 +121,77 @@ static void read_system(struct hive *hive, struct image_windows *windows)
     }
 }
 
+/* What NTFS does with the file that writing would undo, or that hides its content. */
+static void check_kind(struct volume *volume, const char *path, const char *name,
+                       struct image_facts *facts)
+{
+    struct err unused = ERR_INIT;
+    ntfs_inode *inode = volume_open_path(volume, path, &unused);
+    uint32_t flags, tag;
+
+    if (!inode)
+        return; /* said by whoever reads it */
+    flags = le32_to_cpu(inode->flags);
+    tag = ntfs_reparse_tag(inode);
+    ntfs_inode_close(inode);
+    if (flags & FILE_IS_ENCRYPTED)
+        add_blocker(facts, "encrypted-system", "the registry hive %s is encrypted (EFS)",
+                    name);
+    else if (tag || (flags & FILE_IS_COMPRESSED))
+        add_blocker(facts, "compressed-system", "the registry hive %s is %s", name,
+                    tag ? ntfs_reparse_name(tag) : "compressed");
+}
+
+static bool read_log(struct volume *volume, const char *path, const char *suffix,
+                     uint8_t **ret, size_t *ret_len, struct err *err)
+{
+    CLEANUP(free_cleanup) char *log = text_printf("%s%s", path, suffix);
+
+    if (!log)
+        return err_no_memory(err);
+    if (volume_read_all(volume, log, HIVE_LOG_MAX, ret, ret_len, err))
+        return true;
+    if (err->kind != ERR_NOT_FOUND)
+        return false;
+    *err = ERR_INIT;
+    return true;
+}
+
+/* As it is after its transaction logs, which is how it will be edited. */
+static struct hive *open_hive(struct volume *volume, const char *path, struct err *err)
+{
+    CLEANUP(free_cleanup) uint8_t *bytes = NULL, *log1 = NULL, *log2 = NULL;
+    size_t len = 0, log1_len = 0, log2_len = 0;
+
+    if (!volume_read_all(volume, path, HIVE_FILE_MAX, &bytes, &len, err) ||
+        !read_log(volume, path, ".LOG1", &log1, &log1_len, err) ||
+        !read_log(volume, path, ".LOG2", &log2, &log2_len, err))
+        return NULL;
+    return hive_open_replayed(bytes, len, log1, log1_len, log2, log2_len, false, NULL, err);
+}
+
 /* Reads one hive; what keeps it from being edited becomes a blocker. */
 static void read_hive(struct volume *volume, const char *name,
                       void (*read)(struct hive *hive, struct image_windows *windows),
                       struct image_facts *facts)
 {
     CLEANUP(free_cleanup) char *path = text_printf(CONFIG "/%s", name);
-    CLEANUP(free_cleanup) uint8_t *bytes = NULL;
     CLEANUP(hive_cleanup) struct hive *hive = NULL;
-    struct file_info info = { 0 };
+    unsigned before = facts->blocker_count;
     struct err err = ERR_INIT;
-    size_t len = 0;
 
     if (!path)
         return;
-    if (volume_stat(volume, path, &info, &err)) {
-        free(info.name);
-        if (info.attributes & (FILE_IS_COMPRESSED | FILE_IS_ENCRYPTED | FILE_IS_REPARSE))
-            add_blocker(facts, "compressed-system",
-                        "the registry hive %s is compressed, encrypted or a link", name);
-    }
-    if (volume_read_all(volume, path, HIVE_BYTES_MAX, &bytes, &len, &err))
-        hive = hive_open(bytes, len, false, &err);
-    if (!hive) {
-        err_wrap(&err, "registry hive %s", name);
-        add_blocker_from(facts, err.kind == ERR_CONFLICT ? "dirty-hive" : "damaged-hive",
-                         &err);
+    check_kind(volume, path, name, facts);
+    hive = open_hive(volume, path, &err);
+    if (hive) {
+        read(hive, &facts->windows);
         return;
     }
-    if (hive_is_dirty(hive))
-        add_blocker(facts, "dirty-hive",
-                    "the registry hive %s was not written to its end: start the guest and "
-                    "shut it down from within",
-                    name);
-    read(hive, &facts->windows);
+    if (facts->blocker_count > before)
+        return; /* the reason is told */
+    err_wrap(&err, "registry hive %s", name);
+    add_blocker_from(facts, err.kind == ERR_CONFLICT ? "dirty-hive" : "damaged-hive", &err);
 }
 
 /* ---- the volume ---- */
@@ -229,7 +268,7 @@ static void try_to_write(const char *path, const struct partition *partition,
 /* No Windows was found: what may hide it. */
 static void explain_absence(struct disk *disk, struct image_facts *facts)
 {
-    bool explained = false;
+    bool explained = false, has_not_basic = false;
 
     for (unsigned i = 0; i < facts->partition_count; i++) {
         const struct partition *p = &facts->partitions[i];
@@ -238,8 +277,11 @@ static void explain_absence(struct disk *disk, struct image_facts *facts)
         struct volume *volume;
 
         if (!text_ieq(p->type, PARTITION_BASIC_DATA) && !text_ieq(p->type, "0x07") &&
-            strcmp(p->file_system, "bitlocker") != 0 && strcmp(p->file_system, "refs") != 0)
+            strcmp(p->file_system, "bitlocker") != 0 &&
+            strcmp(p->file_system, "refs") != 0 &&
+            (has_not_basic || !partition_is_not_basic(p)))
             continue;
+        has_not_basic = has_not_basic || partition_is_not_basic(p);
         volume = volume_open_or_blocker(disk, p, DISK_READ, &blocker, &err);
         volume_drop(volume);
         if (!volume && *blocker && strcmp(blocker, "not-ntfs") != 0) {
@@ -268,6 +310,15 @@ static void look_at_windows(struct disk *disk, const char *path, struct image_fa
     read_hive(volume, "SOFTWARE", read_software, facts);
     volume_drop(volume);
     try_to_write(path, &facts->partitions[at], facts);
+    if (facts->free_bytes < ROOM_MIN)
+        add_blocker(
+            facts, "no-space",
+            "the Windows volume is full: %llu bytes free; make room in the guest, or "
+            "make its disk larger",
+            (unsigned long long)facts->free_bytes);
+    if (strcmp(facts->windows.architecture, "x86") == 0)
+        add_blocker(facts, "architecture",
+                    "its Windows is 32-bit: hosts and their drivers are 64-bit");
 }
 
 /* Whether the file itself could be written: its format, our right, nobody's lock. */
@@ -293,6 +344,7 @@ bool image_inspect(const char *path, struct image_facts *ret, struct err *err)
         return false;
     snprintf(facts->format, sizeof(facts->format), "%s", disk_format(disk));
     facts->virtual_bytes = disk_size(disk);
+    facts->has_log = disk_had_log(disk);
     if (disk_partitions(disk, facts->partitions, &facts->partition_count, &table, &why)) {
         snprintf(facts->table, sizeof(facts->table), "%s", table);
         look_at_windows(disk, path, facts);

@@ -3,94 +3,21 @@
 
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "err.h"
 #include "hive.h"
 #include "image.h"
+#include "little-endian.h"
+#include "ntfs-internal.h"
+#include <ntfs-3g/reparse.h>
 #include "test-tools.h"
 #include "test.h"
 
-enum { VOLUME_MIB = 64 };
 #define CONFIG "Windows/System32/config"
 
-static bool set_text(struct hive *hive, const char *key, const char *name, const char *text,
-                     struct err *err)
-{
-    struct hive_value value = { 0 };
-    bool ok = hive_value_set_text(&value, HIVE_SZ, text) &&
-              hive_set(hive, key, name, &value, err);
-
-    hive_value_clear(&value);
-    return ok;
-}
-
-static bool set_number(struct hive *hive, const char *key, const char *name,
-                       uint64_t number, struct err *err)
-{
-    struct hive_value value = { 0 };
-    bool ok = hive_value_set_u64(&value, HIVE_DWORD, number) &&
-              hive_set(hive, key, name, &value, err);
-
-    hive_value_clear(&value);
-    return ok;
-}
-
-static bool put_hive(struct volume *volume, const char *path, struct hive *hive, bool dirty,
-                     struct err *err)
-{
-    CLEANUP(free_cleanup) uint8_t *bytes = NULL;
-    size_t len = 0;
-
-    if (!hive_bytes(hive, &bytes, &len, err))
-        return false;
-    if (dirty) { /* one bit in the sequence number and in the checksum */
-        bytes[4] ^= 1;
-        bytes[508] ^= 1;
-    }
-    return volume_write_all(volume, path, bytes, len, 0, 0, err);
-}
-
-static bool put_windows(struct volume *volume, bool dirty, struct err *err)
-{
-    static const char version[] = "Microsoft\\Windows NT\\CurrentVersion";
-    CLEANUP(hive_cleanup) struct hive *system = hive_new(err), *software = hive_new(err);
-
-    return system && software && set_number(system, "Select", "Current", 2, err) &&
-           set_text(system, "ControlSet002\\Control\\Session Manager\\Environment",
-                    "PROCESSOR_ARCHITECTURE", "AMD64", err) &&
-           set_text(software, version, "CurrentBuildNumber", "22631", err) &&
-           set_number(software, version, "UBR", 4317, err) &&
-           set_text(software, version, "EditionID", "Professional", err) &&
-           set_text(software, version, "SystemRoot", "C:\\Windows", err) &&
-           volume_make_dirs(volume, CONFIG, err) &&
-           put_hive(volume, CONFIG "/SYSTEM", system, dirty, err) &&
-           put_hive(volume, CONFIG "/SOFTWARE", software, false, err);
-}
-
-static bool make_windows(const char *path, bool dirty, const char *format, struct err *err)
-{
-    struct disk *disk = NULL;
-    struct volume *volume;
-    bool ok;
-
-    if (!make_ntfs_image(path, VOLUME_MIB, format, err))
-        return false;
-    volume = open_ntfs_image(path, DISK_WRITE, &disk, err);
-    ok = volume && put_windows(volume, dirty, err);
-    if (volume)
-        ok = volume_close(volume, err) && ok;
-    ok = ok && disk_commit(disk, err);
-    disk_close(disk);
-    return ok;
-}
-
-static bool has_blocker(const struct image_facts *facts, const char *id)
-{
-    for (unsigned i = 0; i < facts->blocker_count; i++)
-        if (strcmp(facts->blockers[i].id, id) == 0)
-            return true;
-    return false;
-}
+enum { VOLUME_MIB = 40, AT = 1 << 20 };
 
 static bool has_tools(void)
 {
@@ -105,7 +32,7 @@ TEST(a_good_image_shows_its_windows_and_no_blocker)
 
     if (!has_tools())
         SKIP("mkntfs or qemu-img is not installed");
-    CHECK_OK(make_windows(path, false, NULL, &err));
+    CHECK_OK(make_windows_image(path, VOLUME_MIB, NULL, &err));
     CHECK_OK(image_inspect(path, facts, &err));
     CHECK_STR_EQ(facts->format, "vhdx-dynamic");
     CHECK_STR_EQ(facts->table, "gpt");
@@ -118,66 +45,422 @@ TEST(a_good_image_shows_its_windows_and_no_blocker)
     CHECK_STR_EQ(facts->windows.edition, "Professional");
     CHECK_STR_EQ(facts->windows.architecture, "amd64");
     CHECK_STR_EQ(facts->windows.system_root, "C:\\Windows");
-    CHECK(facts->free_bytes > 30 << 20);
+    CHECK(facts->free_bytes > 20 << 20);
     CHECK_EQ(facts->blocker_count, 0);
+}
+
+/* ---- what forbids writing, each provoked ---- */
+
+static struct disk *held; /* open while the image is looked at */
+
+static void bitlocker(const char *path)
+{
+    patch_file(path, AT + 3, "-FVE-FS-", 8);
+}
+
+static void bitlocker_to_go(const char *path)
+{
+    patch_file(path, AT + 3, "MSWIN4.1", 8);
+    patch_file(path, AT + 424,
+               "\x3B\xD6\x67\x49\x29\x2E\xD8\x4A\x83\x99\xF6\xA3\x39\xE3\xD0\x01", 16);
+}
+
+static void refs(const char *path)
+{
+    patch_file(path, AT + 3, "ReFS\0\0\0\0", 8);
+}
+
+static void no_mft(const char *path)
+{
+    shell("dd if=/dev/zero of=%s bs=4096 seek=260 count=1 conv=notrunc", path);
+}
+
+static void running(const char *path)
+{
+    CHECK(leave_log_open(path, 1));
+}
+
+static void fast_start(const char *path)
+{
+    CHECK(leave_log_open(path, 2));
+}
+
+static void to_be_checked(const char *path)
+{
+    CHECK(extract_partition(path, "raw", VOLUME_MIB, scratch("block.part")));
+    CHECK_EQ(shell("ntfsfix %s && dd if=%s of=%s bs=1M seek=1 conv=notrunc",
+                   scratch("block.part"), scratch("block.part"), path),
+             0);
+}
+
+static void in_use(const char *path)
+{
+    struct err err = ERR_INIT;
+
+    held = disk_open(path, DISK_READ, &err);
+    CHECK_OK(held != NULL);
+}
+
+/* Changes the volume by @change, and commits. */
+static void change_volume(const char *path,
+                          bool (*change)(struct volume *volume, struct err *err))
+{
+    struct err err = ERR_INIT;
+    struct disk *disk = NULL;
+    struct volume *volume = open_ntfs_image(path, DISK_WRITE, &disk, &err);
+
+    CHECK_OK(volume && change(volume, &err));
+    CHECK_OK(volume && volume_close(volume, &err) && disk_commit(disk, &err));
+    disk_close(disk);
+}
+
+static bool rename_windows(struct volume *volume, struct err *err)
+{
+    return volume_rename(volume, "Windows", "Winword", err);
+}
+
+static void no_windows(const char *path)
+{
+    change_volume(path, rename_windows);
+}
+
+static bool put_hiberfil(struct volume *volume, struct err *err)
+{
+    static uint8_t bytes[8192] = "hibr";
+
+    return volume_write_all(volume, "hiberfil.sys", bytes, sizeof(bytes), 0, 0, err);
+}
+
+static void hibernated(const char *path)
+{
+    change_volume(path, put_hiberfil);
+}
+
+static bool put_dirty(struct volume *volume, struct err *err)
+{
+    return put_windows(volume, true, err);
+}
+
+static void dirty_hive(const char *path)
+{
+    change_volume(path, put_dirty);
+}
+
+static bool put_rubbish(struct volume *volume, struct err *err)
+{
+    return volume_write_all(volume, CONFIG "/SYSTEM", "rubbish", 7, 0, 0, err);
+}
+
+static void damaged_hive(const char *path)
+{
+    change_volume(path, put_rubbish);
+}
+
+static bool remove_software(struct volume *volume, struct err *err)
+{
+    return volume_remove(volume, CONFIG "/SOFTWARE", false, err);
+}
+
+static void no_hive(const char *path)
+{
+    change_volume(path, remove_software);
+}
+
+static bool mark_hive(struct volume *volume, uint32_t flags, uint32_t tag, struct err *err)
+{
+    ntfs_inode *inode = volume_open_path(volume, CONFIG "/SYSTEM", err);
+    uint8_t reparse[8 + 16] = { 0 };
+
+    if (!inode)
+        return false;
+    inode->flags |= cpu_to_le32(flags);
+    NInoSetDirty(inode);
+    store_u32(reparse, tag);
+    store_u16(reparse + 4, 16);
+    CHECK(tag == 0 || ntfs_set_ntfs_reparse_data(inode, (const char *)reparse,
+                                                 sizeof(reparse), 0) == 0);
+    return ntfs_inode_close(inode) == 0;
+}
+
+static bool compress_hive(struct volume *volume, struct err *err)
+{
+    return mark_hive(volume, FILE_IS_COMPRESSED, 0, err);
+}
+
+static bool wof_hive(struct volume *volume, struct err *err)
+{
+    return mark_hive(volume, 0, 0x80000017, err);
+}
+
+static bool dedup_hive(struct volume *volume, struct err *err)
+{
+    return mark_hive(volume, 0, 0x80000013, err);
+}
+
+static bool encrypt_hive(struct volume *volume, struct err *err)
+{
+    return mark_hive(volume, FILE_IS_ENCRYPTED, 0, err);
+}
+
+static void compressed(const char *path)
+{
+    change_volume(path, compress_hive);
+}
+
+static void wof(const char *path)
+{
+    change_volume(path, wof_hive);
+}
+
+static void dedup(const char *path)
+{
+    change_volume(path, dedup_hive);
+}
+
+static void encrypted(const char *path)
+{
+    change_volume(path, encrypt_hive);
+}
+
+static bool fill(struct volume *volume, struct err *err)
+{
+    uint64_t size = volume_free_bytes(volume) - (9 << 20);
+    CLEANUP(free_cleanup) uint8_t *bytes = calloc(1, size);
+
+    return bytes && volume_write_all(volume, "pagefile.sys", bytes, size, 0, 0, err);
+}
+
+static void full(const char *path)
+{
+    change_volume(path, fill);
+}
+
+static bool put_32_bit(struct volume *volume, struct err *err)
+{
+    CLEANUP(hive_cleanup) struct hive *hive = hive_new(err);
+    CLEANUP(free_cleanup) uint8_t *bytes = NULL;
+    struct hive_value current = { 0 }, architecture = { 0 };
+    size_t len = 0;
+    bool ok = hive && hive_value_set_u64(&current, HIVE_DWORD, 1) &&
+              hive_value_set_text(&architecture, HIVE_SZ, "x86") &&
+              hive_set(hive, "Select", "Current", &current, err) &&
+              hive_set(hive, "ControlSet001\\Control\\Session Manager\\Environment",
+                       "PROCESSOR_ARCHITECTURE", &architecture, err) &&
+              hive_bytes(hive, &bytes, &len, err) &&
+              volume_write_all(volume, CONFIG "/SYSTEM", bytes, len, 0, 0, err);
+
+    hive_value_clear(&current);
+    hive_value_clear(&architecture);
+    return ok;
+}
+
+static void is_32_bit(const char *path)
+{
+    change_volume(path, put_32_bit);
+}
+
+static void set_type(const char *path, const char *type)
+{
+    struct err err = ERR_INIT;
+    CLEANUP(disk_cleanup) struct disk *disk = disk_open(path, DISK_WRITE, &err);
+    struct partition part = { .index = 1,
+                              .offset_bytes = AT,
+                              .size_bytes = (uint64_t)VOLUME_MIB << 20 };
+
+    snprintf(part.type, sizeof(part.type), "%s", type);
+    CHECK_OK(disk && disk_write_gpt(disk, &part, 1, &err) && disk_commit(disk, &err));
+}
+
+static void dynamic_disk(const char *path)
+{
+    set_type(path, "af9b60a0-1431-4f62-bc68-3311714a69ad");
+}
+
+static void storage_spaces(const char *path)
+{
+    set_type(path, "e75caf8f-f680-4cee-afa3-b001e56efc2d");
+}
+
+/* Wipes both copies of the GPT; @type: of the MBR's entry that remains; 0: none does. */
+static void wipe_gpt(const char *path, uint8_t type)
+{
+    static const uint8_t zeros[512];
+    uint8_t entry[16] = { 0, 0, 0, 0, type };
+
+    store_u32(entry + 8, AT / 512);
+    store_u32(entry + 12, VOLUME_MIB << 11);
+    patch_file(path, 512, zeros, 512);
+    patch_file(path, ((VOLUME_MIB + 2) << 20) - 512, zeros, 512);
+    patch_file(path, 446, entry, 16);
+    if (!type)
+        patch_file(path, 510, zeros, 2);
+}
+
+static void dynamic_disk_on_mbr(const char *path)
+{
+    wipe_gpt(path, 0x42);
+}
+
+static void damaged_gpt(const char *path)
+{
+    wipe_gpt(path, 0xEE);
+}
+
+static void no_table(const char *path)
+{
+    wipe_gpt(path, 0);
 }
 
 TEST(every_blocker_is_named_and_looking_changes_nothing)
 {
     static const struct {
-        const char *id;
+        const char *id, *says; /* @says: of its message */
         bool has_windows;
+        void (*provoke)(const char *path);
     } cases[] = {
-        { "bitlocker", false }, { "refs", false },      { "no-windows", false },
-        { "damaged", false },   { "hibernated", true }, { "chkdsk-pending", true },
-        { "dirty-hive", true }, { "in-use", true },
+        { "bitlocker", "manage-bde", false, bitlocker },
+        { "bitlocker", "BitLocker", false, bitlocker_to_go },
+        { "refs", "ReFS", false, refs },
+        { "damaged", "chkdsk", false, no_mft },
+        { "unclean", "shut it down", true, running },
+        { "hibernated", "fast startup", true, fast_start },
+        { "hibernated", "shutdown /s", true, hibernated },
+        { "chkdsk-pending", "chkdsk", true, to_be_checked },
+        { "no-windows", "no partition", false, no_windows },
+        { "no-windows", "both copies", false, damaged_gpt },
+        { "no-windows", "no partition table", false, no_table },
+        { "not-basic", "dynamic disk", false, dynamic_disk },
+        { "not-basic", "dynamic disk", false, dynamic_disk_on_mbr },
+        { "not-basic", "Storage Spaces", false, storage_spaces },
+        { "dirty-hive", "shut it down", true, dirty_hive },
+        { "damaged-hive", "SYSTEM", true, damaged_hive },
+        { "damaged-hive", "SOFTWARE", true, no_hive },
+        { "compressed-system", "SYSTEM is compressed", true, compressed },
+        { "compressed-system", "WOF", true, wof },
+        { "compressed-system", "deduplicated", true, dedup },
+        { "encrypted-system", "EFS", true, encrypted },
+        { "no-space", "full", true, full },
+        { "architecture", "32-bit", true, is_32_bit },
+        { "in-use", "in use", true, in_use },
     };
     CLEANUP(free_cleanup) struct image_facts *facts = calloc(1, sizeof(*facts));
+    struct err err = ERR_INIT;
 
     if (!has_tools() || !has_program("ntfsfix"))
         SKIP("mkntfs, ntfsfix or qemu-img is not installed");
+    CHECK_OK(make_windows_image(scratch("base.img"), VOLUME_MIB, "raw", &err));
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         const char *path = scratch("block.img");
-        struct err err = ERR_INIT;
-        CLEANUP(disk_cleanup) struct disk *disk = NULL;
-        struct volume *volume;
-        static uint8_t hibr[8192] = "hibr";
+        char name[80];
 
-        test_case(cases[i].id);
-        CHECK_OK(make_windows(path, i == 6, "raw", &err));
-        if (i == 0)
-            patch_file(path, (1 << 20) + 3, "-FVE-FS-", 8);
-        if (i == 1)
-            patch_file(path, (1 << 20) + 3, "ReFS\0\0\0\0", 8);
-        if (i == 3)
-            shell("dd if=/dev/zero of=%s bs=4096 seek=260 count=1 conv=notrunc", path);
-        if (i == 2 || i == 4) {
-            volume = open_ntfs_image(path, DISK_WRITE, &disk, &err);
-            CHECK_OK(volume &&
-                     (i == 2 ? volume_rename(volume, "Windows", "Winword", &err)
-                             : volume_write_all(volume, "hiberfil.sys", hibr, sizeof(hibr),
-                                                0, 0, &err)) &&
-                     volume_close(volume, &err) && disk_commit(disk, &err));
-            disk_close(disk);
-            disk = NULL;
-        }
-        if (i == 5) {
-            CHECK(extract_partition(path, "raw", VOLUME_MIB, scratch("block.part")));
-            CHECK_EQ(shell("ntfsfix %s && dd if=%s of=%s bs=1M seek=1 conv=notrunc",
-                           scratch("block.part"), scratch("block.part"), path),
-                     0);
-        }
+        snprintf(name, sizeof(name), "%s: %s", cases[i].id, cases[i].says);
+        test_case(name);
+        err = ERR_INIT;
+        CHECK(copy_file(scratch("base.img"), path));
+        cases[i].provoke(path);
         copy_file(path, scratch("block.before"));
-        if (i == 7)
-            disk = disk_open(path, DISK_READ, &err);
         CHECK_OK(image_inspect(path, facts, &err));
-        CHECK(has_blocker(facts, cases[i].id));
         CHECK_EQ(facts->has_windows, cases[i].has_windows);
         CHECK_EQ(facts->blocker_count, 1);
-        for (unsigned k = 0; k < facts->blocker_count; k++)
-            if (facts->blocker_count > 1)
-                printf("# %s: %s\n", facts->blockers[k].id, facts->blockers[k].message);
+        CHECK_STR_EQ(facts->blockers[0].id, cases[i].id);
+        CHECK(strstr(facts->blockers[0].message, cases[i].says));
+        for (unsigned k = 0; k < facts->blocker_count &&
+                             (facts->blocker_count > 1 ||
+                              !strstr(facts->blockers[0].message, cases[i].says));
+             k++)
+            printf("# %s: %s\n", facts->blockers[k].id, facts->blockers[k].message);
         CHECK_EQ(shell("cmp %s %s", path, scratch("block.before")), 0);
+        disk_close(held);
+        held = NULL;
+    }
+}
+
+/* Exits with 0 when @path is shown to be read-only, as somebody who may not write it. */
+static void look_as_nobody(const char *path)
+{
+    struct image_facts *facts = calloc(1, sizeof(*facts));
+    struct err err = ERR_INIT;
+
+    if (geteuid() == 0 && (setgid(65534) != 0 || setuid(65534) != 0))
+        _exit(2);
+    if (!image_inspect(path, facts, &err) || !facts->has_windows ||
+        facts->blocker_count != 1 || strcmp(facts->blockers[0].id, "read-only") != 0)
+        _exit(1);
+    _exit(0);
+}
+
+TEST(an_image_we_may_not_write_is_read_only)
+{
+    const char *path = scratch("ro.img");
+    struct err err = ERR_INIT;
+    int status = -1;
+    pid_t child;
+
+    if (!has_tools())
+        SKIP("mkntfs or qemu-img is not installed");
+    CHECK_OK(make_windows_image(path, VOLUME_MIB, "raw", &err));
+    CHECK(chmod(path, 0444) == 0 && chmod(scratch_dir(), 0755) == 0);
+    fflush(NULL);
+    child = fork();
+    if (child == 0)
+        look_as_nobody(path);
+    CHECK(waitpid(child, &status, 0) == child);
+    CHECK_EQ(WEXITSTATUS(status), 0);
+}
+
+TEST(one_damaged_copy_of_a_gpt_is_no_blocker)
+{
+    static const uint64_t places[] = { 512 + 60, ((VOLUME_MIB + 2) << 20) - 512 + 60 };
+    CLEANUP(free_cleanup) struct image_facts *facts = calloc(1, sizeof(*facts));
+    const char *path = scratch("half.img");
+    struct err err = ERR_INIT;
+
+    if (!has_tools())
+        SKIP("mkntfs or qemu-img is not installed");
+    for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+        CHECK_OK(make_windows_image(path, VOLUME_MIB, "raw", &err));
+        patch_file(path, places[i], "\xA5\x5A", 2);
+        CHECK_OK(image_inspect(path, facts, &err));
+        CHECK(facts->has_windows);
+        CHECK_EQ(facts->blocker_count, 0);
+        unlink(path);
+    }
+}
+
+TEST(images_made_by_hyper_v_are_shown_with_what_their_log_holds)
+{
+    static const struct {
+        const char *name;
+        bool has_log;
+        uint64_t bytes;
+    } images[] = { { "iotest-dynamic-1G", false, (uint64_t)1 << 30 },
+                   { "iotest-dirtylog-10G-4M", true, (uint64_t)10 << 30 } };
+    CLEANUP(free_cleanup) struct image_facts *facts = calloc(1, sizeof(*facts));
+
+    if (!test_data_dir())
+        SKIP("$HVGPU_TEST_DATA is not set");
+    for (size_t i = 0; i < ARRAY_LEN(images); i++) {
+        const char *path = scratch("real.vhdx");
+        struct err err = ERR_INIT;
+        struct disk *disk;
+
+        test_case(images[i].name);
+        CHECK_EQ(shell("bzip2 -dc '%s/vhdx/%s.vhdx.bz2' >%s && cp %s %s", test_data_dir(),
+                       images[i].name, path, path, scratch("real.before")),
+                 0);
+        CHECK_OK(image_inspect_confined(path, facts, &err));
+        CHECK_STR_EQ(facts->format, "vhdx-dynamic");
+        CHECK_EQ(facts->virtual_bytes, images[i].bytes);
+        CHECK_EQ(facts->has_log, images[i].has_log);
+        CHECK(!facts->has_windows);
+        CHECK_EQ(facts->blocker_count, 1);
+        CHECK_STR_EQ(facts->blockers[0].id, "no-windows");
+        CHECK_EQ(shell("cmp %s %s", path, scratch("real.before")), 0);
+        disk = disk_open(path, DISK_WRITE, &err); /* replays for good */
+        CHECK_OK(disk != NULL);
+        disk_close(disk);
+        CHECK_OK(image_inspect_confined(path, facts, &err));
+        CHECK(!facts->has_log);
     }
 }
 

@@ -4,7 +4,9 @@
 #include "test-tools.h"
 
 #include "err.h"
+#include "hive.h"
 #include "image.h"
+#include "little-endian.h"
 
 #include <fcntl.h>
 #include <stdarg.h>
@@ -12,6 +14,8 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#define CONFIG "Windows/System32/config"
 
 static char dir[64];
 static pid_t owner;
@@ -215,4 +219,153 @@ bool extract_partition(const char *path, const char *format, unsigned mib, const
     return shell("qemu-img dd -f %s -O raw if=%s of=%s bs=1M skip=1 count=%u", format, path,
                  to, mib + 1) == 0 &&
            shell("truncate -s %uM %s", mib, to) == 0;
+}
+
+/* A restart page of $LogFile, as Windows leaves it: with a client that did not finish.
+ * Source: libntfs-3g, logfile.h. */
+static void make_restart_page(uint8_t page[4096], uint64_t log_bytes, uint16_t major)
+{
+    enum { AREA = 0x30, CLIENT = AREA + 0x30, NONE = 0xFFFF };
+    unsigned bits = 0;
+
+    for (uint64_t n = log_bytes; n; n >>= 1)
+        bits++;
+    memset(page, 0, 4096);
+    memcpy(page, "RSTR", 4);
+    store_u16(page + 4, 30); /* fixups: one number, then what it replaces */
+    store_u16(page + 6, 9);
+    store_u32(page + 16, 4096);
+    store_u32(page + 20, 4096);
+    store_u16(page + 24, AREA);
+    store_u16(page + 26, major == 2 ? 0 : 1);
+    store_u16(page + 28, major);
+    store_u16(page + 30, 1);
+    store_u64(page + AREA, 0x100000);
+    store_u16(page + AREA + 8, 1);     /* clients */
+    store_u16(page + AREA + 10, NONE); /* none free */
+    store_u16(page + AREA + 12, 0);    /* the first one is in use */
+    store_u32(page + AREA + 16, 67 - bits);
+    store_u16(page + AREA + 20, 0x30 + 160);
+    store_u16(page + AREA + 22, 0x30);
+    store_u64(page + AREA + 24, log_bytes);
+    store_u16(page + AREA + 36, 48);
+    store_u16(page + AREA + 38, 64);
+    store_u64(page + CLIENT + 8, 0x100000);
+    store_u16(page + CLIENT + 16, NONE);
+    store_u16(page + CLIENT + 18, NONE);
+    store_u32(page + CLIENT + 28, 8);
+    memcpy(page + CLIENT + 32, "N\0T\0F\0S\0", 8);
+    for (unsigned sector = 0; sector < 8; sector++)
+        store_u16(page + sector * 512 + 510, 1);
+}
+
+/* mkntfs fills $LogFile with FF: the longest run of such pages. */
+static uint64_t find_log(const uint8_t *image, size_t len, uint64_t *ret_bytes)
+{
+    uint64_t best = 0, best_bytes = 0;
+
+    for (uint64_t at = 0; at + 4096 <= len; at += 4096) {
+        uint64_t end = at;
+
+        while (end + 4096 <= len && image[end] == 0xFF &&
+               memcmp(image + end, image + end + 1, 4095) == 0)
+            end += 4096;
+        if (end - at > best_bytes) {
+            best = at;
+            best_bytes = end - at;
+        }
+        if (end > at)
+            at = end - 4096;
+    }
+    *ret_bytes = best_bytes;
+    return best;
+}
+
+bool leave_log_open(const char *path, unsigned major)
+{
+    CLEANUP(free_cleanup) uint8_t *image = NULL;
+    uint64_t at, bytes = 0;
+    uint8_t page[4096];
+    size_t len = 0;
+
+    image = read_whole(path, &len);
+    at = image ? find_log(image, len, &bytes) : 0;
+    if (bytes < 256 << 10)
+        return false;
+    make_restart_page(page, bytes, (uint16_t)major);
+    return patch_file(path, at, page, sizeof(page)) &&
+           patch_file(path, at + 4096, page, sizeof(page));
+}
+
+/* ---- Windows on them ---- */
+
+static bool set_text(struct hive *hive, const char *key, const char *name, const char *text,
+                     struct err *err)
+{
+    struct hive_value value = { 0 };
+    bool ok = hive_value_set_text(&value, HIVE_SZ, text) &&
+              hive_set(hive, key, name, &value, err);
+
+    hive_value_clear(&value);
+    return ok;
+}
+
+static bool set_number(struct hive *hive, const char *key, const char *name,
+                       uint64_t number, struct err *err)
+{
+    struct hive_value value = { 0 };
+    bool ok = hive_value_set_u64(&value, HIVE_DWORD, number) &&
+              hive_set(hive, key, name, &value, err);
+
+    hive_value_clear(&value);
+    return ok;
+}
+
+static bool put_hive(struct volume *volume, const char *path, struct hive *hive, bool dirty,
+                     struct err *err)
+{
+    CLEANUP(free_cleanup) uint8_t *bytes = NULL;
+    size_t len = 0;
+
+    if (!hive_bytes(hive, &bytes, &len, err))
+        return false;
+    if (dirty) { /* one bit in the sequence number and in the checksum */
+        bytes[4] ^= 1;
+        bytes[508] ^= 1;
+    }
+    return volume_write_all(volume, path, bytes, len, 0, 0, err);
+}
+
+bool put_windows(struct volume *volume, bool dirty, struct err *err)
+{
+    static const char version[] = "Microsoft\\Windows NT\\CurrentVersion";
+    CLEANUP(hive_cleanup) struct hive *system = hive_new(err), *software = hive_new(err);
+
+    return system && software && set_number(system, "Select", "Current", 2, err) &&
+           set_text(system, "ControlSet002\\Control\\Session Manager\\Environment",
+                    "PROCESSOR_ARCHITECTURE", "AMD64", err) &&
+           set_text(software, version, "CurrentBuildNumber", "22631", err) &&
+           set_number(software, version, "UBR", 4317, err) &&
+           set_text(software, version, "EditionID", "Professional", err) &&
+           set_text(software, version, "SystemRoot", "C:\\Windows", err) &&
+           volume_make_dirs(volume, CONFIG, err) &&
+           put_hive(volume, CONFIG "/SYSTEM", system, dirty, err) &&
+           put_hive(volume, CONFIG "/SOFTWARE", software, false, err);
+}
+
+bool make_windows_image(const char *path, unsigned mib, const char *format, struct err *err)
+{
+    struct disk *disk = NULL;
+    struct volume *volume;
+    bool ok;
+
+    if (!make_ntfs_image(path, mib, format, err))
+        return false;
+    volume = open_ntfs_image(path, DISK_WRITE, &disk, err);
+    ok = volume && put_windows(volume, false, err);
+    if (volume)
+        ok = volume_close(volume, err) && ok;
+    ok = ok && disk_commit(disk, err);
+    disk_close(disk);
+    return ok;
 }

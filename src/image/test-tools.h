@@ -41,3 +41,14 @@ struct volume *open_ntfs_image(const char *path, enum disk_mode mode,
                                struct disk **ret_disk, struct err *err);
 /* The partition of a VHDX as a raw file, taken out by QEMU. */
 bool extract_partition(const char *path, const char *format, unsigned mib, const char *to);
+
+/* Leaves the log of the only NTFS volume of a raw image as a running Windows does (@major
+ * 1), or one that fast startup hibernated (2). */
+bool leave_log_open(const char *path, unsigned major);
+
+/* As much of a Windows as `image show` looks at: build 22631.4317, Professional, amd64.
+ * @dirty: its SYSTEM hive was not written to its end. */
+bool put_windows(struct volume *volume, bool dirty, struct err *err);
+/* make_ntfs_image() with that on it, committed. */
+bool make_windows_image(const char *path, unsigned mib, const char *format,
+                        struct err *err);

@@ -486,66 +486,6 @@ TEST(a_volume_waiting_for_chkdsk_is_refused)
     CHECK(strstr(err.hint, "chkdsk"));
 }
 
-/* A restart page of $LogFile, as Windows leaves it: with a client that did not finish.
- * Source: libntfs-3g, logfile.h. */
-static void make_restart_page(uint8_t page[4096], uint64_t log_bytes, uint16_t major)
-{
-    enum { AREA = 0x30, CLIENT = AREA + 0x30, NONE = 0xFFFF };
-    unsigned bits = 0;
-
-    for (uint64_t n = log_bytes; n; n >>= 1)
-        bits++;
-    memset(page, 0, 4096);
-    memcpy(page, "RSTR", 4);
-    store_u16(page + 4, 30); /* fixups: one number, then what it replaces */
-    store_u16(page + 6, 9);
-    store_u32(page + 16, 4096);
-    store_u32(page + 20, 4096);
-    store_u16(page + 24, AREA);
-    store_u16(page + 26, major == 2 ? 0 : 1);
-    store_u16(page + 28, major);
-    store_u16(page + 30, 1);
-    store_u64(page + AREA, 0x100000);
-    store_u16(page + AREA + 8, 1);     /* clients */
-    store_u16(page + AREA + 10, NONE); /* none free */
-    store_u16(page + AREA + 12, 0);    /* the first one is in use */
-    store_u32(page + AREA + 16, 67 - bits);
-    store_u16(page + AREA + 20, 0x30 + 160);
-    store_u16(page + AREA + 22, 0x30);
-    store_u64(page + AREA + 24, log_bytes);
-    store_u16(page + AREA + 36, 48);
-    store_u16(page + AREA + 38, 64);
-    store_u64(page + CLIENT + 8, 0x100000);
-    store_u16(page + CLIENT + 16, NONE);
-    store_u16(page + CLIENT + 18, NONE);
-    store_u32(page + CLIENT + 28, 8);
-    memcpy(page + CLIENT + 32, "N\0T\0F\0S\0", 8);
-    for (unsigned sector = 0; sector < 8; sector++)
-        store_u16(page + sector * 512 + 510, 1);
-}
-
-/* mkntfs fills $LogFile with FF: the longest run of such pages. */
-static uint64_t find_log(const uint8_t *image, size_t len, uint64_t *ret_bytes)
-{
-    uint64_t best = 0, best_bytes = 0;
-
-    for (uint64_t at = 0; at + 4096 <= len; at += 4096) {
-        uint64_t end = at;
-
-        while (end + 4096 <= len && image[end] == 0xFF &&
-               memcmp(image + end, image + end + 1, 4095) == 0)
-            end += 4096;
-        if (end - at > best_bytes) {
-            best = at;
-            best_bytes = end - at;
-        }
-        if (end > at)
-            at = end - 4096;
-    }
-    *ret_bytes = best_bytes;
-    return best;
-}
-
 TEST(a_log_windows_did_not_finish_is_refused)
 {
     static const struct {
@@ -560,20 +500,11 @@ TEST(a_log_windows_did_not_finish_is_refused)
         struct err err = ERR_INIT;
         struct disk *disk = NULL;
         struct volume *volume;
-        CLEANUP(free_cleanup) uint8_t *image = NULL;
-        uint8_t page[4096];
-        uint64_t at, bytes = 0;
-        size_t len = 0;
 
         test_case(cases[i].text);
         shell("rm -f %s", path);
         CHECK_OK(make_ntfs_image(path, VOLUME_MIB, "raw", &err));
-        image = read_whole(path, &len);
-        at = find_log(image, len, &bytes);
-        CHECK(bytes >= 256 << 10);
-        make_restart_page(page, bytes, cases[i].major);
-        patch_file(path, at, page, sizeof(page));
-        patch_file(path, at + 4096, page, sizeof(page));
+        CHECK(leave_log_open(path, cases[i].major));
         CHECK(!open_ntfs_image(path, DISK_WRITE, &disk, &err));
         CHECK_EQ(err.kind, ERR_CONFLICT);
         CHECK(strstr(err.text[0], cases[i].text));

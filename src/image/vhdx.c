@@ -638,8 +638,8 @@ struct format *vhdx_open(struct image_file *file, unsigned depth, struct err *er
         fail_damaged(v, err, "its log lies nowhere");
         goto failed;
     }
-    if (memcmp(v->header.log_guid, no_guid, 16) != 0 &&
-        !vhdx_log_replay(file, &v->header, err))
+    v->format.had_log = memcmp(v->header.log_guid, no_guid, 16) != 0;
+    if (v->format.had_log && !vhdx_log_replay(file, &v->header, err))
         goto failed;
     if (!read_regions(v, err) || !read_metadata(v, &m, err))
         goto failed;

@@ -91,22 +91,29 @@ bool volume_fail(struct volume *volume, struct err *err, const char *what, const
     return err_wrap(err, "%s '%.200s' in the image", what, path);
 }
 
-/* What the first sector and the partition's type rule out.  True: go on. */
-static bool check_kind(const struct partition *p, const struct partition *seen,
-                       enum refused *ret_why)
+bool partition_is_not_basic(const struct partition *p)
 {
-    static const char *const not_basic[] = {
+    static const char *const types[] = {
         "5808c8aa-7e8f-42e0-85d2-e1e90434cfb3", /* LDM metadata */
         "af9b60a0-1431-4f62-bc68-3311714a69ad", /* LDM data */
         "e75caf8f-f680-4cee-afa3-b001e56efc2d", /* Storage Spaces */
         "0x42",                                 /* LDM, MBR */
     };
 
-    for (size_t i = 0; i < ARRAY_LEN(not_basic); i++)
-        if (text_ieq(p->type, not_basic[i])) {
-            *ret_why = REFUSED_NOT_BASIC;
-            return false;
-        }
+    for (size_t i = 0; i < ARRAY_LEN(types); i++)
+        if (text_ieq(p->type, types[i]))
+            return true;
+    return false;
+}
+
+/* What the first sector and the partition's type rule out.  True: go on. */
+static bool check_kind(const struct partition *p, const struct partition *seen,
+                       enum refused *ret_why)
+{
+    if (partition_is_not_basic(p)) {
+        *ret_why = REFUSED_NOT_BASIC;
+        return false;
+    }
     if (strcmp(seen->file_system, "ntfs") == 0)
         return true;
     *ret_why = strcmp(seen->file_system, "bitlocker") == 0 ? REFUSED_BITLOCKER

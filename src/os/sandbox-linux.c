@@ -48,6 +48,9 @@ struct frame_header {
     uint32_t type, len;
 };
 
+void (*sandbox_before_serve)(const char *what);
+unsigned sandbox_timeout_cap_ms;
+
 struct progress_frame {
     uint32_t unit;
     uint64_t done, total;
@@ -339,6 +342,8 @@ static void serve_requests(const struct sandbox_options *options, int fd)
         if (!request || !receive_all(fd, request, header.len, 0))
             return;
         request[header.len] = '\0';
+        if (sandbox_before_serve)
+            sandbox_before_serve(options->what);
         ok = options->serve(options->user, request, header.len, &progress.base, &answer,
                             &err);
         if (ok && (answer.failed || answer.len > FRAME_MAX))
@@ -539,6 +544,8 @@ bool sandbox_call(struct sandbox *sandbox, const void *request, size_t len,
         return err_fail(err, ERR_SYSTEM, 0, "%s: its reader has ended", sandbox->what);
     if (!send_frame(sandbox->fd, FRAME_REQUEST, request, len))
         return child_is_gone(sandbox, NULL, err);
+    if (sandbox_timeout_cap_ms && sandbox_timeout_cap_ms < timeout_ms)
+        timeout_ms = sandbox_timeout_cap_ms;
     return await(sandbox, FRAME_ANSWER, timeout_ms, progress, ret_answer, ret_len, err);
 }
 

@@ -58,3 +58,8 @@ DEFINE_CLEANUP(sandbox_cleanup, struct sandbox *, sandbox_stop)
 bool sandbox_run(const struct sandbox_options *options, unsigned timeout_ms,
                  struct progress *progress, char **ret_answer, size_t *ret_len,
                  struct err *err) MUST_CHECK;
+
+/* For tests, which make any reader crash, hang or starve: called in the child before each
+ * request; and a limit below what the callers allow for an answer.  NULL and 0 otherwise. */
+extern void (*sandbox_before_serve)(const char *what);
+extern unsigned sandbox_timeout_cap_ms;
