@@ -35,6 +35,7 @@ struct sim_host {
     struct sim_machine *machine; /* lent by the lab's description */
     struct sim_world *world;     /* made on first use */
     struct sim_jobs *jobs;       /* started, not yet finished: jobs.c */
+    int64_t devices_due_usec;    /* when Hyper-V sees what changed on PCI; 0: it has */
     bool dirty; /* set by whoever changes the store; saved after the request */
 };
 

@@ -81,9 +81,8 @@ static unsigned free_partition_id(struct sim_host *host, struct sim_object *gpu)
     }
 }
 
-static bool link_device(struct sim_host *host, struct sim_object *system,
-                        struct sim_object *device, struct sim_object *setting,
-                        struct err *err)
+bool hv_link_device(struct sim_host *host, struct sim_object *system,
+                    struct sim_object *device, struct sim_object *setting, struct err *err)
 {
     return device &&
            sim_store_link(host->store, HV_NS, "Msvm_SystemDevice", "GroupComponent", system,
@@ -92,9 +91,8 @@ static bool link_device(struct sim_host *host, struct sim_object *system,
                           device, "SettingData", setting, err);
 }
 
-static void begin_device(struct maker *m, struct sim_host *host, const char *class_name,
-                         struct sim_object *system, struct sim_object *setting,
-                         struct err *err)
+void hv_begin_device(struct maker *m, struct sim_host *host, const char *class_name,
+                     struct sim_object *system, struct sim_object *setting, struct err *err)
 {
     make_begin(m, host, HV_NS, class_name, err);
     make_text(m, "SystemCreationClassName", "Msvm_ComputerSystem");
@@ -120,11 +118,11 @@ bool hv_make_partition(struct sim_host *host, struct sim_object *system,
     id = free_partition_id(host, gpu);
     /* Form seen on a host: two decimals joined by a dash (HyperV-WMI). */
     snprintf(luid, sizeof(luid), "10-%u", 973900000u + id);
-    begin_device(&m, host, "Msvm_GpuPartition", system, adapter, err);
+    hv_begin_device(&m, host, "Msvm_GpuPartition", system, adapter, err);
     make_text(&m, "DeviceInstancePath", hv_text(gpu, "Name"));
     make_number(&m, "PartitionId", id);
     make_text(&m, "PartitionVfLuid", luid);
-    return link_device(host, system, make_end(&m), adapter, err) &&
+    return hv_link_device(host, system, make_end(&m), adapter, err) &&
            count_available(host, gpu, err);
 }
 
@@ -229,10 +227,10 @@ static bool make_component(struct sim_host *host, struct sim_object *system,
 
     if (hv_number(setting, "EnabledState") != 2)
         return true;
-    begin_device(&m, host, class_name, system, setting, err);
+    hv_begin_device(&m, host, class_name, system, setting, err);
     if (vm && text_ieq(class_name, "Msvm_KvpExchangeComponent"))
         make_kvp(&m, vm);
-    return link_device(host, system, make_end(&m), setting, err);
+    return hv_link_device(host, system, make_end(&m), setting, err);
 }
 
 bool hv_switch_component(struct sim_host *host, struct sim_object *setting, struct err *err)
@@ -272,15 +270,19 @@ bool hv_make_devices(struct sim_host *host, struct sim_object *system, struct er
     while ((o = hv_next_resource(host, o, "Msvm_GpuPartitionSettingData", id)))
         if (!hv_make_partition(host, system, o, err))
             return false;
+    o = NULL;
+    while ((o = hv_next_resource(host, o, "Msvm_PciExpressSettingData", id)))
+        if (!hv_make_guest_device(host, system, o, err))
+            return false;
     return true;
 }
 
 void hv_remove_devices(struct sim_host *host, struct sim_object *system)
 {
-    static const char *const classes[] = { "Msvm_ShutdownComponent",
-                                           "Msvm_TimeSyncComponent",
-                                           "Msvm_KvpExchangeComponent",
-                                           "Msvm_HeartbeatComponent", "Msvm_GpuPartition" };
+    static const char *const classes[] = {
+        "Msvm_ShutdownComponent",  "Msvm_TimeSyncComponent", "Msvm_KvpExchangeComponent",
+        "Msvm_HeartbeatComponent", "Msvm_GpuPartition",      "Msvm_PciExpress"
+    };
     struct sim_object *gpu = NULL;
     struct err err = ERR_INIT;
 

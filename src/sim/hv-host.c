@@ -44,17 +44,23 @@ static bool make_services(struct sim_host *host, struct err *err)
 {
     static const struct {
         const char *class_name, *name, *element_name;
+        unsigned first_build;
     } services[] = {
         { "Msvm_VirtualSystemManagementService", "vmms",
           "Hyper-V Virtual System Management Service" },
         { "Msvm_ImageManagementService", "vhdsvc", "Hyper-V Image Management Service" },
         { "Msvm_VirtualSystemSnapshotService", "vssnapsvc",
           "Hyper-V Virtual System Snapshot Service" },
+        /* No source tells its name; clients take the only instance. */
+        { "Msvm_AssignableDeviceService", "assignabledevicesvc",
+          "Hyper-V Assignable Device Service", 10586 },
     };
 
     for (size_t i = 0; i < ARRAY_LEN(services); i++) {
         struct maker m;
 
+        if (host->build < services[i].first_build)
+            continue;
         make_begin(&m, host, HV_NS, services[i].class_name, err);
         make_text(&m, "SystemCreationClassName", "Msvm_ComputerSystem");
         make_text(&m, "SystemName", host->name);
@@ -70,6 +76,26 @@ static bool make_services(struct sim_host *host, struct err *err)
             return false;
     }
     return true;
+}
+
+/* What Get-VMHost shows as IovSupport: reasons exist only where it is false (HyperV_v2
+ * msvm-virtualethernetswitchmanagementcapabilities); the InstanceID as listed from a host
+ * in public. */
+static bool make_iov_support(struct sim_host *host, struct err *err)
+{
+    const struct lab_host *lab = host->lab;
+    struct sim_object *object;
+    struct maker m;
+
+    make_begin(&m, host, HV_NS, "Msvm_VirtualEthernetSwitchManagementCapabilities", err);
+    make_text(&m, "InstanceID", "Microsoft:VirtualEthernetSwitchManagementCapabilities");
+    make_text(&m, "ElementName",
+              "Hyper-V Virtual Ethernet Switch Management Service Capabilities");
+    make_number(&m, "IOVSupport", lab->iov_reason_count == 0);
+    object = make_end(&m);
+    return object && (lab->iov_reason_count == 0 ||
+                      cim_set_texts(sim_object_instance(object), "IOVSupportReasons",
+                                    lab->iov_reasons, lab->iov_reason_count, err));
 }
 
 /* ---- pools and templates ---- */
@@ -227,15 +253,14 @@ static void make_quantity(struct maker *m, const char *what, uint64_t total, uin
     }
 }
 
-static bool make_gpu(struct sim_host *host, size_t n, struct err *err)
+bool hv_add_gpu(struct sim_host *host, size_t n, struct err *err)
 {
     const struct lab_gpu *gpu = &host->lab->gpus[n];
     uint64_t counts[LAB_COUNT_MAX];
     struct maker m;
 
-    /* A device that is not started has no interface (PnP: an interface is enabled when
-     * its device starts), so nothing lists it. */
-    if (gpu->mode == LAB_GPU_NONE || host->lab->machine.devices[n].problem)
+    if (gpu->mode == LAB_GPU_NONE ||
+        hv_find_by_text(host, "Msvm_PartitionableGpu", "Name", gpu->interface_path))
         return true;
     make_begin(&m, host, HV_NS, "Msvm_PartitionableGpu", err);
     make_text(&m, "CreationClassName", "Msvm_PartitionableGpu");
@@ -266,14 +291,22 @@ static bool make_gpu(struct sim_host *host, size_t n, struct err *err)
 
 bool hv_make_host(struct sim_host *host, struct err *err)
 {
-    if (!make_system(host, err) || !make_services(host, err))
+    if (!make_system(host, err) || !make_services(host, err) ||
+        !make_iov_support(host, err))
         return false;
     for (size_t i = 0; i < ARRAY_LEN(pools); i++)
         if (host->build >= pools[i].first_build && !make_pool(host, &pools[i], err))
             return false;
-    for (size_t i = 0; i < host->lab->gpu_count; i++)
-        if (!make_gpu(host, i, err))
+    for (size_t i = 0; i < host->lab->gpu_count; i++) {
+        const struct sim_device *device = &host->lab->machine.devices[i];
+
+        /* A device that is not started has no interface (PnP: an interface is enabled when
+         * its device starts), so nothing lists it. */
+        if (!device->problem && !device->is_dismounted && !hv_add_gpu(host, i, err))
             return false;
+    }
+    if (!hv_follow_devices(host, err))
+        return false;
     for (size_t i = 0; i < host->lab->vm_count; i++)
         if (!hv_make_vm(host, &host->lab->vms[i], err))
             return err_wrap(err, "making VM '%s'", host->lab->vms[i].name);

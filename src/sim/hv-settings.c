@@ -113,6 +113,22 @@ static uint32_t check_gpu(struct sim_host *host, const char *vm_id,
     return check_hot(host, vm_id, why);
 }
 
+static uint32_t add_express(struct sim_host *host, const char *vm_id,
+                            const struct cim_instance *wanted, enum hv_step step,
+                            struct sim_object **ret_object, const char **why)
+{
+    struct sim_object *express = NULL;
+    struct err err = ERR_INIT;
+    uint32_t error = hv_check_assign(host, vm_id, wanted, &express, why);
+
+    if (error || step == HV_CHECK)
+        return error;
+    host->dirty = true;
+    *ret_object =
+        hv_make_express_setting(host, hv_settings_of(host, vm_id), express, NULL, &err);
+    return *ret_object ? 0 : HV_FAILED;
+}
+
 static uint32_t add_one(struct sim_host *host, const char *vm_id, const char *text,
                         enum hv_step step, struct sim_object **ret_object, const char **why)
 {
@@ -130,8 +146,10 @@ static uint32_t add_one(struct sim_host *host, const char *vm_id, const char *te
     /* Without type and subtype: 32773 (measured: HyperV-WMI). */
     if (!cim_get_count(wanted, "ResourceType") || !cim_get_text(wanted, "ResourceSubType"))
         return HV_INVALID_PARAMETER;
+    if (text_ieq(class->name, "Msvm_PciExpressSettingData"))
+        return add_express(host, vm_id, wanted, step, ret_object, why);
     if (!text_ieq(class->name, "Msvm_GpuPartitionSettingData")) {
-        *why = "adding a resource other than a GPU partition";
+        *why = "adding a resource other than a GPU partition and a PCI Express device";
         return HV_UNKNOWN;
     }
     if (!is_gpu_partition(wanted, class))
@@ -161,22 +179,28 @@ static uint32_t remove_one(struct sim_host *host, const char *id, enum hv_step s
 {
     struct sim_object *o =
         hv_find_by_text(host, "Msvm_GpuPartitionSettingData", "InstanceID", id);
+    bool is_express = false;
     char vm_id[37] = "";
     uint32_t error;
 
     if (!o) {
-        *why = "removing a resource that is no GPU partition of a VM";
+        o = hv_find_by_text(host, "Msvm_PciExpressSettingData", "InstanceID", id);
+        is_express = o != NULL;
+    }
+    if (!o) {
+        *why = "removing a resource that is neither a GPU partition nor an assigned device";
         return HV_UNKNOWN;
     }
     if (!hv_vm_id_of(id, vm_id) || !hv_vm_by_id(host, vm_id)) {
         *why = "removing a template";
         return HV_UNKNOWN;
     }
-    error = check_hot(host, vm_id, why);
+    error = is_express ? hv_check_unassign(host, vm_id, why) : check_hot(host, vm_id, why);
     if (error || step == HV_CHECK)
         return error;
     host->dirty = true;
-    hv_remove_partition(host, o);
+    if (!is_express)
+        hv_remove_partition(host, o);
     sim_store_remove_with_links(host->store, o);
     return 0;
 }

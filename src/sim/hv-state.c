@@ -142,6 +142,7 @@ static uint32_t check_start(struct sim_host *host, struct sim_object *system)
     struct sim_object *settings = hv_settings_of(host, id), *disk = NULL;
     struct sim_object *memory = hv_next_resource(host, NULL, "Msvm_MemorySettingData", id);
     uint64_t top_mb;
+    uint32_t error;
 
     if (!settings || !memory)
         return HV_NOT_AVAILABLE;
@@ -187,7 +188,8 @@ static uint32_t check_start(struct sim_host *host, struct sim_object *system)
             return HV_FAILED;
         }
     }
-    return check_adapters(host, system);
+    error = hv_check_devices(host, system);
+    return error ? error : check_adapters(host, system);
 }
 
 /* ---- transitions ---- */
@@ -249,7 +251,7 @@ static uint32_t finish_transition(struct sim_host *host, void *user,
         /* Easy-GPU-PV issue 469 */
         sim_job_say(host,
                     "The operation cannot be performed for '%s' because it is assigned "
-                    "one or more GPUP partitions.",
+                    "one or more GPUP partitions or devices.",
                     hv_text(system, "ElementName"));
         error = HV_FAILED;
     }
@@ -392,7 +394,7 @@ bool hv_after_load(struct sim_host *host, struct err *err)
                 return false;
             break;
         }
-    return true;
+    return hv_follow_devices(host, err);
 }
 
 static const struct sim_method methods[] = {

@@ -358,6 +358,28 @@ static bool make_adapters(struct sim_host *host, const struct lab_vm *vm,
     return true;
 }
 
+static bool make_assigned(struct sim_host *host, const struct lab_vm *vm,
+                          struct sim_object *settings, struct err *err)
+{
+    for (size_t i = 0; i < vm->assigned_count; i++) {
+        int device = vm->assigned[i].device;
+        struct sim_object *express = NULL;
+        char guid[37], seed[96];
+
+        if (device >= 0) {
+            express = hv_express_of(host, &host->lab->machine.devices[device]);
+            if (!express)
+                return err_fail(err, ERR_INVALID, 0, "the device at '%s' is not dismounted",
+                                host->lab->machine.devices[device].location_path);
+        }
+        snprintf(seed, sizeof(seed), "device %s %zu", vm->id, i);
+        lab_guid(guid, seed);
+        if (!hv_make_express_setting(host, settings, express, guid, err))
+            return false;
+    }
+    return true;
+}
+
 bool hv_make_vm(struct sim_host *host, const struct lab_vm *vm, struct err *err)
 {
     struct sim_object *system = make_system(host, vm, err);
@@ -370,7 +392,7 @@ bool hv_make_vm(struct sim_host *host, const struct lab_vm *vm, struct err *err)
         !make_memory_and_processor(host, vm, settings, err) ||
         !make_disks(host, vm, settings, err) ||
         !make_integration(host, vm, settings, err) ||
-        !make_adapters(host, vm, settings, err))
+        !make_adapters(host, vm, settings, err) || !make_assigned(host, vm, settings, err))
         return false;
     for (size_t i = 0; i < vm->snapshot_count; i++) {
         char *parent = last ? sim_path_text(host, sim_object_path(last)) : NULL;

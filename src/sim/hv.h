@@ -49,6 +49,8 @@ enum { HV_GPU_TYPE = 32770, HV_PCIE_TYPE = 32769 };
 /* All objects of a new host (hv-host.c, hv-vm.c). */
 bool hv_make_host(struct sim_host *host, struct err *err) MUST_CHECK;
 bool hv_make_vm(struct sim_host *host, const struct lab_vm *vm, struct err *err) MUST_CHECK;
+/* GPU @n of the lab becomes partitionable, if it is of that kind. */
+bool hv_add_gpu(struct sim_host *host, size_t n, struct err *err) MUST_CHECK;
 
 /* The partition adapter's setting data as the cmdlet serializes it; @gpu may be NULL;
  * @guid NULL: a new one. */
@@ -72,6 +74,38 @@ const char *hv_text(struct sim_object *object, const char *name); /* null: "" */
 bool hv_is_host(struct sim_host *host, struct sim_object *system);
 struct sim_object *hv_gpu_by_path(struct sim_host *host, const char *text);
 
+/* ---- devices that are assigned whole (hv-dda.c) ---- */
+
+/* Whether the device may stop now; false: no source says what a host does, *why says it. */
+bool hv_may_stop_device(struct sim_host *host, const struct sim_device *device,
+                        const char **why);
+/* After the device was started or stopped: what depends on it comes or goes. */
+bool hv_device_changed(struct sim_host *host, const struct sim_device *device, bool started,
+                       struct err *err) MUST_CHECK;
+/* Makes Msvm_PciExpress what Plug and Play says now. */
+bool hv_follow_devices(struct sim_host *host, struct err *err) MUST_CHECK;
+/* The host's Msvm_PciExpress that a HostResource names; NULL: none. */
+struct sim_object *hv_express_by_path(struct sim_host *host, const char *text);
+struct sim_object *hv_express_of(struct sim_host *host, const struct sim_device *device);
+/* The setting data of an assigned device; @express NULL: of one that is gone. */
+struct sim_object *hv_make_express_setting(struct sim_host *host,
+                                           struct sim_object *settings,
+                                           struct sim_object *express, const char *guid,
+                                           struct err *err);
+/* Settings that name @express; NULL @after: the first. */
+struct sim_object *hv_next_assignment(struct sim_host *host, struct sim_object *after,
+                                      struct sim_object *express);
+/* What forbids adding it to the VM and taking it away: a code of hv-settings.h. */
+uint32_t hv_check_assign(struct sim_host *host, const char *vm_id,
+                         const struct cim_instance *wanted, struct sim_object **ret_express,
+                         const char **why);
+uint32_t hv_check_unassign(struct sim_host *host, const char *vm_id, const char **why);
+/* What forbids starting the VM because of its devices: an ErrorCode. */
+uint32_t hv_check_devices(struct sim_host *host, struct sim_object *system);
+/* The second Msvm_PciExpress, which exists while the VM runs. */
+bool hv_make_guest_device(struct sim_host *host, struct sim_object *system,
+                          struct sim_object *setting, struct err *err) MUST_CHECK;
+
 /* ---- states (hv-state.c) ---- */
 
 unsigned hv_state(struct sim_object *system);
@@ -94,6 +128,13 @@ bool hv_switch_component(struct sim_host *host, struct sim_object *setting, stru
 bool hv_make_partition(struct sim_host *host, struct sim_object *system,
                        struct sim_object *adapter, struct err *err) MUST_CHECK;
 void hv_remove_partition(struct sim_host *host, struct sim_object *adapter);
+/* For the device that a running VM has of @setting. */
+void hv_begin_device(struct maker *m, struct sim_host *host, const char *class_name,
+                     struct sim_object *system, struct sim_object *setting,
+                     struct err *err);
+bool hv_link_device(struct sim_host *host, struct sim_object *system,
+                    struct sim_object *device, struct sim_object *setting, struct err *err)
+    MUST_CHECK;
 /* Partitions of @gpu that VMs hold now. */
 unsigned hv_partitions_in_use(struct sim_host *host, struct sim_object *gpu);
 /* The GPU an adapter gets: its pin, else the first with a free partition; NULL: none. */
@@ -103,4 +144,5 @@ bool hv_is_paravirtual(struct sim_object *gpu);
 extern const struct sim_behaviour sim_state_behaviour;    /* hv-state.c */
 extern const struct sim_behaviour sim_settings_behaviour; /* hv-settings.c */
 extern const struct sim_behaviour sim_summary_behaviour;  /* hv-summary.c */
+extern const struct sim_behaviour sim_dda_behaviour;      /* hv-dda.c */
 extern const struct sim_behaviour sim_job_behaviour;

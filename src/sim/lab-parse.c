@@ -150,6 +150,40 @@ static bool read_adapters(struct reader *r, yaml_node_t *node, void *target)
                     read_adapter, &vm->adapters, &vm->adapter_count);
 }
 
+/* The location path of a device of the host, which is thereby dismounted; or "gone". */
+static bool read_assigned(struct reader *r, yaml_node_t *node, void *target)
+{
+    struct lab_assigned *assigned = target;
+    struct sim_machine *machine = &r->host->machine;
+    const char *text = lab_scalar(r, node);
+
+    if (!text)
+        return false;
+    assigned->device = -1;
+    if (strcmp(text, "gone") == 0)
+        return true;
+    for (size_t i = 0; i < machine->device_count; i++)
+        if (text_ieq(machine->devices[i].location_path, text)) {
+            if (machine->devices[i].problem)
+                return fail_at(r, node, "the device at '%s' has a 'problem'", text);
+            machine->devices[i].is_dismounted = true;
+            assigned->device = (int)i;
+            return true;
+        }
+    return fail_at(r, node,
+                   "'%s' is neither the location path of a device ('gpus' and 'devices' "
+                   "stand before 'vms') nor 'gone'",
+                   text);
+}
+
+static bool read_assigned_list(struct reader *r, yaml_node_t *node, void *target)
+{
+    struct lab_vm *vm = target;
+
+    return lab_list(r, node, "devices", sizeof(*vm->assigned), LAB_ADAPTER_MAX, NULL,
+                    read_assigned, &vm->assigned, &vm->assigned_count);
+}
+
 static bool read_snapshot(struct reader *r, yaml_node_t *node, void *target)
 {
     struct lab_snapshot *snapshot = target;
@@ -221,6 +255,7 @@ static bool read_vm(struct reader *r, yaml_node_t *node, void *target)
         { "guest_locked", BOOL, offsetof(struct vm_entry, vm.guest_locked) },
         { "disks", OTHER, 0, .read = read_disks },
         { "adapters", OTHER, offsetof(struct vm_entry, vm), .read = read_adapters },
+        { "devices", OTHER, offsetof(struct vm_entry, vm), .read = read_assigned_list },
         { "snapshots", OTHER, offsetof(struct vm_entry, vm), .read = read_snapshots },
     };
     struct vm_entry *entry = target;
@@ -358,6 +393,21 @@ static bool read_registry(struct reader *r, yaml_node_t *node, void *target)
                     read_registry_value, &machine->registry, &machine->registry_count);
 }
 
+static bool read_reason(struct reader *r, yaml_node_t *node, void *target)
+{
+    const char **reason = target;
+
+    return (*reason = lab_text(r, node)) != NULL;
+}
+
+static bool read_iov_reasons(struct reader *r, yaml_node_t *node, void *target)
+{
+    struct lab_host *host = target;
+
+    return lab_list(r, node, "iov_reasons", sizeof(*host->iov_reasons), LAB_REASON_MAX,
+                    NULL, read_reason, &host->iov_reasons, &host->iov_reason_count);
+}
+
 static bool read_host(struct reader *r, yaml_node_t *node, void *target)
 {
     static const struct key keys[] = {
@@ -378,7 +428,9 @@ static bool read_host(struct reader *r, yaml_node_t *node, void *target)
           UINT64_C(64) << 40 },
         { "processors", UNSIGNED, offsetof(struct lab_host, machine.logical_processors), 1,
           2048 },
+        { "iov_reasons", OTHER, 0, .read = read_iov_reasons },
         { "gpus", OTHER, 0, .read = lab_read_gpus },
+        { "devices", OTHER, 0, .read = lab_read_devices },
         { "vms", OTHER, 0, .read = read_vms },
         { "registry", OTHER, offsetof(struct lab_host, machine), .read = read_registry },
     };
@@ -403,7 +455,7 @@ static bool read_host(struct reader *r, yaml_node_t *node, void *target)
                        host->name);
     if (!host->hyperv && host->vm_count)
         return fail_at(r, node, "a host without Hyper-V has no VMs");
-    return true;
+    return lab_check_devices(r, node, &host->machine);
 }
 
 static int by_name(const void *a, const void *b)

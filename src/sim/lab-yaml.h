@@ -80,5 +80,46 @@ bool lab_list(struct reader *r, yaml_node_t *node, const char *what, size_t size
               bool (*read_one)(struct reader *r, yaml_node_t *node, void *element),
               void *ret_list, size_t *ret_count);
 
+/* ---- PCI devices (lab-device.c) ---- */
+
+/* A device as read; words become enumerations in lab_check_device(). */
+struct lab_device_entry {
+    struct sim_device device;
+    int driver_kind, interrupts;
+};
+
+extern const struct word lab_interrupt_words[];
+bool lab_read_driver(struct reader *r, yaml_node_t *node, void *target);
+bool lab_read_pci(struct reader *r, yaml_node_t *node, void *target);
+bool lab_read_bars(struct reader *r, yaml_node_t *node, void *target);
+bool lab_check_device(struct reader *r, yaml_node_t *node, struct lab_device_entry *entry);
+/* Room for @count more devices of the host. */
+bool lab_add_devices(struct reader *r, yaml_node_t *node, size_t count);
+/* The value of "devices"; @target: struct lab_host. */
+bool lab_read_devices(struct reader *r, yaml_node_t *node, void *target);
+/* Of the whole host: no two at one place; addresses for BARs without one. */
+bool lab_check_devices(struct reader *r, yaml_node_t *node, struct sim_machine *machine);
+
+/* The keys that all PCI devices have: of the lab_device_entry @member of @type. */
+#define LAB_DEVICE_KEYS(type, member)                                               \
+    { "name", TEXT, offsetof(type, member.device.name), .required = true },         \
+        { "instance_id", TEXT, offsetof(type, member.device.instance_id),           \
+          .required = true },                                                       \
+        { "location_path", TEXT, offsetof(type, member.device.location_path),       \
+          .required = true },                                                       \
+        { "acpi_path", TEXT, offsetof(type, member.device.acpi_path) },             \
+        { "bars", OTHER, offsetof(type, member.device), .read = lab_read_bars },    \
+        { "pci", OTHER, offsetof(type, member.device.pci), .read = lab_read_pci },  \
+        { "problem", U32, offsetof(type, member.device.problem), 0, 57 },           \
+        { "interrupts", WORD, offsetof(type, member.interrupts),                    \
+          .words = lab_interrupt_words },                                           \
+        { "legacy_vga", BOOL, offsetof(type, member.device.legacy_vga) },           \
+        { "console", BOOL, offsetof(type, member.device.shows_console) },           \
+        { "disable_reboots", BOOL, offsetof(type, member.device.disable_reboots) }, \
+        { "mitigations", BOOL, offsetof(type, member.device.has_mitigations) },     \
+    {                                                                               \
+        "dismounted", BOOL, offsetof(type, member.device.is_dismounted)             \
+    }
+
 /* The value of "gpus"; @target: struct lab_host (lab-gpu.c). */
 bool lab_read_gpus(struct reader *r, yaml_node_t *node, void *target);

@@ -310,8 +310,8 @@ static bool make_store(struct sim_host *host, struct err *err)
     if (os_file_exists(path))
         ok = load(host, path, err);
     else
-        ok = (!host->lab->hyperv || hv_make_host(host, err)) &&
-             sim_machine_add_objects(host, err);
+        ok = sim_machine_add_objects(host, err) &&
+             (!host->lab->hyperv || hv_make_host(host, err));
     host->dirty = false;
     if (!ok) {
         sim_store_free(TAKE(host->store));

@@ -26,11 +26,13 @@ enum {
     LAB_FILE_MAX = 1 << 20,
     LAB_HOST_MAX = 1000,
     LAB_GPU_MAX = 32,
+    LAB_DEVICE_MAX = 64, /* other PCI devices */
     LAB_VM_MAX = 500,
     LAB_DISK_MAX = 16,
     LAB_ADAPTER_MAX = 16,
     LAB_SNAPSHOT_MAX = 16,
     LAB_REGISTRY_MAX = 64,
+    LAB_REASON_MAX = 8,
     LAB_TEXT_MAX = 1024, /* bytes of a text, after its {numbers} were filled in */
     LAB_COUNT_MAX = 16,
     LAB_FAULT_MAX = 64,
@@ -66,6 +68,10 @@ struct lab_adapter {
     bool stale; /* pinned to a GPU that is gone: hidden from CIM, the start fails */
 };
 
+struct lab_assigned {
+    int device; /* index in the machine's devices; -1: one that is gone */
+};
+
 struct lab_snapshot {
     const char *name;
     char id[37]; /* upper-case GUID */
@@ -91,6 +97,8 @@ struct lab_vm {
     size_t first_disk, disk_count; /* in the machine's disks */
     struct lab_adapter *adapters;
     size_t adapter_count;
+    struct lab_assigned *assigned; /* whole devices */
+    size_t assigned_count;
     struct lab_snapshot *snapshots;
     size_t snapshot_count;
 };
@@ -104,7 +112,9 @@ struct lab_host {
     const char *domain; /* NULL: workgroup */
     bool hyperv;        /* false: no root\virtualization\v2 */
     unsigned job_ms;
-    unsigned address_bits; /* physical address width of the processor */
+    unsigned address_bits;    /* physical address width of the processor */
+    const char **iov_reasons; /* why SR-IOV is not supported; none: it is */
+    size_t iov_reason_count;
     struct sim_machine machine;
     struct lab_gpu *gpus;
     size_t gpu_count;

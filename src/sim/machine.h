@@ -12,9 +12,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "attr.h"
 #include "err.h"
 
 struct sim_host;
+struct sim_object;
 
 enum sim_driver {                  /* whose driver package a device has */
                   SIM_DRIVER_NONE, /* the system's own basic one */
@@ -25,10 +27,27 @@ enum sim_driver {                  /* whose driver package a device has */
 
 enum { SIM_RANGE_MAX = 6 };
 
-/* A memory range a started device has: one per BAR. */
+/* A range of addresses a started device has: one per BAR. */
 struct sim_range {
     uint64_t start, size_bytes;
     bool prefetchable, wide; /* wide: a 64-bit BAR */
+    bool io;                 /* ports, not memory */
+};
+
+enum sim_interrupts {                         /* what a started device got */
+                      SIM_INTERRUPTS_AS_ABLE, /* messages if it can, else a line */
+                      SIM_INTERRUPTS_MESSAGE,
+                      SIM_INTERRUPTS_LINE,
+                      SIM_INTERRUPTS_NONE,
+};
+
+/* A device setup class, as the system defines it (MicrosoftDocs/windows-driver-docs
+ * install/system-defined-device-setup-classes-available-to-vendors). */
+struct sim_device_class {
+    const char *word; /* in lab files: "audio" */
+    const char *name; /* "MEDIA" */
+    const char *guid; /* "{4d36e96c-...}" */
+    const char *service;
 };
 
 /* The PCI facts that Win32_PnPEntity.GetDeviceProperties tells (fmtid 3ab22e31-...);
@@ -42,6 +61,8 @@ struct sim_pci {
     int reserved_memory;    /* 1: firmware claims memory of it, no DDA */
     int sriov_support;      /* 0 ok, 1-4 why not */
     int link_speed, link_width;
+    int acs_support;        /* of its own: 0 present, 1 not needed, 2 missing */
+    int interrupt_messages; /* how many it can have */
 };
 #define SIM_PCI_EXPRESS_ENDPOINT               \
     ((struct sim_pci){ .device_type = 2,       \
@@ -53,10 +74,13 @@ struct sim_pci {
                        .reserved_memory = 0,   \
                        .sriov_support = -1,    \
                        .link_speed = 4,        \
-                       .link_width = 16 })
+                       .link_width = 16,       \
+                       .acs_support = -1,      \
+                       .interrupt_messages = -1 })
 
 struct sim_device {
-    char *name; /* "NVIDIA GeForce RTX 4070 Laptop GPU" */
+    const struct sim_device_class *class; /* NULL: Display */
+    char *name;                           /* "NVIDIA GeForce RTX 4070 Laptop GPU" */
     char *
         instance_id; /* "PCI\\VEN_10DE&DEV_2860&SUBSYS_252D1043&REV_A1\\4&296b7397&0&0008" */
     char *location_path; /* "PCIROOT(0)#PCI(0100)#PCI(0000)" */
@@ -68,6 +92,12 @@ struct sim_device {
     unsigned class_index; /* NNNN of its class key; unique on the host */
     uint64_t vram_bytes;
     struct sim_pci pci;
+    enum sim_interrupts interrupts;
+    bool legacy_vga;      /* also has the memory 0xA0000 to 0xBFFFF */
+    bool shows_console;   /* a monitor hangs on it */
+    bool disable_reboots; /* is only disabled after the host's next start */
+    bool has_mitigations; /* its vendor says how to assign it safely */
+    bool is_dismounted;   /* at the lab's beginning */
     size_t range_count;
     struct sim_range ranges[SIM_RANGE_MAX];
 };
@@ -123,10 +153,43 @@ struct sim_machine {
 /* For a machine whose parts are all malloc()ed, as tests make them; not for a lab's. */
 void sim_machine_free(struct sim_machine *machine); /* NULL is fine */
 
+/* "Display" and others; NULL: there is no such word. */
+const struct sim_device_class *sim_device_class_by_word(const char *word);
+const struct sim_device_class *sim_device_class(const struct sim_device *device);
+
 /* Adds what Windows itself shows of the machine to a new host's store: Win32_
  * OperatingSystem, ComputerSystem, PnPEntity, VideoController, PnPSignedDriver,
  * DeviceMemoryAddress.  Called once, when a lab is made. */
 bool sim_machine_add_objects(struct sim_host *host, struct err *err) MUST_CHECK;
 
+/* By its instance id, also in the dismounted form `PCIP\...`; NULL: none. */
 const struct sim_device *sim_machine_device(const struct sim_machine *machine,
-                                            const char *instance_id); /* or NULL */
+                                            const char *instance_id);
+
+/* ---- a device's state, as Plug and Play shows it (machine-device.c) ---- */
+
+enum { /* ConfigManagerErrorCode (MicrosoftDocs/windows-driver-docs install/cm-prob-*) */
+       SIM_PROBLEM_NEED_RESTART = 14,
+       SIM_PROBLEM_DISABLED = 22,
+       SIM_PROBLEM_PHANTOM = 45,
+};
+
+/* The Win32_PnPEntity with this DeviceID; NULL: none. */
+struct sim_object *sim_pnp_entity(struct sim_host *host, const char *instance_id);
+/* The node of a dismounted device, whether present or not; NULL: it never was. */
+struct sim_object *sim_pnp_dismounted(struct sim_host *host,
+                                      const struct sim_device *device);
+bool sim_pnp_is_present(struct sim_object *entity); /* NULL: false */
+
+/* Each changes the objects of one device, and nothing else. */
+bool sim_device_start(struct sim_host *host, const struct sim_device *device,
+                      struct err *err) MUST_CHECK;
+bool sim_device_stop(struct sim_host *host, const struct sim_device *device,
+                     uint32_t problem, struct err *err) MUST_CHECK;
+/* `PCI\` becomes a phantom, `PCIP\` is present; and back, which leaves it disabled. */
+bool sim_device_dismount(struct sim_host *host, const struct sim_device *device,
+                         struct err *err) MUST_CHECK;
+bool sim_device_mount(struct sim_host *host, const struct sim_device *device,
+                      struct err *err) MUST_CHECK;
+/* "PCIP\\VEN_...", upper case, as Msvm_PciExpress shows it.  Owned; NULL: no memory. */
+char *sim_device_dismounted_id(const struct sim_device *device);

@@ -166,8 +166,9 @@ static bool put_enum_key(struct hive *hive, const struct sim_device *device,
                          const struct package *packages, size_t count, struct err *err)
 {
     const struct package *package = package_of(packages, count, device);
+    const struct sim_device_class *class = sim_device_class(device);
     const char *service =
-        package && package->model->service ? package->model->service : "BasicDisplay";
+        package && package->model->service ? package->model->service : class->service;
     CLEANUP(free_cleanup) char *key = text_printf(SET "\\Enum\\%s", device->instance_id);
     CLEANUP(free_cleanup)
     char *driver = text_printf(DISPLAY_CLASS "\\%04u", device->class_index);
@@ -183,9 +184,9 @@ static bool put_enum_key(struct hive *hive, const struct sim_device *device,
     ids[2] = short_id;
     return put_text(hive, key, "DeviceDesc", HIVE_SZ, device->name ? device->name : "",
                     err) &&
-           put_text(hive, key, "ClassGUID", HIVE_SZ, DISPLAY_CLASS, err) &&
-           put_text(hive, key, "Driver", HIVE_SZ, driver, err) &&
-           put_text(hive, key, "Service", HIVE_SZ, service, err) &&
+           put_text(hive, key, "ClassGUID", HIVE_SZ, class->guid, err) &&
+           (device->class || put_text(hive, key, "Driver", HIVE_SZ, driver, err)) &&
+           (!service || put_text(hive, key, "Service", HIVE_SZ, service, err)) &&
            put_number(hive, key, "ConfigFlags", HIVE_DWORD, device->problem == 22 ? 1 : 0,
                       err) &&
            put_number(hive, key, "Capabilities", HIVE_DWORD, 0, err) &&
@@ -333,8 +334,9 @@ bool host_fill_system(struct sim_world *w, struct hive *hive, struct err *err)
     for (size_t i = 0; machine && i < machine->device_count; i++) {
         const struct sim_device *device = &machine->devices[i];
 
-        if (device->instance_id && (!put_class_key(hive, device, packages, count, err) ||
-                                    !put_enum_key(hive, device, packages, count, err)))
+        if (device->instance_id &&
+            ((!device->class && !put_class_key(hive, device, packages, count, err)) ||
+             !put_enum_key(hive, device, packages, count, err)))
             return err_wrap(err, "device '%s'", device->instance_id);
     }
     for (size_t i = 0; i < count; i++) {

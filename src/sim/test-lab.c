@@ -20,7 +20,7 @@
 #define HOST_WITH(more) HOST more " }\n"
 #define GPU(more)                                                              \
     HOST_WITH(", gpus: [ { name: G, instance_id: 'PCI\\VEN_10DE&DEV_1\\3&1', " \
-              "location_path: P, " more " } ]")
+              "location_path: PCIROOT(0)#PCI(0100), " more " } ]")
 #define VM(more) HOST_WITH(", vms: [ { name: v" more " } ]")
 
 static struct lab_description *parse(const char *text, unsigned number, struct err *err)
@@ -77,7 +77,7 @@ TEST(count_repeats_an_entry_and_fills_in_its_numbers)
         "hosts:\n"
         "  - { name: 'H{host}', count: N, product: W, edition: E, build: 26100,\n"
         "      gpus: [ { name: G, count: 2, instance_id: 'PCI\\VEN_1&DEV_2\\{gpu}&0',\n"
-        "                location_path: P, mode: gpu-pv } ],\n"
+        "                location_path: 'PCIROOT({gpu})#PCI(0100)', mode: gpu-pv } ],\n"
         "      vms: [ { name: 'v{host}-{vm}', count: 3, adapters: [next] },\n"
         "             { name: last, count: 0 } ] }\n";
     struct err err = ERR_INIT;
@@ -172,7 +172,7 @@ TEST(broken_files_get_one_error_with_their_line)
           "'partition_count' 3 is not among" },
         { GPU("mode: gpu-pv, bars: [ { size: 3 MiB } ]"), "power of two" },
         { HOST_WITH(
-              ", gpus: [ { name: G, instance_id: USB, location_path: P, mode: none } ]"),
+              ", gpus: [ { name: G, instance_id: USB, location_path: PCIROOT(0)#PCI(0100), mode: none } ]"),
           "no instance id of a PCI device" },
         { HOST_WITH(", registry: [ { key: 'HKCU\\x', name: y } ]"),
           "does not begin with HKLM" },
@@ -256,6 +256,7 @@ TEST(each_built_in_lab_opens_and_its_hosts_have_what_it_says)
     } cases[] = {
         { "laptop", 1, 24, 2 },    { "server", 1, 4, 1 },   { "cluster", 3, 3, 2 },
         { "fleet:20", 20, 50, 8 }, { "japanese", 1, 2, 1 }, { "demo", 1, 2, 2 },
+        { "verdicts", 1, 1, 0 },
     };
     CLEANUP(state_clear) struct state state;
 

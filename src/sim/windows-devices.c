@@ -11,7 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hv.h"
 #include "machine.h"
+#include "maker.h"
 #include "package.h"
 #include "text.h"
 #include "windows-os.h"
@@ -54,6 +56,8 @@ enum property {
     PCI_SRIOV,
     PCI_ACS_UP,
     PCI_RESERVED_MEMORY,
+    PCI_ACS,
+    PCI_MESSAGES,
 };
 
 static const struct {
@@ -86,8 +90,10 @@ static const struct {
     { PCI_MAX_SPEED, "DEVPKEY_PciDevice_MaxLinkSpeed", PCI, 11, TYPE_UINT32 },
     { PCI_MAX_WIDTH, "DEVPKEY_PciDevice_MaxLinkWidth", PCI, 12, TYPE_UINT32 },
     { PCI_INTERRUPTS, "DEVPKEY_PciDevice_InterruptSupport", PCI, 14, TYPE_UINT32 },
+    { PCI_MESSAGES, "DEVPKEY_PciDevice_InterruptMessageMaximum", PCI, 15, TYPE_UINT32 },
     { PCI_BAR_TYPES, "DEVPKEY_PciDevice_BarTypes", PCI, 16, TYPE_UINT32 },
     { PCI_SRIOV, "DEVPKEY_PciDevice_SriovSupport", PCI, 26, TYPE_UINT32 },
+    { PCI_ACS, "DEVPKEY_PciDevice_AcsSupport", PCI, 29, TYPE_UINT32 },
     { PCI_ACS_UP, "DEVPKEY_PciDevice_AcsCompatibleUpHierarchy", PCI, 31, TYPE_UINT32 },
     { PCI_RESERVED_MEMORY, "DEVPKEY_PciDevice_RequiresReservedMemoryRegion", PCI, 34,
       TYPE_UINT32 },
@@ -98,6 +104,8 @@ struct subject {
     const struct sim_device *device;
     const struct cim_instance *entity; /* Win32_PnPEntity, as it is now */
     const struct package *package;     /* NULL: the system's own driver */
+    bool is_dismounted;                /* the node PCIP\... */
+    bool is_present;
 };
 
 /* Four byte counters: I/O, memory, 32-bit prefetchable, 64-bit prefetchable. */
@@ -108,7 +116,7 @@ static int64_t bar_types(const struct sim_device *device)
     for (size_t i = 0; i < device->range_count; i++) {
         const struct sim_range *r = &device->ranges[i];
 
-        counts += 1u << (!r->prefetchable ? 8 : r->wide ? 24 : 16);
+        counts += 1u << (r->io ? 0 : !r->prefetchable ? 8 : r->wide ? 24 : 16);
     }
     return counts;
 }
@@ -119,6 +127,10 @@ static int64_t number_of(const struct subject *s, enum property property)
     const struct sim_pci *pci = &s->device->pci;
     uint64_t problem = 0;
 
+    /* The bus tells them of devices that are there (no source says so in words: a phantom
+     * has no bus; ExHyperV reads its location path as empty). */
+    if (property != PROBLEM_CODE && !s->is_present)
+        return -1;
     switch (property) {
     case PROBLEM_CODE:
         cim_get_u64(s->entity, "ConfigManagerErrorCode", &problem);
@@ -147,6 +159,10 @@ static int64_t number_of(const struct subject *s, enum property property)
         return pci->acs_up_hierarchy;
     case PCI_RESERVED_MEMORY:
         return pci->reserved_memory;
+    case PCI_ACS:
+        return pci->acs_support;
+    case PCI_MESSAGES:
+        return pci->interrupt_messages;
     default:
         return -1;
     }
@@ -157,23 +173,27 @@ static const char *text_of(const struct subject *s, enum property property, char
 {
     switch (property) {
     case DEVICE_DESC:
-        return s->device->name;
+        return cim_get_text(s->entity, "Name");
     case SERVICE:
         return cim_get_text(s->entity, "Service");
     case CLASS_NAME:
         return cim_get_text(s->entity, "PNPClass");
     case CLASS_GUID:
         return cim_get_text(s->entity, "ClassGuid");
-    case DRIVER_KEY:
-        snprintf(buf, 64, "{4d36e968-e325-11ce-bfc1-08002be10318}\\%04u",
+    case DRIVER_KEY: /* of other classes the lab has none */
+        if (s->device->class || s->is_dismounted)
+            return NULL;
+        snprintf(buf, 64, "%s\\%04u", sim_device_class(s->device)->guid,
                  s->device->class_index);
         return buf;
     case INSTANCE_ID:
-        return s->device->instance_id;
+        return cim_get_text(s->entity, "DeviceID");
     case DRIVER_VERSION:
         return s->package ? s->package->version : NULL;
     case DRIVER_INF:
-        return s->package ? s->package->published : "display.inf";
+        return s->package                             ? s->package->published
+               : s->device->class || s->is_dismounted ? NULL
+                                                      : "display.inf";
     case DRIVER_INF_SECTION:
         return s->package ? s->package->model->section : NULL;
     case DRIVER_PROVIDER:
@@ -190,9 +210,9 @@ static bool set_texts(const struct subject *s, enum property property,
     size_t count = 0;
 
     if (property == LOCATION_PATHS) {
-        if (s->device->location_path)
+        if (s->device->location_path && s->is_present)
             texts[count++] = s->device->location_path;
-        if (s->device->acpi_path)
+        if (s->device->acpi_path && s->is_present)
             texts[count++] = s->device->acpi_path;
     } else {
         count = cim_get_count(s->entity, "HardwareID");
@@ -237,7 +257,8 @@ static struct cim_instance *make_property(const struct subject *s, size_t which,
         has = text != NULL;
         ok = !has || cim_set_text(to, "Data", text, err);
     }
-    if (!ok || !has || !cim_set_text(to, "DeviceID", s->device->instance_id, err) ||
+    if (!ok || !has ||
+        !cim_set_text(to, "DeviceID", cim_get_text(s->entity, "DeviceID"), err) ||
         !cim_set_text(to, "key", key, err) ||
         !cim_set_text(to, "KeyName", known[which].name, err) ||
         !cim_set_uint(to, "Type", CIM_UINT32, type, err))
@@ -316,7 +337,9 @@ static bool get_device_properties(struct sim_call *call, struct sim_fault *fault
     if (!packages)
         return sim_refuse(fault, "w:InternalError", 8, "no memory");
     count = package_list(s.machine, packages);
-    s.package = package_of(packages, count, s.device);
+    s.is_dismounted = text_istarts(cim_get_text(s.entity, "DeviceID"), "PCIP\\");
+    s.is_present = sim_pnp_is_present(call->object);
+    s.package = s.is_dismounted ? NULL : package_of(packages, count, s.device);
     ok = fill(&s, call->in, &found, fault);
     if (ok && !cim_set(call->out, "deviceProperties", &found, &err))
         ok = sim_fault_err(fault, &err);
@@ -324,7 +347,72 @@ static bool get_device_properties(struct sim_call *call, struct sim_fault *fault
     return ok && sim_return(call, 0, fault);
 }
 
+/* ---- Enable and Disable ---- */
+
+/* The device of a call on Win32_PnPEntity; NULL with @fault filled. */
+static const struct sim_device *device_of_call(struct sim_call *call, bool *ret_enable,
+                                               struct sim_fault *fault)
+{
+    const char *id;
+    const struct sim_device *device;
+
+    *ret_enable = text_ieq(call->method, "Enable");
+    if (!call->object) {
+        sim_refuse(fault, "a:DestinationUnreachable", 0x8004102f, "%s needs an instance",
+                   call->method);
+        return NULL;
+    }
+    id = cim_get_text(sim_object_instance(call->object), "DeviceID");
+    device = call->host->machine ? sim_machine_device(call->host->machine, id) : NULL;
+    if (!device || text_istarts(id, "PCIP\\") || !sim_pnp_is_present(call->object)) {
+        sim_unknown(fault, "enabling or disabling a device that is dismounted, not there, "
+                           "or not described by the lab");
+        return NULL;
+    }
+    return device;
+}
+
+/* Done before the answer; 0 is the only documented ReturnValue.  MicrosoftDocs/win32
+ * desktop-src/CIMWin32Prov/enable-win32-pnpentity.md and disable-win32-pnpentity.md; a
+ * device that stays in use until the next start: windows-driver-docs install/cm-prob-need-
+ * restart.md. */
+static bool enable_or_disable(struct sim_call *call, struct sim_fault *fault)
+{
+    bool enable, reboot = false, ok;
+    const struct sim_device *device = device_of_call(call, &enable, fault);
+    uint64_t problem = 0;
+    const char *why = NULL;
+    struct err err = ERR_INIT;
+
+    if (!device)
+        return false;
+    cim_get_u64(sim_object_instance(call->object), "ConfigManagerErrorCode", &problem);
+    if (problem != (enable ? SIM_PROBLEM_DISABLED : 0))
+        return sim_unknown(fault, enable ? "enabling a device that is not disabled"
+                                         : "disabling a device that does not work");
+    if (!enable && !hv_may_stop_device(call->host, device, &why))
+        return sim_unknown(fault, why);
+    call->host->dirty = true;
+    if (enable) {
+        ok = sim_device_start(call->host, device, &err);
+    } else if (device->disable_reboots) {
+        reboot = true;
+        ok = object_set_number(call->host, call->object, "ConfigManagerErrorCode",
+                               SIM_PROBLEM_NEED_RESTART, &err);
+    } else {
+        ok = sim_device_stop(call->host, device, SIM_PROBLEM_DISABLED, &err);
+    }
+    if (!ok || (!reboot && !hv_device_changed(call->host, device, enable, &err)) ||
+        !cim_set_bool(call->out, "rebootNeeded", reboot, &err))
+        return sim_fault_err(fault, &err);
+    return sim_return(call, 0, fault);
+}
+
 static const struct sim_method methods[] = {
+    { CIMV2, "Win32_PnPEntity", "Enable", enable_or_disable,
+      "MicrosoftDocs/win32 desktop-src/CIMWin32Prov/enable-win32-pnpentity.md" },
+    { CIMV2, "Win32_PnPEntity", "Disable", enable_or_disable,
+      "MicrosoftDocs/win32 desktop-src/CIMWin32Prov/disable-win32-pnpentity.md" },
     { CIMV2, "Win32_PnPEntity", "GetDeviceProperties", get_device_properties,
       "MicrosoftDocs/win32 desktop-src/CIMWin32Prov/getdeviceproperties-win32-pnpentity.md" },
     { 0 },

@@ -1,0 +1,611 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Discrete Device Assignment: Msvm_AssignableDeviceService takes a device from the host and
+ * gives it back, Msvm_PciExpress lists what was taken, Msvm_PciExpressSettingData is what a
+ * VM has of it.
+ *
+ * Sources: HyperV_v2 msvm-assignabledeviceservice; os-win os_win/utils/compute/vmutils.py
+ * (settings, second instance while the VM runs, the pool sees a device late);
+ * MicrosoftDocs/windowsserverdocs virtualization/hyper-v plan/Plan-for-Deploying-Devices-
+ * using-Discrete-Device-Assignment.md and deploy/Deploying-graphics-devices-using-dda.md;
+ * MicrosoftDocs/Virtualization-Documentation, team blog of November 2015 (force, texts);
+ * Justsenger/ExHyperV (states).  A device that SurveyDDA.ps1 calls not assignable is
+ * refused as unknown: where a host refuses it, and with which code, is written nowhere.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "err.h"
+#include "hv-settings.h"
+#include "hv.h"
+#include "jobs.h"
+#include "os.h"
+#include "text.h"
+
+/* ---- the pool of assignable devices ---- */
+
+struct sim_object *hv_express_of(struct sim_host *host, const struct sim_device *device)
+{
+    CLEANUP(free_cleanup) char *id = sim_device_dismounted_id(device);
+    struct sim_object *o = NULL;
+
+    while (id && (o = sim_store_next(host->store, o, HV_NS, "Msvm_PciExpress")))
+        if (text_ieq(hv_text(o, "DeviceInstancePath"), id) &&
+            text_ieq(hv_text(o, "SystemName"), host->name))
+            return o;
+    return NULL;
+}
+
+struct sim_object *hv_express_by_path(struct sim_host *host, const char *text)
+{
+    struct err err = ERR_INIT;
+    CLEANUP(cim_path_cleanup) struct cim_path *path = cim_path_parse(text, &err);
+
+    if (!path || !text_ieq(path->class_name, "Msvm_PciExpress") ||
+        !text_ieq(cim_path_get(path, "SystemName"), host->name))
+        return NULL;
+    if (path->host && !text_ieq(path->host, host->name) && !text_ieq(path->host, ".") &&
+        !text_ieq(path->host, "localhost"))
+        return NULL;
+    return sim_store_find(host->store, path);
+}
+
+/* The id's form is public ("Microsoft:ED28B-7BDD0\PCIP\VEN_..."), what the first two
+ * numbers mean is not: they are made up. */
+static bool make_express(struct sim_host *host, const struct sim_device *device,
+                         struct err *err)
+{
+    CLEANUP(free_cleanup) char *path = sim_device_dismounted_id(device);
+    CLEANUP(free_cleanup) char *id = NULL;
+    char guid[37];
+    struct maker m;
+
+    if (!path)
+        return err_no_memory(err);
+    lab_guid(guid, path);
+    id = text_printf("Microsoft:%.5s-%.5s\\%s", guid, guid + 24, path);
+    if (!id)
+        return err_no_memory(err);
+    make_begin(&m, host, HV_NS, "Msvm_PciExpress", err);
+    make_text(&m, "SystemCreationClassName", "Msvm_ComputerSystem");
+    make_text(&m, "SystemName", host->name);
+    make_text(&m, "CreationClassName", "Msvm_PciExpress");
+    make_text(&m, "DeviceID", id);
+    make_text(&m, "DeviceInstancePath", path);
+    make_text(&m, "LocationPath", device->location_path);
+    make_number(&m, "EnabledState", 2);
+    make_number(&m, "HealthState", 5);
+    make_number(&m, "OperationalStatus", 2);
+    return make_end(&m) != NULL;
+}
+
+bool hv_follow_devices(struct sim_host *host, struct err *err)
+{
+    const struct sim_machine *machine = host->machine;
+
+    host->devices_due_usec = 0;
+    for (size_t i = 0; machine && i < machine->device_count; i++) {
+        const struct sim_device *device = &machine->devices[i];
+        struct sim_object *express = hv_express_of(host, device);
+        bool dismounted = sim_pnp_is_present(sim_pnp_dismounted(host, device));
+
+        if (dismounted == (express != NULL))
+            continue;
+        host->dirty = true;
+        if (express)
+            sim_store_remove_with_links(host->store, express);
+        else if (!make_express(host, device, err))
+            return false;
+    }
+    return true;
+}
+
+static void tick(struct sim_host *host, int64_t now_usec)
+{
+    struct err err = ERR_INIT;
+
+    if (host->devices_due_usec && now_usec >= host->devices_due_usec &&
+        !hv_follow_devices(host, &err))
+        host->devices_due_usec = now_usec; /* no memory: the next request tries again */
+}
+
+/* ---- a device of the host starts and stops ---- */
+
+static struct sim_object *partitionable(struct sim_host *host,
+                                        const struct sim_device *device, size_t *ret_number)
+{
+    size_t n = (size_t)(device - host->machine->devices);
+
+    if (!host->lab || n >= host->lab->gpu_count)
+        return NULL;
+    *ret_number = n;
+    return hv_find_by_text(host, "Msvm_PartitionableGpu", "Name",
+                           host->lab->gpus[n].interface_path);
+}
+
+bool hv_may_stop_device(struct sim_host *host, const struct sim_device *device,
+                        const char **why)
+{
+    size_t n = 0;
+    struct sim_object *gpu = partitionable(host, device, &n);
+
+    if (gpu && hv_partitions_in_use(host, gpu)) {
+        *why = "stopping a GPU of which VMs have partitions";
+        return false;
+    }
+    if (gpu && hv_number(gpu, "PartitionCount") != host->lab->gpus[n].partition_count) {
+        *why = "stopping a GPU whose partition count was changed: whether it keeps it";
+        return false;
+    }
+    return true;
+}
+
+bool hv_device_changed(struct sim_host *host, const struct sim_device *device, bool started,
+                       struct err *err)
+{
+    size_t n = SIZE_MAX;
+    struct sim_object *gpu;
+
+    if (!host->lab || !host->lab->hyperv)
+        return true;
+    gpu = partitionable(host, device, &n);
+    if (!started && gpu)
+        sim_store_remove_with_links(host->store, gpu);
+    return !started || n == SIZE_MAX || hv_add_gpu(host, n, err);
+}
+
+/* ---- what a VM has ---- */
+
+struct sim_object *hv_make_express_setting(struct sim_host *host,
+                                           struct sim_object *settings,
+                                           struct sim_object *express, const char *guid,
+                                           struct err *err)
+{
+    struct sim_object *object;
+    char fresh[37], id[128], braced[40];
+    struct maker m;
+
+    if (!guid)
+        os_guid(fresh);
+    snprintf(id, sizeof(id), "Microsoft:%s\\%s",
+             hv_text(settings, "VirtualSystemIdentifier"), guid ? guid : fresh);
+    snprintf(braced, sizeof(braced), "{%s}", guid ? guid : fresh);
+    make_begin(&m, host, HV_NS, "Msvm_PciExpressSettingData", err);
+    make_text(&m, "InstanceID", id);
+    make_text(&m, "ElementName",
+              text_istarts(host->locale, "ja") ? "PCI Express ポート" : "PCI Express Port");
+    make_number(&m, "ResourceType", HV_PCIE_TYPE);
+    make_text(&m, "ResourceSubType", HV_PCIE_SUBTYPE);
+    make_text(&m, "PoolID", "");
+    make_text(&m, "AllocationUnits", "count");
+    make_number(&m, "VirtualQuantity", 1);
+    make_number(&m, "Reservation", 1);
+    make_number(&m, "Limit", 1);
+    make_number(&m, "Weight", 0);
+    make_number(&m, "AutomaticAllocation", 1);
+    make_number(&m, "AutomaticDeallocation", 1);
+    make_number(&m, "ConsumerVisibility", 3);
+    make_number(&m, "VirtualFunctions", 0);
+    make_text(&m, "VirtualSystemIdentifiers", braced);
+    if (express)
+        make_ref(&m, "HostResource", express);
+    else {
+        CLEANUP(free_cleanup)
+        char *gone = text_printf(
+            "\\\\%s\\root\\virtualization\\v2:Msvm_PciExpress.CreationClassName=\"Msvm_"
+            "PciExpress\",DeviceID=\"Microsoft:5A0C1-77D20\\\\PCIP\\\\VEN_10DE&DEV_1EB8&"
+            "SUBSYS_12A210DE&REV_A1\\\\4&1F7D1A25&0&0018\",SystemCreationClassName=\"Msvm_"
+            "ComputerSystem\",SystemName=\"%s\"",
+            host->name, host->name);
+
+        if (gone)
+            make_text(&m, "HostResource", gone);
+        else
+            m.failed = true;
+    }
+    object = make_end(&m);
+    return object && sim_store_link(
+                         host->store, HV_NS, "Msvm_VirtualSystemSettingDataComponent",
+                         "GroupComponent", settings, "PartComponent", object, err)
+               ? object
+               : NULL;
+}
+
+static struct sim_object *express_of_setting(struct sim_host *host,
+                                             struct sim_object *setting)
+{
+    const char *path = cim_get_text_at(sim_object_instance(setting), "HostResource", 0);
+
+    return path ? hv_express_by_path(host, path) : NULL;
+}
+
+struct sim_object *hv_next_assignment(struct sim_host *host, struct sim_object *after,
+                                      struct sim_object *express)
+{
+    struct sim_object *o = after;
+    char id[37];
+
+    while ((o = sim_store_next(host->store, o, HV_NS, "Msvm_PciExpressSettingData")))
+        if (hv_vm_id_of(hv_text(o, "InstanceID"), id) &&
+            express_of_setting(host, o) == express)
+            return o;
+    return NULL;
+}
+
+/* "Count 1: free, 2: in use" (os-win). */
+bool hv_make_guest_device(struct sim_host *host, struct sim_object *system,
+                          struct sim_object *setting, struct err *err)
+{
+    struct sim_object *express = express_of_setting(host, setting);
+    struct maker m;
+
+    if (!express)
+        return err_fail(err, ERR_NOT_FOUND, 0, "the assigned device is not there");
+    hv_begin_device(&m, host, "Msvm_PciExpress", system, setting, err);
+    make_text(&m, "DeviceInstancePath", hv_text(express, "DeviceInstancePath"));
+    make_text(&m, "LocationPath", hv_text(express, "LocationPath"));
+    return hv_link_device(host, system, make_end(&m), setting, err);
+}
+
+/* The planning page: no dynamic memory, no checkpoints, no saved state, stop action
+ * TurnOff; both generations.  The VM is off while its devices change. */
+static uint32_t check_vm(struct sim_host *host, const char *vm_id, const char **why)
+{
+    struct sim_object *system = hv_vm_by_id(host, vm_id);
+    struct sim_object *vssd = hv_settings_of(host, vm_id), *snapshot = NULL;
+    struct sim_object *memory =
+        hv_next_resource(host, NULL, "Msvm_MemorySettingData", vm_id);
+
+    if (!system || !vssd || !memory)
+        return HV_NOT_AVAILABLE;
+    if (hv_state(system) != HV_OFF) {
+        *why = "assigning a device to a VM that is not off: one tool reports that it works "
+               "while it runs, Microsoft's guide stops it first";
+        return HV_UNKNOWN;
+    }
+    while ((snapshot = sim_store_next(host->store, snapshot, HV_NS,
+                                      "Msvm_VirtualSystemSettingData")))
+        if (snapshot != vssd &&
+            text_ieq(hv_text(snapshot, "VirtualSystemIdentifier"), vm_id)) {
+            *why = "assigning a device to a VM that has checkpoints";
+            return HV_UNKNOWN;
+        }
+    if (hv_number(vssd, "AutomaticShutdownAction") == 3) {
+        sim_job_say(host,
+                    "'%s': a device cannot be assigned while the automatic stop action is "
+                    "to save the virtual machine.",
+                    hv_text(system, "ElementName"));
+        return HV_FAILED;
+    }
+    /* chanket/DDA sets startup to minimum first; the planning page excludes it. */
+    if (hv_number(memory, "DynamicMemoryEnabled") &&
+        hv_number(memory, "VirtualQuantity") != hv_number(memory, "Reservation")) {
+        sim_job_say(host, "'%s': dynamic memory does not go with an assigned device.",
+                    hv_text(system, "ElementName"));
+        return HV_FAILED;
+    }
+    return 0;
+}
+
+uint32_t hv_check_assign(struct sim_host *host, const char *vm_id,
+                         const struct cim_instance *wanted, struct sim_object **ret_express,
+                         const char **why)
+{
+    const char *resource = cim_get_text_at(wanted, "HostResource", 0);
+    const char *pool = cim_get_text(wanted, "PoolID");
+    const char *subtype = cim_get_text(wanted, "ResourceSubType");
+    uint64_t type = 0;
+
+    if (!cim_get_u64(wanted, "ResourceType", &type) || type != HV_PCIE_TYPE ||
+        !text_ieq(subtype, HV_PCIE_SUBTYPE))
+        return HV_INVALID_PARAMETER;
+    if (pool && *pool) {
+        *why = "assigning a device from a pool of its own";
+        return HV_UNKNOWN;
+    }
+    if (!resource || !*resource) {
+        *why = "assigning a device that HostResource does not name";
+        return HV_UNKNOWN;
+    }
+    /* As with GPU partitions: a full object path with doubled backslashes (HyperV-WMI). */
+    *ret_express = hv_express_by_path(host, resource);
+    if (!*ret_express)
+        return HV_INVALID_PARAMETER;
+    if (hv_next_assignment(host, NULL, *ret_express)) {
+        *why = "assigning a device that a VM has already";
+        return HV_UNKNOWN;
+    }
+    return check_vm(host, vm_id, why);
+}
+
+uint32_t hv_check_unassign(struct sim_host *host, const char *vm_id, const char **why)
+{
+    struct sim_object *system = hv_vm_by_id(host, vm_id);
+
+    if (!system)
+        return HV_NOT_AVAILABLE;
+    if (hv_state(system) != HV_OFF) {
+        *why = "taking an assigned device from a VM that is not off";
+        return HV_UNKNOWN;
+    }
+    return 0;
+}
+
+static uint32_t refuse_start(struct sim_host *host, struct sim_object *system,
+                             const char *why)
+{
+    sim_job_say(host,
+                "'%s' failed to start. Virtual Pci Express Port: Failed to Power on with "
+                "Error '%s'",
+                hv_text(system, "ElementName"), why);
+    return HV_FAILED;
+}
+
+uint32_t hv_check_devices(struct sim_host *host, struct sim_object *system)
+{
+    struct sim_object *setting = NULL;
+
+    while ((setting = hv_next_resource(host, setting, "Msvm_PciExpressSettingData",
+                                       hv_text(system, "Name")))) {
+        /* windowsserverdocs issue 3083, ExHyperV issue 98 */
+        if (!express_of_setting(host, setting))
+            return refuse_start(host, system, "Element not found. (0x80070490)");
+        /* tfslabs/HyperV-DDA issue 2: client editions assign, but do not start. */
+        if (!text_istarts(host->edition, "Server"))
+            return refuse_start(
+                host, system,
+                "A hypervisor feature is not available to the user. (0xC035001E)");
+    }
+    return 0;
+}
+
+/* ---- taking from the host and giving back ---- */
+
+struct move {
+    const struct sim_device *device; /* of the lab: outlives the job */
+    bool acs, mitigations;
+};
+
+/* One of the two paths is enough (os-win, ExHyperV); both must mean the same device. */
+static const struct sim_device *find_device(struct sim_host *host, const char *instance_id,
+                                            const char *location)
+{
+    const struct sim_device *found = instance_id && *instance_id && host->machine
+                                         ? sim_machine_device(host->machine, instance_id)
+                                         : NULL;
+
+    if (!location || !*location || !host->machine ||
+        (instance_id && *instance_id && !found))
+        return found;
+    for (size_t i = 0; i < host->machine->device_count; i++)
+        if (text_ieq(host->machine->devices[i].location_path, location))
+            return !found || found == &host->machine->devices[i]
+                       ? &host->machine->devices[i]
+                       : NULL;
+    return NULL;
+}
+
+/* What SurveyDDA.ps1 calls not assignable; NULL: nothing. */
+static const char *not_assignable(const struct sim_device *device)
+{
+    const struct sim_pci *pci = &device->pci;
+
+    if (pci->reserved_memory > 0)
+        return "dismounting a device whose memory belongs to the firmware";
+    if (pci->device_type == 3 && pci->base_class != 3)
+        return "dismounting a legacy endpoint that is no display device";
+    if (pci->device_type != 2 && pci->device_type != 3 && pci->device_type != 4 &&
+        pci->device_type != 5)
+        return "dismounting what is no PCI Express endpoint";
+    if (device->interrupts == SIM_INTERRUPTS_LINE || pci->interrupt_support == 1)
+        return "dismounting a device with line interrupts only";
+    return NULL;
+}
+
+static uint32_t check_dismount(struct sim_host *host, const struct move *move,
+                               const char **why)
+{
+    const struct sim_device *device = move->device;
+    struct sim_object *entity = sim_pnp_entity(host, device->instance_id);
+
+    *why = not_assignable(device);
+    if (*why)
+        return HV_UNKNOWN;
+    if (!sim_pnp_is_present(entity) ||
+        sim_pnp_is_present(sim_pnp_dismounted(host, device))) {
+        *why = "dismounting a device that the host does not have";
+        return HV_UNKNOWN;
+    }
+    if (hv_number(entity, "ConfigManagerErrorCode") != SIM_PROBLEM_DISABLED) {
+        *why = "dismounting a device that is not disabled";
+        return HV_UNKNOWN;
+    }
+    /* Cannot be forced; the text is in public copies of the guide's commands. */
+    if (device->pci.device_type == 5) {
+        sim_job_say(host,
+                    "The operation failed. The current configuration does not allow "
+                    "for OS control of the PCI Express bus. Please check your BIOS or "
+                    "UEFI settings.");
+        return HV_FAILED;
+    }
+    if (move->mitigations && !device->has_mitigations) {
+        sim_job_say(
+            host, "The operation failed. The manufacturer of this device has not supplied "
+                  "any directives for securing this device while exposing it to a virtual "
+                  "machine. The device should only be exposed to trusted virtual "
+                  "machines. This device is not supported when passed through to a "
+                  "virtual machine.");
+        return HV_FAILED;
+    }
+    if (move->acs && device->pci.acs_up_hierarchy == 0) {
+        sim_job_say(host,
+                    "The operation failed. Traffic of this device may be redirected to "
+                    "other devices: Access Control Services are missing.");
+        return HV_FAILED;
+    }
+    return 0;
+}
+
+/* The pool sees it some hundred milliseconds later (a tool retries five times half a
+ * second: ExHyperV); here three times as late as a job ends. */
+static void pool_follows(struct sim_host *host, struct err *err)
+{
+    host->devices_due_usec = os_now_usec() + (int64_t)host->job_ms * 3000;
+    if (!host->job_ms && !hv_follow_devices(host, err))
+        host->devices_due_usec = 1;
+}
+
+static uint32_t dismount(struct sim_host *host, const struct move *move)
+{
+    struct err err = ERR_INIT;
+
+    if (!sim_device_dismount(host, move->device, &err))
+        return HV_FAILED;
+    pool_follows(host, &err);
+    return 0;
+}
+
+static uint32_t finish_dismount(struct sim_host *host, void *user,
+                                struct sim_object **affected)
+{
+    const struct move *move = user;
+    const char *why = NULL;
+    uint32_t error = check_dismount(host, move, &why);
+
+    if (error)
+        return error == HV_UNKNOWN ? HV_INVALID_STATE : error; /* changed meanwhile */
+    return dismount(host, move);
+}
+
+static bool start_move(struct sim_call *call, const struct move *move, sim_job_fn *finish,
+                       struct sim_fault *fault)
+{
+    struct move *copy = malloc(sizeof(*copy));
+
+    if (!copy)
+        return sim_refuse(fault, "w:InternalError", 8, "no memory");
+    *copy = *move;
+    return sim_job_start(call, "Msvm_ConcreteJob", 260, finish, copy, fault);
+}
+
+/* At once or by a job, in turn, like the methods of which both were seen; the path is
+ * sometimes empty even on success (ExHyperV). */
+static bool is_by_job(struct sim_call *call, uint32_t error)
+{
+    return error || call->job_fate != SIM_JOB_NORMAL ||
+           (call->host->job_ms && call->host->job_parity++ % 2);
+}
+
+static bool answer_path(struct sim_call *call, const char *parameter, const char *id,
+                        struct sim_fault *fault)
+{
+    struct err err = ERR_INIT;
+
+    if (!cim_set_text(call->out, parameter, call->host->job_parity % 4 < 2 ? id : "", &err))
+        return sim_fault_err(fault, &err);
+    return sim_return(call, 0, fault);
+}
+
+/* HyperV_v2 msvm-assignabledeviceservice-dismountassignabledevice */
+static bool dismount_device(struct sim_call *call, struct sim_fault *fault)
+{
+    const char *text = cim_get_text(call->in, "DismountSettingData"), *why = NULL;
+    CLEANUP(cim_instance_cleanup) struct cim_instance *wanted = NULL;
+    CLEANUP(free_cleanup) char *id = NULL;
+    const struct cim_class *class;
+    struct move move = { 0 };
+    uint32_t error;
+
+    if (!text || hv_read_setting(text, &wanted, &class) ||
+        !text_ieq(class->name, "Msvm_AssignableDeviceDismountSettingData"))
+        return sim_unknown(fault, "dismounting with settings that are malformed");
+    move.device = find_device(call->host, cim_get_text(wanted, "DeviceInstancePath"),
+                              cim_get_text(wanted, "DeviceLocationPath"));
+    if (!move.device)
+        return sim_unknown(fault, "dismounting a device that is not there");
+    if (!cim_get_bool(wanted, "RequireAcsSupport", &move.acs) ||
+        !cim_get_bool(wanted, "RequireDeviceMitigations", &move.mitigations))
+        return sim_unknown(fault, "dismounting without saying what is required");
+    error = check_dismount(call->host, &move, &why);
+    if (error == HV_UNKNOWN)
+        return sim_unknown(fault, why);
+    if (is_by_job(call, error))
+        return start_move(call, &move, finish_dismount, fault);
+    error = dismount(call->host, &move);
+    if (error)
+        return sim_return(call, error, fault);
+    id = sim_device_dismounted_id(move.device);
+    return answer_path(call, "DismountedDeviceInstancePath", id ? id : "", fault);
+}
+
+static uint32_t check_mount(struct sim_host *host, const struct sim_device *device,
+                            const char **why)
+{
+    struct sim_object *express = hv_express_of(host, device);
+
+    if (!sim_pnp_is_present(sim_pnp_dismounted(host, device))) {
+        *why = "mounting a device that is not dismounted";
+        return HV_UNKNOWN;
+    }
+    if (express && hv_next_assignment(host, NULL, express)) {
+        *why = "mounting a device that a VM has";
+        return HV_UNKNOWN;
+    }
+    return 0;
+}
+
+static uint32_t mount_device(struct sim_host *host, const struct sim_device *device)
+{
+    struct err err = ERR_INIT;
+
+    return sim_device_mount(host, device, &err) && hv_follow_devices(host, &err)
+               ? 0
+               : HV_FAILED;
+}
+
+static uint32_t finish_mount(struct sim_host *host, void *user,
+                             struct sim_object **affected)
+{
+    const struct move *move = user;
+    const char *why = NULL;
+
+    return check_mount(host, move->device, &why) ? HV_INVALID_STATE
+                                                 : mount_device(host, move->device);
+}
+
+/* HyperV_v2 msvm-assignabledeviceservice-mountassignabledevice */
+static bool mount_method(struct sim_call *call, struct sim_fault *fault)
+{
+    struct move move = { .device = find_device(
+                             call->host, cim_get_text(call->in, "DeviceInstancePath"),
+                             cim_get_text(call->in, "DeviceLocationPath")) };
+    const char *why = NULL;
+    uint32_t error;
+
+    if (!move.device)
+        return sim_unknown(fault, "mounting a device that is not there");
+    if (check_mount(call->host, move.device, &why))
+        return sim_unknown(fault, why);
+    if (is_by_job(call, 0))
+        return start_move(call, &move, finish_mount, fault);
+    error = mount_device(call->host, move.device);
+    if (error)
+        return sim_return(call, error, fault);
+    return answer_path(call, "MountedDeviceInstancePath", move.device->instance_id, fault);
+}
+
+#define SERVICE "Msvm_AssignableDeviceService"
+
+static const struct sim_method methods[] = {
+    { HV_NS, SERVICE, "DismountAssignableDevice", dismount_device,
+      "HyperV_v2 msvm-assignabledeviceservice-dismountassignabledevice" },
+    { HV_NS, SERVICE, "MountAssignableDevice", mount_method,
+      "HyperV_v2 msvm-assignabledeviceservice-mountassignabledevice" },
+    { 0 },
+};
+
+const struct sim_behaviour sim_dda_behaviour = {
+    .name = "dda",
+    .methods = methods,
+    .tick = tick,
+};
