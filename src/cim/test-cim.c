@@ -6,10 +6,12 @@
 
 #include "cim.h"
 #include "err.h"
+#include "os.h"
 #include "schema.h"
 #include "strbuf.h"
 #include "test.h"
 #include "text.h"
+#include "xml.h"
 
 static bool text_is(const struct cim_value *value, size_t i, const char *expected)
 {
@@ -408,6 +410,88 @@ TEST(embedded_instances_survive_writing_and_reading)
         CHECK(cim_get(again, i->properties[n].name) != NULL);
         CHECK(cim_value_equal(&i->properties[n].value,
                               cim_get(again, i->properties[n].name)));
+    }
+}
+
+static bool read_whole(const char *bytes, size_t len, size_t piece, struct err *err)
+{
+    static const struct xml_handler nobody;
+    CLEANUP(xml_reader_cleanup) struct xml_reader *reader = xml_reader_new(&nobody, err);
+
+    *err = ERR_INIT;
+    for (size_t at = 0; at < len; at += piece)
+        if (!xml_reader_feed(reader, bytes + at, len - at < piece ? len - at : piece, err))
+            return false;
+    return xml_reader_finish(reader, err);
+}
+
+/* Minutes of work for libxml2, which compares each with all the others. */
+TEST(a_tag_with_attributes_without_end_is_refused_at_once)
+{
+    enum { NAMED, DECLARED, QUOTED };
+    static const struct {
+        const char *start;
+        int what;
+    } cases[] = {
+        { "<a ", NAMED },
+        { "<a ", DECLARED },
+        { "<a><!-- > --><![CDATA[ > ]]><?x >?><b ", QUOTED },
+        { "<a><!--><b '--><b ", QUOTED },
+        { "<a><![CDATA[<b '\"]]><b ", NAMED },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        CLEANUP(strbuf_cleanup) struct strbuf text = STRBUF_INIT;
+        struct err err;
+        uint64_t start;
+
+        strbuf_puts(&text, cases[i].start);
+        for (unsigned n = 0; n < 200000; n++)
+            strbuf_printf(&text, "%s%u='%s' ", cases[i].what == DECLARED ? "xmlns:b" : "b",
+                          n, cases[i].what == QUOTED ? ">" : "1");
+        strbuf_puts(&text, "/>");
+        test_case(cases[i].start);
+        start = os_monotonic_ms();
+        for (size_t piece = 1 << 20; piece >= 1000; piece /= 33) {
+            CHECK(!read_whole(text.text, text.len, piece, &err));
+            CHECK_STR_EQ(err.text[0], "a tag in the XML is longer than 64 KiB");
+        }
+        CHECK(os_monotonic_ms() - start < 2000);
+    }
+}
+
+TEST(long_texts_are_no_long_tags)
+{
+    static const char *const starts[] = { "<a>", "<a><![CDATA[", "<a><!--", "<a><?p " };
+    static const char *const ends[] = { "</a>", "]]></a>", "--></a>", "?></a>" };
+
+    for (size_t i = 0; i < ARRAY_LEN(starts); i++) {
+        CLEANUP(strbuf_cleanup) struct strbuf text = STRBUF_INIT;
+        struct err err;
+
+        strbuf_puts(&text, starts[i]);
+        for (unsigned n = 0; n < 200000; n++)
+            strbuf_puts(&text, i ? "\"'<x " : "\"'>&#65;x ");
+        strbuf_puts(&text, ends[i]);
+        test_case(starts[i]);
+        CHECK_OK(read_whole(text.text, text.len, 70000, &err));
+    }
+}
+
+TEST(xml_comes_in_utf_8_or_utf_16)
+{
+    static const char utf16[] = "\xff\xfe<\0a\0/\0>\0";
+    static const char *const bad[] = { "UTF-7", "EBCDIC-CP-US", "Shift_JIS" };
+    struct err err;
+
+    CHECK_OK(read_whole(utf16, sizeof(utf16) - 1, 100, &err));
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        CLEANUP(free_cleanup)
+        char *text = text_printf("<?xml version=\"1.0\" encoding=\"%s\"?><a/>", bad[i]);
+
+        test_case(bad[i]);
+        CHECK(!read_whole(text, strlen(text), 100, &err));
+        CHECK_EQ(err.kind, ERR_PROTOCOL);
     }
 }
 

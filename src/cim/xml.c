@@ -10,6 +10,8 @@
 
 #include "err.h"
 #include "strbuf.h"
+#include "text.h"
+#include "xml-tag.h"
 
 enum { XML_MAX_TEXT = 4 << 20, XML_MAX_DEPTH = 48, XML_MAX_ATTRS = 64 };
 
@@ -19,6 +21,7 @@ struct xml_reader {
     xmlSAXHandler sax;
     struct strbuf text;
     struct strbuf attrs; /* the values of one element, NUL-terminated */
+    struct xml_tag_watch watch;
     size_t depth;
     bool failed;
     struct err err;
@@ -130,6 +133,23 @@ static void on_doctype(void *user, const xmlChar *name, const xmlChar *public_id
     stop(r);
 }
 
+/* In other encodings the watch over the tags' length could be fooled; and nobody sends them. */
+static void on_document(void *user)
+{
+    static const char *const known[] = { "UTF-8",    "UTF-16", "UTF-16LE",  "UTF-16BE",
+                                         "US-ASCII", "ASCII",  "ISO-8859-1" };
+    struct xml_reader *r = user;
+    const char *encoding = (const char *)r->parser->encoding;
+
+    for (size_t i = 0; encoding && i < ARRAY_LEN(known); i++)
+        if (text_ieq(encoding, known[i]))
+            return;
+    if (!encoding || r->failed)
+        return;
+    err_fail(&r->err, ERR_PROTOCOL, 0, "the XML is in the encoding '%.40s'", encoding);
+    stop(r);
+}
+
 /* The five entities of XML itself only. */
 static xmlEntityPtr on_entity(void *user, const xmlChar *name)
 {
@@ -153,6 +173,7 @@ struct xml_reader *xml_reader_new(const struct xml_handler *handler, struct err 
     if (!r->handler.max_depth)
         r->handler.max_depth = XML_MAX_DEPTH;
     r->sax.initialized = XML_SAX2_MAGIC;
+    r->sax.startDocument = on_document;
     r->sax.startElementNs = on_start;
     r->sax.endElementNs = on_end;
     r->sax.characters = on_text;
@@ -175,6 +196,11 @@ static bool feed(struct xml_reader *r, const void *bytes, size_t len, bool last,
 {
     int code;
 
+    if (!r->failed && !xml_tag_watch(&r->watch, bytes, len)) {
+        err_fail(&r->err, ERR_PROTOCOL, 0, "a tag in the XML is longer than %d KiB",
+                 XML_TAG_MOST >> 10);
+        r->failed = true;
+    }
     if (!r->failed) {
         code = xmlParseChunk(r->parser, bytes, (int)len, last);
         if (code != XML_ERR_OK && !r->failed && !r->parser->wellFormed) {

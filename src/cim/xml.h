@@ -4,7 +4,8 @@
  *
  * Bytes are pushed in as they arrive; elements come out as calls.  What is refused,
  * always: document type declarations (and with them entities), processing of
- * anything outside the document, nesting deeper and texts longer than the limits.
+ * anything outside the document, nesting deeper and texts longer than the limits, tags
+ * longer than 64 KiB, encodings other than UTF-8 and UTF-16 and their subsets.
  * Names are matched by namespace and local name, never by prefix.
  */
 #pragma once

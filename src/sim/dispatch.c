@@ -214,6 +214,28 @@ static void wait_ms(struct endpoint *endpoint, uint32_t ms)
     pthread_mutex_unlock(&endpoint->shell_lock);
 }
 
+/* The file as it is, but for the MessageID. */
+static void answer_from_file(const struct operation *op, const char *file,
+                             struct answer *answer)
+{
+    enum { MAX_FILE = 64 * 1024 * 1024 };
+    static const char mark[] = "@request@";
+    const char *id = op->request->message_id ? op->request->message_id : "";
+    struct err err = ERR_INIT;
+    size_t len = 0;
+    CLEANUP(free_cleanup) char *bytes = os_read_file(file, MAX_FILE, &len, &err);
+    const char *at = bytes, *found;
+
+    answer->status = bytes ? 200 : 404;
+    while (bytes && (found = memmem(at, len - (size_t)(at - bytes), mark, strlen(mark)))) {
+        strbuf_add(&answer->body, at, (size_t)(found - at));
+        strbuf_puts(&answer->body, id);
+        at = found + strlen(mark);
+    }
+    if (bytes)
+        strbuf_add(&answer->body, at, len - (size_t)(at - bytes));
+}
+
 /* True: @answer is complete already, or the fault is. */
 static bool apply_before(struct operation *op, const struct call *call,
                          struct fault_hit hit, struct answer *answer, bool *ret_is_fault)
@@ -228,6 +250,9 @@ static bool apply_before(struct operation *op, const struct call *call,
     case FAULT_GARBAGE:
         answer->status = 200;
         strbuf_puts(&answer->body, "\x16\x03\x01 this is no SOAP <<&& \xff\xfe");
+        return true;
+    case FAULT_ANSWER:
+        answer_from_file(op, hit.file, answer);
         return true;
     case FAULT_REFUSE:
         op->is_refused = true;
@@ -340,7 +365,7 @@ void dispatch(struct endpoint *endpoint, const char *bytes, size_t len,
                             .to = &body,
                             .fault = &fault };
     struct call call = { .name = "Identify" };
-    struct fault_hit hit = { FAULT_NONE, 0 };
+    struct fault_hit hit = { .what = FAULT_NONE };
     bool ok, is_fault = false;
 
     atomic_fetch_add(&endpoint->requests, 1);

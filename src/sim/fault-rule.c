@@ -12,6 +12,7 @@ struct rule {
     uint64_t at;                         /* 0: every call */
     uint64_t seen;
     struct fault_hit hit;
+    char *file; /* of @hit */
 };
 
 struct fault_rules {
@@ -34,6 +35,7 @@ static void rule_clear(struct rule *rule)
     free(rule->host);
     free(rule->class_name);
     free(rule->operation);
+    free(rule->file);
     *rule = (struct rule){ 0 };
 }
 
@@ -77,7 +79,7 @@ static bool parse_target(const char *from, const char *end, struct rule *rule,
     return take_part(from, (size_t)(end - from), &rule->operation, err);
 }
 
-static bool parse_what(const char *text, struct fault_hit *ret, struct err *err)
+static bool parse_what(const char *text, struct rule *rule, struct err *err)
 {
     static const struct {
         const char *word;
@@ -94,6 +96,11 @@ static bool parse_what(const char *text, struct fault_hit *ret, struct err *err)
     size_t len = colon ? (size_t)(colon - text) : strlen(text);
     uint64_t number = 0;
 
+    if (text_istarts(text, "answer:") && text[len + 1]) {
+        rule->file = text_dup(text + len + 1);
+        rule->hit = (struct fault_hit){ .what = FAULT_ANSWER, .file = rule->file };
+        return rule->file || err_no_memory(err);
+    }
     for (size_t i = 0; i < ARRAY_LEN(whats); i++) {
         if (strlen(whats[i].word) != len || strncmp(whats[i].word, text, len) != 0)
             continue;
@@ -104,7 +111,7 @@ static bool parse_what(const char *text, struct fault_hit *ret, struct err *err)
                                                 : "takes no number");
         if (whats[i].what == FAULT_HTTP && (number < 200 || number > 599))
             return err_fail(err, ERR_INVALID, 0, "%u is no HTTP status", (unsigned)number);
-        *ret = (struct fault_hit){ whats[i].what, (uint32_t)number };
+        rule->hit = (struct fault_hit){ .what = whats[i].what, .number = (uint32_t)number };
         return true;
     }
     return err_fail(err, ERR_INVALID, 0, "no such fault: '%.60s'", text);
@@ -125,7 +132,7 @@ static bool parse(const char *text, struct rule *rule, struct err *err)
         return err_no_memory(err);
     if (strcmp(number, "*") != 0 && (!text_to_u64(number, 10, &rule->at) || rule->at == 0))
         return err_fail(err, ERR_INVALID, 0, "'%.20s' is no call number", number);
-    return parse_target(text, at, rule, err) && parse_what(equals + 1, &rule->hit, err);
+    return parse_target(text, at, rule, err) && parse_what(equals + 1, rule, err);
 }
 
 bool fault_rules_add(struct fault_rules *rules, const char *text, struct err *err)
@@ -153,7 +160,7 @@ static bool fits(const char *wanted, const char *is)
 struct fault_hit fault_rules_ask(struct fault_rules *rules, const char *host,
                                  const char *class_name, const char *operation)
 {
-    struct fault_hit hit = { FAULT_NONE, 0 };
+    struct fault_hit hit = { .what = FAULT_NONE };
 
     pthread_mutex_lock(&rules->lock);
     for (size_t i = 0; i < rules->count; i++) {

@@ -15,6 +15,8 @@
  *         drop            closes the connection, does nothing
  *         drop-after      does it, then closes the connection without an answer
  *         garbage         does nothing, answers bytes that are no SOAP
+ *         answer:FILE     does nothing, answers what is in FILE, encrypted where messages
+ *                         are; @request@ in it becomes the MessageID of the request
  *         job-fail:CODE   the job that the method starts ends in state 10, ErrorCode CODE
  *         job-hang        the job never ends
  */
@@ -37,13 +39,15 @@ enum fault_what {
     FAULT_DROP,
     FAULT_DROP_AFTER,
     FAULT_GARBAGE,
+    FAULT_ANSWER,
     FAULT_JOB_FAIL,
     FAULT_JOB_HANG,
 };
 
 struct fault_hit {
     enum fault_what what;
-    uint32_t number; /* CODE, STATUS, MS */
+    uint32_t number;  /* CODE, STATUS, MS */
+    const char *file; /* FILE; lent by the rules */
 };
 
 struct fault_rules *fault_rules_new(void); /* NULL: no memory */

@@ -15,6 +15,7 @@
 #include "answer.h"
 #include "err.h"
 #include "names.h"
+#include "os.h"
 #include "text.h"
 #include "wsman-session.h"
 #include "xml.h"
@@ -22,12 +23,18 @@
 /* Answers without items in a row after which a host is not believed to end ever. */
 enum { MAX_EMPTY_PULLS = 1000 };
 
+/* What one list may take: bytes of answers (1000 VMs have about 40 MiB of settings), and the
+ * time limits of so many requests. */
+enum { MAX_LIST_BYTES = 256 << 20, MAX_LIST_REQUEST_TIMES = 10 };
+
 struct query {
     struct wsman_session *ws;
     const char *uri;
     struct items items;
     uint32_t max_elements;
-    bool stopped; /* by on_row: the context is still open on the host */
+    size_t bytes;
+    uint64_t deadline_ms; /* of os_monotonic_ms() */
+    bool stopped;         /* by on_row: the context is still open on the host */
     cim_row_fn *on_row;
     void *user;
 };
@@ -111,6 +118,7 @@ static bool next_batch(struct query *q, const char *context, struct err *err)
         sent =
             context ? ask_pull(q, context, &answer, err) : ask_enumerate(q, &answer, err);
         got = wsman_answer(q->ws, &answer);
+        q->bytes += answer.len;
         if (sent && answer_read_items(&got, &q->items, err))
             return true;
         if (q->stopped || q->items.count != before)
@@ -139,6 +147,12 @@ static bool run_query(struct query *q, char **ret_open, struct err *err)
         }
         if (q->items.is_last || !q->items.context)
             return true;
+        if (q->bytes > MAX_LIST_BYTES || os_monotonic_ms() > q->deadline_ms) {
+            *ret_open = TAKE(q->items.context);
+            return err_fail(err, ERR_PROTOCOL, 0, "the host's list does not end: %s",
+                            q->bytes > MAX_LIST_BYTES ? "more than 256 MiB of it came"
+                                                      : "it takes too long");
+        }
         empty = q->items.count == before ? empty + 1 : 0;
         if (empty > MAX_EMPTY_PULLS) {
             *ret_open = TAKE(q->items.context);
@@ -158,6 +172,8 @@ bool wsman_query(struct cim_session *self, const char *ns, const char *wql,
     struct query q = { .ws = ws,
                        .uri = uri,
                        .max_elements = ws->max_elements,
+                       .deadline_ms = os_monotonic_ms() +
+                                      (uint64_t)ws->timeout_ms * MAX_LIST_REQUEST_TIMES,
                        .on_row = on_row,
                        .user = user };
     bool ok;

@@ -13,146 +13,13 @@ import socket
 import ssl
 import subprocess
 import sys
-import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from between import Between, is_sealed  # noqa: E402
 import realm as kerberos  # noqa: E402
-
-os.environ.setdefault("HVGPU_DATA_DIR", os.path.abspath(
-    os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")))
-HVGPU, SIM = (os.path.abspath(p) for p in sys.argv[1:3])
-PASSWORD = "Tr0ub4dor-and-3"
-USER = f"admin@{kerberos.REALM}"
-
-
-class Skip(Exception):
-    pass
-
-
-class World:
-    """What all tests share: a folder, the realm, files."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        self.realm = None
-        self.tools = kerberos.missing()
-        if not self.tools:
-            self.realm = kerberos.Realm(folder)
-            self.realm.add_user("admin", PASSWORD)
-            self.realm.add_user("other", PASSWORD)
-            self.realm.add_service("HTTP/localhost", self.path("host.keytab"))
-            self.realm.admin(f"ktadd -norandkey -k {self.path('admin.keytab')} admin")
-        self.env = self.realm.env if self.realm else dict(os.environ, LC_ALL="C.UTF-8")
-        self.env["XDG_STATE_HOME"] = self.path("state")
-        self.env["XDG_CONFIG_HOME"] = self.path("config")
-        self.env.pop("NTLM_USER_FILE", None)
-        self.env["LSAN_OPTIONS"] = "print_suppressions=0:suppressions=" + os.path.join(
-            os.path.dirname(os.path.abspath(__file__)), "lsan.supp")
-        self.password = self.secret("password", PASSWORD)
-        self.wrong = self.secret("wrong", "not this one")
-
-    def path(self, name):
-        return os.path.join(self.folder, name)
-
-    def secret(self, name, text):
-        with open(self.path(name), "w") as f:
-            f.write(text + "\n")
-        os.chmod(self.path(name), 0o600)
-        return self.path(name)
-
-    def needs_realm(self):
-        if not self.realm:
-            raise Skip(f"{self.tools} is not installed")
-
-    def needs_ntlm(self):
-        if not os.path.exists("/etc/gss/mech.d/mech.ntlmssp.conf"):
-            raise Skip("gss-ntlmssp is not installed")
-
-    def certificate(self, name, subject="localhost", issuer=None, days="30", more=()):
-        """PEM files; self-signed without an issuer."""
-        key, cert = self.path(name + ".key"), self.path(name + ".pem")
-        if os.path.exists(cert):
-            return cert, key
-        line = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
-                "ec_paramgen_curve:P-256", "-nodes", "-keyout", key, "-out", cert, "-subj",
-                f"/CN={name}", "-days", days, "-addext", f"subjectAltName=DNS:{subject}"]
-        if issuer:
-            line += ["-CA", issuer[0], "-CAkey", issuer[1], "-addext",
-                     "basicConstraints=critical,CA:FALSE"]
-        subprocess.run(line + list(more), check=True, capture_output=True)
-        return cert, key
-
-
-W = None
-
-
-class Sim:
-    def __init__(self, *options, env=None, prefix=(), auth="basic,negotiate", demand=True,
-                 lab="laptop"):
-        line = [*prefix, SIM, lab, "--ephemeral", "--user", "admin", "--password-file",
-                W.password, "--auth", auth, "-v", *options]
-        if demand:
-            line.append("--demand-encryption")
-        if W.realm:
-            line += ["--keytab", W.path("host.keytab")]
-        self.log = open(tempfile.mkstemp(dir=W.folder)[1], "w+")
-        self.process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=self.log,
-                                        text=True, env=env or W.env)
-        first = self.process.stdout.readline()
-        assert first, "the simulator does not start: " + open(self.log.name).read()
-        self.url = first.split()[1].replace("127.0.0.1", "localhost")
-        self.port = int(self.url.rsplit(":", 1)[1].split("/")[0])
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.terminate()
-        self.process.wait()
-
-    def lines(self):
-        return open(self.log.name).read()
-
-
-def url(port, scheme="http"):
-    return f"{scheme}://localhost:{port}/wsman"
-
-
-def ask(host, *options, env=None, prefix=()):
-    """`hvgpu status` there: (its JSON entry, the finished process)."""
-    done = subprocess.run([*prefix, HVGPU, "-H", host, "--json", "--timeout", "20", *options,
-                           "status"], capture_output=True, text=True, env=env or W.env,
-                          stdin=subprocess.DEVNULL)
-    assert done.stdout, done.stderr
-    document = json.loads(done.stdout)
-    return (document["hosts"][0] if "hosts" in document else document), done
-
-
-def works(host, *options, **how):
-    entry, done = ask(host, *options, **how)
-    assert done.returncode == 0 and entry["error"] is None, (entry, done.stderr)
-    assert entry["os"], entry
-    return done
-
-
-def fails(host, *options, text, hint=None, kind=None, **how):
-    entry, done = ask(host, *options, **how)
-    error = entry["error"]
-    assert done.returncode != 0 and error, entry
-    said = json.dumps(error)
-    assert text in said, f"{text!r} is not in {said}"
-    if hint:
-        assert hint in (error.get("hint") or ""), f"{hint!r} is not in {said}"
-    if kind:
-        assert error["kind"] == kind, said
-    assert PASSWORD not in done.stdout + done.stderr
-    return error
-
-
-def by_password(user="admin", file=None):
-    return ("--user", user, "--password-file", file or W.password)
+from world import (HVGPU, PASSWORD, USER, Sim, Skip, W, ask, by_password,  # noqa: E402
+                   each_mechanism, fails, run_tests, url, works)
 
 
 # ---- NTLM ----
@@ -312,13 +179,6 @@ def test_unencrypted_refused():
     with Sim() as sim:
         fails(sim.url, *by_password(), "--auth", "basic", kind="refused", text="HTTP 500",
               hint="AllowUnencrypted=false")
-
-
-def each_mechanism():
-    if W.realm:
-        yield (*by_password(USER), "--auth", "kerberos")
-    W.needs_ntlm()
-    yield (*by_password(), "--auth", "ntlm")
 
 
 def test_nothing_readable_goes_over_the_wire():
@@ -857,29 +717,4 @@ def test_curl_basic_over_tls():
         assert "Microsoft Corporation" in answer and answer.endswith("\n200"), answer
 
 
-def main():
-    global W
-    only = sys.argv[3:]
-    tests = [(n, f) for n, f in globals().items() if n.startswith("test_") and
-             (not only or n in only)]
-    failed = 0
-    with tempfile.TemporaryDirectory() as folder:
-        W = World(folder)
-        print(f"1..{len(tests)}", flush=True)
-        for number, (name, test) in enumerate(tests, 1):
-            try:
-                test()
-                print(f"ok {number} - {name[5:]}", flush=True)
-            except Skip as why:
-                print(f"ok {number} - {name[5:]} # SKIP {why}", flush=True)
-            except Exception as error:  # noqa: BLE001 - whatever it was, the test failed
-                failed += 1
-                print(f"not ok {number} - {name[5:]}", flush=True)
-                for line in f"{type(error).__name__}: {error}".splitlines():
-                    print("# " + line, flush=True)
-        if W.realm:
-            W.realm.close()
-    return failed > 0
-
-
-sys.exit(main())
+run_tests(globals())
