@@ -244,6 +244,9 @@ void hv_host_free(struct hv_host *host)
     for (size_t i = 0; i < host->vm_count; i++)
         free_vm(&host->vms[i]);
     free(host->gpus);
+    for (size_t i = 0; i < host->checkpoint_id_count; i++)
+        free(host->checkpoint_ids[i]);
+    free(host->checkpoint_ids);
     free(host->vms);
     free(host->name);
     free(host->product);

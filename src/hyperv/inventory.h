@@ -159,6 +159,8 @@ struct hv_host {
     struct hv_platform platform; /* HV_PLATFORM */
     struct hv_vm *vms;
     size_t vm_count;
+    char **checkpoint_ids; /* GUIDs of settings that are checkpoints; with VMs */
+    size_t checkpoint_id_count;
 };
 
 /*

@@ -119,6 +119,23 @@ static bool on_system_row(const struct cim_instance *row, void *user, struct err
     return take_text(&vm->name, row, "ElementName", err);
 }
 
+/* Devices of a checkpoint look like those of a VM; its settings' id tells. */
+static bool note_checkpoint(struct hv_host *host, const struct cim_instance *row,
+                            struct err *err)
+{
+    const char *id = cim_get_text(row, "InstanceID");
+    char **ids;
+
+    if (!id || !text_istarts(id, "Microsoft:"))
+        return true;
+    ids = list_grow(host->checkpoint_ids, host->checkpoint_id_count, sizeof(*ids), err);
+    if (!ids)
+        return false;
+    host->checkpoint_ids = ids;
+    ids[host->checkpoint_id_count] = text_dup(id + strlen("Microsoft:"));
+    return ids[host->checkpoint_id_count++] || err_no_memory(err);
+}
+
 static bool on_settings(const struct cim_instance *row, void *user, struct err *err)
 {
     struct hv_vm *vm =
@@ -127,6 +144,9 @@ static bool on_settings(const struct cim_instance *row, void *user, struct err *
     const char *subtype = cim_get_text(row, "VirtualSystemSubType");
     bool flag;
 
+    if (type && text_istarts(type, TYPE_SNAPSHOT) &&
+        !note_checkpoint((struct hv_host *)user, row, err))
+        return false;
     if (!vm || !type)
         return true;
     if (text_istarts(type, TYPE_SNAPSHOT))
