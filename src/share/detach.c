@@ -8,6 +8,7 @@
 #include "checks.h"
 #include "inspect.h"
 #include "text.h"
+#include "vm-plan.h"
 
 #define SRC "MicrosoftDocs/windowsserverdocs virtualization/hyper-v/gpu-partitioning.md"
 
@@ -55,106 +56,13 @@ static bool choose_adapter(struct detach *d, const struct hv_host *host, struct 
 
 /* ---- settings: former values, out of the journal ---- */
 
-struct search {
-    struct detach *d;
-    struct step *found; /* lent from @run */
-    struct plan *run;   /* owned */
-};
-
-static struct step *find_kind(struct plan *run, const struct step_kind *kind)
-{
-    for (size_t i = 0; i < run->step_count; i++)
-        if (run->steps[i].kind == kind && run->steps[i].state == STEP_DONE)
-            return &run->steps[i];
-    return NULL;
-}
-
-/* The newest run that gave this VM an adapter and changed its settings for it. */
-static bool look_for_settings(const struct run_info *info, void *user, struct err *err)
-{
-    struct search *search = user;
-    struct plan *run;
-    struct step *settings;
-
-    if (search->found || info->state != RUN_DONE ||
-        !plan_locks(info->lock, search->d->plan->lock))
-        return true;
-    run = journal_load(search->d->context->journal, info->id, false,
-                       search->d->context->kinds, err);
-    if (!run)
-        return false;
-    settings = find_kind(run, &step_vm_settings);
-    if (!settings || !find_kind(run, &step_adapter_add)) {
-        plan_free(run);
-        return true;
-    }
-    search->run = run;
-    search->found = settings;
-    return true;
-}
-
-/* Each value that still is what hvgpu made it goes back; others are not ours any more. */
-static bool restore_settings(struct detach *d, const struct step *made, struct err *err)
-{
-    json_t *now = NULL, *after = json_object();
-    const char *key;
-    json_t *value;
-    bool kept = false;
-
-    if (!after)
-        return err_no_memory(err);
-    if (!read_vm_settings(d->context->session, d->vm->id, made->after, &now, err)) {
-        json_decref(after);
-        return false;
-    }
-    json_object_foreach(made->after, key, value)
-    {
-        json_t *former = json_object_get(made->before, key);
-
-        if (json_equal(value, json_object_get(now, key)) && former && !json_is_null(former))
-            json_object_set(after, key, former);
-        else
-            kept = true;
-    }
-    for (void *at = json_object_iter(now), *next; at; at = next) {
-        next = json_object_iter_next(now, at);
-        if (!json_object_get(after, json_object_iter_key(at)))
-            json_object_del(now, json_object_iter_key(at));
-    }
-    if (kept && !plan_find(d->plan, "vm-settings-changed", "info", d->vm->name, NULL,
-                           "some settings were changed since attach and stay as they are",
-                           NULL, SRC, err)) {
-        json_decref(now);
-        json_decref(after);
-        return false;
-    }
-    if (json_object_size(after) > 0)
-        return add_vm_settings(d->plan, d->vm, now, after, err);
-    json_decref(now);
-    json_decref(after);
-    return true;
-}
-
 static bool add_settings(struct detach *d, struct err *err)
 {
-    struct search search = { .d = d };
-    bool ok;
-
     for (size_t i = 0; i < d->vm->adapter_count; i++)
         if (!text_ieq(d->vm->adapters[i].interface_path, d->gpu))
             return true; /* another GPU still needs them */
-    if (!journal_list(d->context->journal, look_for_settings, &search, err))
-        return false;
-    if (search.found)
-        ok = restore_settings(d, search.found, err);
-    else
-        ok = plan_find(
-            d->plan, "vm-settings-kept", "info", d->vm->name, NULL,
-            "no record of former settings here: cache types, MMIO sizes, stop action "
-            "and checkpoint type stay as they are",
-            "change them with Set-VM if they are not wanted", SRC, err);
-    plan_free(search.run);
-    return ok;
+    return d->vm->device_count > 0 ||
+           add_former_settings(d->context, d->plan, d->vm, &step_adapter_add, SRC, err);
 }
 
 /* ---- drivers ---- */

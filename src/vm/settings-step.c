@@ -26,7 +26,7 @@ enum { WORD_MAX = 16 }; /* values of these enumerations stay below */
 static const struct setting {
     const char *key;      /* in steps and in JSON */
     const char *property; /* of the class */
-    const char *cmdlet;   /* parameter of Set-VM */
+    const char *cmdlet;   /* parameter of Set-VM; NULL: it has none */
     enum setting_kind kind;
     enum cim_type type;
     const char *(*word)(uint64_t value); /* SETTING_WORD: NULL where it has none */
@@ -37,6 +37,7 @@ static const struct setting {
       CIM_UINT64 },
     { "high_mmio_bytes", "HighMmioGapSize", "HighMemoryMappedIoSpace", SETTING_MB,
       CIM_UINT64 },
+    { "high_mmio_base_bytes", "HighMmioGapBase", NULL, SETTING_MB, CIM_UINT64, NULL },
     { "stop_action", "AutomaticShutdownAction", "AutomaticStopAction", SETTING_WORD,
       CIM_UINT16, stop_action_name },
     { "checkpoint_type", "UserSnapshotType", "CheckpointType", SETTING_WORD, CIM_UINT16,
@@ -201,7 +202,7 @@ static char *set_vm_command(const char *name, const json_t *after)
         const char *word = NULL;
         uint64_t number = 0;
 
-        if (!value)
+        if (!value || !settings[i].cmdlet)
             continue;
         strbuf_printf(&buf, " -%s ", settings[i].cmdlet);
         if (settings[i].kind == SETTING_BOOL) {

@@ -19,7 +19,7 @@ bool add_vm_start(struct plan *plan, const struct hv_vm *vm, struct err *err) MU
 /* ---- settings (settings-step.c) ---- */
 
 /* Objects with some of: "guest_controlled_cache", "low_mmio_bytes", "high_mmio_bytes",
- * "stop_action", "checkpoint_type" (the two last as words, see vm_setting_word()).  Takes
+ * "high_mmio_base_bytes", "stop_action", "checkpoint_type" (the two last as words, see vm_setting_word()).  Takes
  * them over. */
 bool add_vm_settings(struct plan *plan, const struct hv_vm *vm, json_t *before,
                      json_t *after, struct err *err) MUST_CHECK;

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a VM's settings were before hvgpu changed them, from its own journal.
+ *
+ * Runs are followed from the newest back: each value that is what a run made of it becomes
+ * what that run had found, and from there the run before it.  So two devices given one after
+ * the other lead back to what was before the first.
+ */
+
+#include "text.h"
+#include "vm-plan.h"
+
+struct search {
+    struct plan_context *context;
+    struct plan *plan;
+    const struct step_kind *marker;
+    json_t *target; /* owned: what each setting goes back to, as far as found */
+    json_t *now;    /* owned: what it is */
+    const struct hv_vm *vm;
+    const char *lock; /* "vm-GUID" */
+    bool found, kept;
+};
+
+static struct step *find_kind(struct plan *run, const struct step_kind *kind)
+{
+    for (size_t i = 0; i < run->step_count; i++)
+        if (run->steps[i].kind == kind && run->steps[i].state == STEP_DONE)
+            return &run->steps[i];
+    return NULL;
+}
+
+/* Of this VM: a run may change the settings of several. */
+static struct step *find_settings(struct plan *run, const char *vm_id)
+{
+    for (size_t i = 0; i < run->step_count; i++) {
+        struct step *step = &run->steps[i];
+
+        if (step->kind == &step_vm_settings && step->state == STEP_DONE &&
+            text_ieq(json_string_value(json_object_get(step->params, "vm")), vm_id))
+            return step;
+    }
+    return NULL;
+}
+
+/* The settings this run made that nothing newer has replaced. */
+static bool follow(struct search *search, const struct step *made, struct err *err)
+{
+    const char *key;
+    json_t *value;
+
+    json_object_foreach(made->after, key, value)
+    {
+        json_t *former = json_object_get(made->before, key), *at;
+        json_t *like, *now = NULL;
+
+        if (!json_object_get(search->now, key)) {
+            like = json_pack("{s:n}", key);
+            if (!like)
+                return err_no_memory(err);
+            if (!read_vm_settings(search->context->session, search->vm->id, like, &now,
+                                  err)) {
+                json_decref(like);
+                return false;
+            }
+            json_object_set(search->now, key, json_object_get(now, key));
+            json_decref(like);
+            json_decref(now);
+        }
+        at = json_object_get(search->target, key);
+        if (!at)
+            at = json_object_get(search->now, key);
+        if (!json_equal(value, at) || !former || json_is_null(former))
+            search->kept |= !json_object_get(search->target, key);
+        else
+            json_object_set(search->target, key, former);
+    }
+    return true;
+}
+
+static bool look_for_settings(const struct run_info *info, void *user, struct err *err)
+{
+    struct search *search = user;
+    CLEANUP(plan_cleanup) struct plan *run = NULL;
+    struct step *made;
+
+    if (info->state != RUN_DONE || !plan_locks(info->lock, search->lock))
+        return true;
+    run = journal_load(search->context->journal, info->id, false, search->context->kinds,
+                       err);
+    if (!run)
+        return false;
+    made = find_kind(run, search->marker) ? find_settings(run, search->vm->id) : NULL;
+    if (!made)
+        return true;
+    search->found = true;
+    return follow(search, made, err);
+}
+
+static bool add_restored(struct search *search, const char *source, struct err *err)
+{
+    json_t *before = json_object();
+    const char *key;
+    json_t *value;
+
+    if (!before)
+        return err_no_memory(err);
+    for (void *at = json_object_iter(search->target), *next; at; at = next) {
+        key = json_object_iter_key(at);
+        value = json_object_get(search->now, key);
+        next = json_object_iter_next(search->target, at);
+        if (json_equal(value, json_object_iter_value(at)))
+            json_object_del(search->target, key);
+        else
+            json_object_set(before, key, value);
+    }
+    if (search->kept &&
+        !plan_find(search->plan, "vm-settings-changed", "info", search->vm->name, NULL,
+                   "some settings were changed since and stay as they are", NULL, source,
+                   err)) {
+        json_decref(before);
+        return false;
+    }
+    if (json_object_size(search->target) > 0)
+        return add_vm_settings(search->plan, search->vm, before,
+                               json_incref(search->target), err);
+    json_decref(before);
+    return true;
+}
+
+bool add_former_settings(struct plan_context *context, struct plan *plan,
+                         const struct hv_vm *vm, const struct step_kind *marker,
+                         const char *source, struct err *err)
+{
+    CLEANUP(free_cleanup) char *lock = text_printf("vm-%s", vm->id);
+    struct search search = { .context = context,
+                             .lock = lock,
+                             .plan = plan,
+                             .marker = marker,
+                             .target = json_object(),
+                             .now = json_object(),
+                             .vm = vm };
+    bool ok = (lock && search.target && search.now) || err_no_memory(err);
+
+    ok = ok && journal_list(context->journal, look_for_settings, &search, err);
+    if (ok && search.found)
+        ok = add_restored(&search, source, err);
+    else if (ok)
+        ok = plan_find(plan, "vm-settings-kept", "info", vm->name, NULL,
+                       "no record of former settings here: cache types, MMIO sizes, stop "
+                       "action and checkpoint type stay as they are",
+                       "change them with Set-VM if they are not wanted", source, err);
+    json_decref(search.target);
+    json_decref(search.now);
+    return ok;
+}
