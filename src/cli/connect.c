@@ -60,6 +60,11 @@ static bool add_trace(struct cim_session **session, struct err *err)
     return true;
 }
 
+static void say_log_on(const char *text, void *user)
+{
+    fprintf(stderr, "%s\n", text);
+}
+
 struct cim_session *connector_open_plain(const struct connector *connector,
                                          const struct host_target *target, struct err *err)
 {
@@ -76,6 +81,7 @@ struct cim_session *connector_open_plain(const struct connector *connector,
         .insecure = target->insecure,
         .operation_timeout_ms = (unsigned)connector->timeout_ms,
         .is_cancelled = is_cancelled,
+        .on_log_on = connector->verbose ? say_log_on : NULL,
     };
 
     if (!host_password(target, &password, err))

@@ -20,6 +20,7 @@ enum { SIGNATURE = 16, MAX_TOKEN = 96 * 1024 };
 struct negotiation {
     gss_ctx_id_t ctx;
     bool done, is_kerberos;
+    const char *scheme; /* that its tokens go under */
 };
 
 static const gss_OID_desc kerberos = { 9, (void *)"\x2a\x86\x48\x86\xf7\x12\x01\x02\x02" };
@@ -34,7 +35,8 @@ static void forget(void *state)
     free(n);
 }
 
-static void put_challenge(struct strbuf *to, const gss_buffer_desc *token)
+static void put_challenge(const struct negotiation *n, struct strbuf *to,
+                          const gss_buffer_desc *token)
 {
     size_t size = BASE64_ENCODE_RAW_LENGTH(token->length);
     CLEANUP(free_cleanup) char *text = malloc(size + 1);
@@ -44,7 +46,7 @@ static void put_challenge(struct strbuf *to, const gss_buffer_desc *token)
     base64_encode_raw(text, token->length, token->value);
     text[size] = '\0';
     strbuf_clear(to);
-    strbuf_printf(to, "Negotiate%s%s", size ? " " : "", text);
+    strbuf_printf(to, "%s%s%s", n->scheme, size ? " " : "", text);
 }
 
 /* "DOMAIN\user", "user@REALM", "user": the user alone. */
@@ -88,8 +90,9 @@ static gss_OID real_mech(const struct negotiation *n)
     return mech;
 }
 
-static enum auth_result check(const struct auth_users *users, const char *credentials,
-                              void **state, struct strbuf *challenge)
+static enum auth_result check(const struct auth_users *users, const char *scheme,
+                              const char *credentials, void **state,
+                              struct strbuf *challenge)
 {
     CLEANUP(strbuf_cleanup) struct strbuf token = STRBUF_INIT;
     struct negotiation *n = *state;
@@ -109,6 +112,7 @@ static enum auth_result check(const struct auth_users *users, const char *creden
         n = *state = calloc(1, sizeof(*n));
     if (!n)
         return AUTH_DENIED;
+    n->scheme = scheme;
     in = (gss_buffer_desc){ token.len, token.text };
     if (users->binding)
         bindings.application_data =
@@ -118,7 +122,7 @@ static enum auth_result check(const struct auth_users *users, const char *creden
         bindings.application_data.length ? &bindings : GSS_C_NO_CHANNEL_BINDINGS, &name,
         NULL, &out, &flags, NULL, NULL);
     if (out.length || major == GSS_S_COMPLETE)
-        put_challenge(challenge, &out);
+        put_challenge(n, challenge, &out);
     if (major == GSS_S_COMPLETE)
         result = finish(n, users, name, real_mech(n), flags);
     else if (major == GSS_S_CONTINUE_NEEDED)
@@ -130,6 +134,27 @@ static enum auth_result check(const struct auth_users *users, const char *creden
         *state = NULL;
     }
     return result;
+}
+
+static enum auth_result check_negotiate(const struct auth_users *users,
+                                        const char *credentials, void **state,
+                                        struct strbuf *challenge)
+{
+    return check(users, "Negotiate", credentials, state, challenge);
+}
+
+/* Under "Kerberos" come Kerberos' own tokens (RFC 2743 3.1: a tag, a length, the OID). */
+static enum auth_result check_kerberos(const struct auth_users *users,
+                                       const char *credentials, void **state,
+                                       struct strbuf *challenge)
+{
+    CLEANUP(strbuf_cleanup) struct strbuf token = STRBUF_INIT;
+
+    if (strlen(credentials) > MAX_TOKEN || !auth_base64_decode(credentials, &token) ||
+        token.len < 32 || token.text[0] != 0x60 ||
+        !memmem(token.text, 16, kerberos.elements, kerberos.length))
+        return AUTH_DENIED;
+    return check(users, "Kerberos", credentials, state, challenge);
 }
 
 static bool is_done(const void *state)
@@ -246,8 +271,21 @@ static bool unseal(void *state, const char *header, size_t header_len, const cha
 
 const struct auth_scheme auth_negotiate = { .name = "Negotiate",
                                             .challenge = "Negotiate",
-                                            .check = check,
+                                            .protocol =
+                                                "application/HTTP-SPNEGO-session-encrypted",
+                                            .check = check_negotiate,
                                             .forget = forget,
                                             .is_done = is_done,
                                             .seal = seal,
                                             .unseal = unseal };
+
+const struct auth_scheme auth_kerberos = {
+    .name = "Kerberos",
+    .challenge = "Kerberos",
+    .protocol = "application/HTTP-Kerberos-session-encrypted",
+    .check = check_kerberos,
+    .forget = forget,
+    .is_done = is_done,
+    .seal = seal,
+    .unseal = unseal
+};

@@ -74,7 +74,8 @@ static const struct auth_scheme basic = { .name = "Basic",
                                           .challenge = "Basic realm=\"WSMAN\"",
                                           .check = check_basic };
 
-const struct auth_scheme *const auth_schemes[] = { &auth_negotiate, &basic, NULL };
+const struct auth_scheme *const auth_schemes[] = { &auth_negotiate, &auth_kerberos, &basic,
+                                                   NULL };
 
 bool auth_parse(const char *list, unsigned *ret, struct err *err)
 {
@@ -92,7 +93,8 @@ bool auth_parse(const char *list, unsigned *ret, struct err *err)
                 found |= 1u << i;
         if (found == before)
             return err_fail(err, ERR_INVALID, 0,
-                            "'%.40s' is no authentication (basic, negotiate)", name);
+                            "'%.40s' is no authentication (basic, negotiate, kerberos)",
+                            name);
     }
     *ret = found;
     return found || err_fail(err, ERR_INVALID, 0, "no authentication is named");

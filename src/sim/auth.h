@@ -33,6 +33,8 @@ struct auth_scheme {
                               void **state, struct strbuf *challenge);
     void (*forget)(void *state);
 
+    const char *protocol; /* of its sealed messages (MS-WSMV 2.2.9.1); NULL: none */
+
     /* Only where the connection is what is logged on; NULL elsewhere. */
     bool (*is_done)(const void *state); /* later requests need no Authorization */
     /* @header and @data as they stand behind one another in multipart/encrypted. */
@@ -43,9 +45,9 @@ struct auth_scheme {
 };
 
 extern const struct auth_scheme *const auth_schemes[]; /* NULL-terminated */
-extern const struct auth_scheme auth_negotiate;
+extern const struct auth_scheme auth_negotiate, auth_kerberos;
 
-/* "basic,negotiate" as auth_users.schemes. */
+/* "basic,negotiate,kerberos" as auth_users.schemes. */
 bool auth_parse(const char *list, unsigned *ret, struct err *err);
 
 /* @authorization: the header's value, or NULL. */

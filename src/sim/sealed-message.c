@@ -6,15 +6,20 @@
 
 #include "text.h"
 
-const char sealed_message_type[] =
-    "multipart/encrypted;protocol=\"application/HTTP-SPNEGO-session-encrypted\";"
-    "boundary=\"Encrypted Boundary\"";
+char *sealed_message_type(const struct auth_scheme *scheme)
+{
+    return text_printf("multipart/encrypted;protocol=\"%s\";"
+                       "boundary=\"Encrypted Boundary\"",
+                       scheme->protocol);
+}
 
 enum { MAX_HEAD = 1024 };
 
-bool sealed_message_is(const char *content_type)
+bool sealed_message_is(const struct auth_scheme *scheme, const char *content_type)
 {
-    return content_type && text_istarts(content_type, "multipart/encrypted");
+    return content_type && scheme->protocol &&
+           text_istarts(content_type, "multipart/encrypted") &&
+           text_istr(content_type, scheme->protocol);
 }
 
 /* The number behind @name in @head, which ends at a NUL. */
@@ -76,12 +81,12 @@ bool sealed_message_close(const struct auth_scheme *scheme, void *state,
     if (ok) {
         strbuf_printf(&all,
                       "--Encrypted Boundary\r\n"
-                      "\tContent-Type: application/HTTP-SPNEGO-session-encrypted\r\n"
+                      "\tContent-Type: %s\r\n"
                       "\tOriginalContent: type=application/soap+xml;charset=UTF-8;"
                       "Length=%zu\r\n"
                       "--Encrypted Boundary\r\n"
                       "\tContent-Type: application/octet-stream\r\n",
-                      data.len);
+                      scheme->protocol, data.len);
         for (unsigned i = 0; i < 4; i++)
             strbuf_putc(&all, (char)(header.len >> (8 * i) & 0xff));
         strbuf_add(&all, header.text, header.len);

@@ -8,9 +8,11 @@
 #include "auth.h"
 #include "strbuf.h"
 
-extern const char sealed_message_type[]; /* the Content-Type */
+/* The Content-Type of @scheme's messages, owned by the caller. */
+char *sealed_message_type(const struct auth_scheme *scheme);
 
-bool sealed_message_is(const char *content_type);
+/* One of @scheme: another protocol than the log-on's is none. */
+bool sealed_message_is(const struct auth_scheme *scheme, const char *content_type);
 
 /* Puts the message in the place of its sealed form, and the other way round.  False: not
  * possible; what @body holds then is of no use. */

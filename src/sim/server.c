@@ -153,9 +153,10 @@ struct upload {
     unsigned status; /* decided before the body came; 0: go on */
     bool only_identify;
     bool is_utf16;
-    bool is_log_on;          /* and perhaps nothing else */
-    bool is_sealed;          /* as came, so goes the answer */
-    struct strbuf challenge; /* what authentication has to say to the client */
+    bool is_log_on;                   /* and perhaps nothing else */
+    bool is_sealed;                   /* as came, so goes the answer */
+    const struct auth_scheme *scheme; /* of the connection */
+    struct strbuf challenge;          /* what authentication has to say to the client */
 };
 
 static enum MHD_Result reply(struct server *server, struct MHD_Connection *mhd,
@@ -172,10 +173,13 @@ static enum MHD_Result reply(struct server *server, struct MHD_Connection *mhd,
         free(body);
         return MHD_NO;
     }
-    if (len > 0)
+    if (len > 0) {
+        CLEANUP(free_cleanup)
+        char *sealed = upload->is_sealed ? sealed_message_type(upload->scheme) : NULL;
+
         MHD_add_response_header(response, "Content-Type",
-                                upload->is_sealed ? sealed_message_type
-                                                  : "application/soap+xml;charset=UTF-8");
+                                sealed ? sealed : "application/soap+xml;charset=UTF-8");
+    }
     MHD_add_response_header(response, "Server", "Microsoft-HTTPAPI/2.0");
     if (upload->challenge.len)
         MHD_add_response_header(response, "WWW-Authenticate", upload->challenge.text);
@@ -202,9 +206,10 @@ static unsigned check_type(const struct connection *c, struct MHD_Connection *mh
     const char *type = header(mhd, "Content-Type");
     const char *charset = type ? text_istr(type, "charset=") : NULL;
 
-    if (sealed_message_is(type) && c->scheme && c->scheme->is_done &&
-        c->scheme->is_done(c->auth_state)) {
+    if (c->scheme && c->scheme->is_done && c->scheme->is_done(c->auth_state) &&
+        sealed_message_is(c->scheme, type)) {
         upload->is_sealed = true;
+        upload->scheme = c->scheme;
         return 0;
     }
     if (!type || !text_istarts(type, "application/soap+xml"))

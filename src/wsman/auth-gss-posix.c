@@ -40,6 +40,8 @@ struct gss {
     gss_ctx_id_t ctx;
     const struct gss_mech *mech; /* of @ctx */
     const char *service;
+    char passed_over[ERR_TEXT];
+    bool is_bare; /* Kerberos' own tokens, not SPNEGO's */
 };
 
 /* ---- mechanisms ---- */
@@ -65,6 +67,11 @@ static bool is_installed(const struct gss_mech *mech)
     gss_test_oid_set_member(&minor, gss_oid_of(mech), all, &present);
     gss_release_oid_set(&minor, &all);
     return present;
+}
+
+static gss_OID outer_mech(const struct gss *g)
+{
+    return g->is_bare ? gss_oid_of(&gss_mech_kerberos) : &spnego;
 }
 
 /* ---- opening ---- */
@@ -403,12 +410,13 @@ static bool start_context(struct gss *g, const struct gss_mech *mech, const char
 {
     gss_OID_set_desc only = { 1, gss_oid_of(mech) };
     gss_name_t target = GSS_C_NO_NAME;
-    OM_uint32 major, minor = 0, ignored;
+    OM_uint32 major = GSS_S_COMPLETE, minor = 0, ignored;
 
-    major = gss_set_neg_mechs(&minor, g->cred, &only);
+    if (!g->is_bare)
+        major = gss_set_neg_mechs(&minor, g->cred, &only);
     if (major == GSS_S_COMPLETE) {
         struct leg leg = {
-            .cred = g->cred, .ctx = &g->ctx, .mech = &spnego, .binding = &g->binding
+            .cred = g->cred, .ctx = &g->ctx, .mech = outer_mech(g), .binding = &g->binding
         };
 
         if (!target_name(g, service, &target, err))
@@ -417,7 +425,7 @@ static bool start_context(struct gss *g, const struct gss_mech *mech, const char
         major = advance(&leg, NULL, 0, ret_token, &minor);
         gss_release_name(&ignored, &target);
     }
-    *failure = (struct gss_failure){ major, minor, &spnego };
+    *failure = (struct gss_failure){ major, minor, outer_mech(g) };
     *ret_done = major == GSS_S_COMPLETE;
     return major == GSS_S_COMPLETE || major == GSS_S_CONTINUE_NEEDED;
 }
@@ -437,7 +445,7 @@ static bool begin_with(struct gss *g, const struct gss_mech *mech, struct strbuf
 
         forget_connection(g);
         *err = ERR_INIT;
-        if (acquire(g, mech, &spnego, &g->cred, &failure, err) &&
+        if (acquire(g, mech, outer_mech(g), &g->cred, &failure, err) &&
             start_context(g, mech, services[i], ret_token, ret_done, &failure, err)) {
             g->service = services[i];
             g->mech = mech;
@@ -445,7 +453,7 @@ static bool begin_with(struct gss *g, const struct gss_mech *mech, struct strbuf
         }
         if (err->kind != ERR_NONE)
             return false;
-        if (mech == &gss_mech_kerberos)
+        if (mech == &gss_mech_kerberos && !g->is_bare)
             diagnose(g, services[i], &failure);
         gss_delete_sec_context(&minor, &g->ctx, GSS_C_NO_BUFFER);
         if (!gss_is_unknown_service(&failure))
@@ -467,6 +475,7 @@ static bool gss_begin(struct wsman_auth *self, const struct strbuf *binding,
     struct gss *g = (struct gss *)self;
     struct err first = ERR_INIT;
 
+    g->passed_over[0] = '\0';
     strbuf_clear(&g->binding);
     if (binding)
         strbuf_add(&g->binding, binding->text, binding->len);
@@ -475,11 +484,16 @@ static bool gss_begin(struct wsman_auth *self, const struct strbuf *binding,
     for (size_t i = 0; i < g->mech_count; i++) {
         struct err why = ERR_INIT;
 
+        if (g->is_bare && g->mechs[i] != &gss_mech_kerberos)
+            continue;
         strbuf_clear(ret_token);
         if (begin_with(g, g->mechs[i], ret_token, ret_done, &why))
             return !ret_token->failed || err_no_memory(err);
-        if (i == 0)
+        if (i == 0) {
             first = why;
+            snprintf(g->passed_over, sizeof(g->passed_over), "%s: %.200s",
+                     g->mechs[i]->name, why.text[0]);
+        }
     }
     *err = first;
     return false;
@@ -491,7 +505,7 @@ static bool gss_step(struct wsman_auth *self, const void *token, size_t len,
     struct gss *g = (struct gss *)self;
     gss_name_t target = GSS_C_NO_NAME;
     struct leg leg = {
-        .cred = g->cred, .ctx = &g->ctx, .mech = &spnego, .binding = &g->binding
+        .cred = g->cred, .ctx = &g->ctx, .mech = outer_mech(g), .binding = &g->binding
     };
     OM_uint32 major, minor = 0, ignored;
 
@@ -506,8 +520,17 @@ static bool gss_step(struct wsman_auth *self, const void *token, size_t len,
         return err_no_memory(err);
     if (major == GSS_S_COMPLETE || major == GSS_S_CONTINUE_NEEDED)
         return true;
-    gss_fail(&(struct gss_failure){ major, minor, &spnego }, err);
+    gss_fail(&(struct gss_failure){ major, minor, outer_mech(g) }, err);
     return err_wrap(err, "logging on to '%s' with %s", g->host, g->mech->name);
+}
+
+static bool gss_go_bare(struct wsman_auth *self)
+{
+    struct gss *g = (struct gss *)self;
+
+    for (size_t i = 0; i < g->mech_count && !g->is_bare; i++)
+        g->is_bare = g->mechs[i] == &gss_mech_kerberos;
+    return g->is_bare;
 }
 
 /* ---- messages ---- */
@@ -535,6 +558,13 @@ static const char *gss_mechanism(const struct wsman_auth *self)
     return g->mech ? g->mech->name : g->base.ops->name;
 }
 
+static const char *gss_passed_over(const struct wsman_auth *self)
+{
+    const struct gss *g = (const struct gss *)self;
+
+    return g->passed_over[0] ? g->passed_over : NULL;
+}
+
 static void gss_explain(const struct wsman_auth *self, struct err *err)
 {
     const struct gss *g = (const struct gss *)self;
@@ -556,8 +586,9 @@ static void gss_explain(const struct wsman_auth *self, struct err *err)
 #define GSS_OPS(word, opener)                                                             \
     {                                                                                     \
         .name = word, .scheme = "Negotiate", .open = opener, .release = gss_auth_release, \
-        .begin = gss_begin, .step = gss_step, .wrap = gss_auth_wrap,                      \
-        .unwrap = gss_auth_unwrap, .mechanism = gss_mechanism, .explain = gss_explain     \
+        .begin = gss_begin, .step = gss_step, .go_bare = gss_go_bare,                     \
+        .wrap = gss_auth_wrap, .unwrap = gss_auth_unwrap, .mechanism = gss_mechanism,     \
+        .passed_over = gss_passed_over, .explain = gss_explain                            \
     }
 
 const struct wsman_auth_ops wsman_auth_negotiate = GSS_OPS("negotiate", negotiate_open);

@@ -53,12 +53,19 @@ struct wsman_auth_ops {
                   struct strbuf *ret_token, bool *ret_done, struct err *err);
     bool (*step)(struct wsman_auth *self, const void *token, size_t len,
                  struct strbuf *ret_token, bool *ret_done, struct err *err);
+    /* A host may offer the scheme "Kerberos" instead of "Negotiate" (RFC 4559 has the
+     * latter alone; MS-WSMV 2.2.9.1 knows both): Kerberos' own tokens, without SPNEGO
+     * around them.  True: from the next begin() on they are those; false: this is not
+     * Kerberos, or NULL, the same.  */
+    bool (*go_bare)(struct wsman_auth *self);
     /* Each wrapped body must go out once, in order, on its own connection. */
     bool (*wrap)(struct wsman_auth *self, const void *bytes, size_t len,
                  struct wsman_sealed *ret, struct err *err);
     bool (*unwrap)(struct wsman_auth *self, const void *token, size_t len,
                    struct strbuf *ret, struct err *err);
     const char *(*mechanism)(const struct wsman_auth *self); /* for a person */
+    /* What was tried before mechanism() and could not begin, and why; NULL: nothing. */
+    const char *(*passed_over)(const struct wsman_auth *self);
     /* The log-on was refused after begin(): what is known about it, for a person. */
     void (*explain)(const struct wsman_auth *self, struct err *err);
 };

@@ -14,7 +14,17 @@ enum { MAX_LINE = 256, MAX_LINES = 8, MAX_HEADER = 4096 };
 
 static const char boundary[] = "Encrypted Boundary";
 
-void encrypted_put(struct strbuf *to, const struct strbuf *header,
+#define TYPE(protocol) \
+    "multipart/encrypted;protocol=\"" protocol "\";boundary=\"Encrypted Boundary\""
+#define SPNEGO "application/HTTP-SPNEGO-session-encrypted"
+#define KERBEROS "application/HTTP-Kerberos-session-encrypted"
+
+const char *encrypted_type(bool is_bare_kerberos)
+{
+    return is_bare_kerberos ? TYPE(KERBEROS) : TYPE(SPNEGO);
+}
+
+void encrypted_put(struct strbuf *to, bool is_bare_kerberos, const struct strbuf *header,
                    const struct strbuf *data)
 {
     unsigned char size[4];
@@ -25,11 +35,11 @@ void encrypted_put(struct strbuf *to, const struct strbuf *header,
     strbuf_printf(
         to,
         "--%s\r\n"
-        "\tContent-Type: application/HTTP-SPNEGO-session-encrypted\r\n"
+        "\tContent-Type: %s\r\n"
         "\tOriginalContent: type=application/soap+xml;charset=UTF-8;Length=%zu\r\n"
         "--%s\r\n"
         "\tContent-Type: application/octet-stream\r\n",
-        boundary, data->len, boundary);
+        boundary, is_bare_kerberos ? KERBEROS : SPNEGO, data->len, boundary);
     strbuf_add(to, size, sizeof(size));
     strbuf_add(to, header->text, header->len);
     strbuf_add(to, data->text, data->len);

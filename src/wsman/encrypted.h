@@ -22,12 +22,10 @@
 
 struct err;
 
-#define ENCRYPTED_TYPE                                        \
-    "multipart/encrypted;"                                    \
-    "protocol=\"application/HTTP-SPNEGO-session-encrypted\";" \
-    "boundary=\"Encrypted Boundary\""
-
-void encrypted_put(struct strbuf *to, const struct strbuf *header,
+/* Which scheme of HTTP logged the connection on stands in the Content-Type and in the first
+ * part: SPNEGO for "Negotiate", Kerberos for "Kerberos". */
+const char *encrypted_type(bool is_bare_kerberos);
+void encrypted_put(struct strbuf *to, bool is_bare_kerberos, const struct strbuf *header,
                    const struct strbuf *data);
 
 /* True for a Content-Type of this kind, whatever the order and the blanks. */

@@ -11,9 +11,9 @@
 
 /* What the head of the last answer said. */
 struct http_head {
-    bool offers_negotiate, offers_basic;
+    bool offers_negotiate, offers_kerberos, offers_basic;
     char offers[128];    /* the schemes' names, for a person */
-    struct strbuf token; /* of Negotiate, base64; empty: none */
+    struct strbuf token; /* of the scheme in use, base64; empty: none */
     time_t date;         /* -1: not said */
     size_t bytes;        /* of all header lines, to bound them */
 };
@@ -26,6 +26,8 @@ struct http {
     size_t max_answer;
     bool (*is_cancelled)(void *user);
     void *cancel_user;
+    void (*on_log_on)(const char *text, void *user);
+    void *log_on_user;
     struct wsman_stats stats;
     char why[CURL_ERROR_SIZE];
 
@@ -33,6 +35,7 @@ struct http {
     struct wsman_auth *auths[WSMAN_AUTH_MOST]; /* best first */
     size_t auth_count;
     struct wsman_auth *auth; /* the one in use; NULL: not chosen yet */
+    bool is_bare;            /* its tokens go under "Kerberos" instead of "Negotiate" */
     bool logged_on;          /* the connection, with a scheme that has begin() */
 
     /* TLS. */

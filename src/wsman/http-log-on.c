@@ -25,15 +25,21 @@ enum {
 
 /* ---- the head of an answer ---- */
 
-static bool take_offer(struct http_head *head, const char *value)
+static const char *scheme_name(const struct http *h)
+{
+    return h->is_bare ? "Kerberos" : "Negotiate";
+}
+
+static bool take_offer(const struct http *h, struct http_head *head, const char *value)
 {
     size_t name = strcspn(value, " ,"), used = strlen(head->offers);
 
     if (name + 3 < sizeof(head->offers) - used)
         snprintf(head->offers + used, sizeof(head->offers) - used, "%s%.*s",
                  used ? ", " : "", (int)name, value);
-    if (name == 9 && text_istarts(value, "Negotiate")) {
-        head->offers_negotiate = true;
+    head->offers_negotiate |= name == 9 && text_istarts(value, "Negotiate");
+    head->offers_kerberos |= name == 8 && text_istarts(value, "Kerberos");
+    if (name == strlen(scheme_name(h)) && text_istarts(value, scheme_name(h))) {
         value += name + strspn(value + name, " ");
         if (strlen(value) > MAX_TOKEN)
             return false;
@@ -74,7 +80,7 @@ size_t http_on_header(char *bytes, size_t one, size_t len, void *user)
     if (text_istarts(line, "HTTP/")) {
         reset_head(&h->head);
     } else if (text_istarts(line, challenge)) {
-        if (!take_offer(&h->head, value)) {
+        if (!take_offer(h, &h->head, value)) {
             h->too_large = true;
             return 0;
         }
@@ -94,12 +100,24 @@ static long status_of(const struct http *h)
     return status;
 }
 
-static bool is_offered(const struct http *h, const struct wsman_auth *auth)
+/* "Negotiate" is preferred to "Kerberos": the tickets are the same, and it is what every
+ * host has.  A host without it is spoken to as it wants, if we have Kerberos. */
+static bool go_bare(struct http *h, struct wsman_auth *auth)
+{
+    if (h->is_bare || h->head.offers_negotiate || !h->head.offers_kerberos ||
+        !auth->ops->go_bare)
+        return false;
+    h->is_bare = auth->ops->go_bare(auth);
+    return h->is_bare;
+}
+
+static bool is_offered(struct http *h, struct wsman_auth *auth)
 {
     const char *scheme = auth->ops->scheme;
 
     return !scheme ||
-           (text_ieq(scheme, "Basic") ? h->head.offers_basic : h->head.offers_negotiate);
+           (text_ieq(scheme, "Basic") ? h->head.offers_basic
+                                      : h->head.offers_negotiate || go_bare(h, auth));
 }
 
 static bool no_scheme(const struct http *h, struct err *err)
@@ -183,15 +201,16 @@ static bool choose(struct http *h, const struct http_request *request, struct er
 static bool send_token(struct http *h, const struct http_request *request,
                        const struct strbuf *token, long *ret_status, struct err *err)
 {
-    size_t size = base64_size(token->len) + sizeof("Negotiate ");
+    const char *scheme = scheme_name(h);
+    size_t size = base64_size(token->len) + strlen(scheme) + 2;
     CLEANUP(free_cleanup) char *value = malloc(size);
     struct curl_slist *headers;
     bool ok;
 
     if (!value)
         return err_no_memory(err);
-    memcpy(value, "Negotiate ", 10);
-    base64_encode(token->text ? token->text : "", token->len, value + 10);
+    snprintf(value, size, "%s ", scheme);
+    base64_encode(token->text ? token->text : "", token->len, value + strlen(value));
     headers = exchange_headers(value);
     ok = exchange(h, request, headers, ret_status, err);
     curl_slist_free_all(headers);
@@ -213,7 +232,8 @@ static bool take_token(struct http *h, size_t *ret_len, struct err *err)
 
 static bool refused(struct http *h, struct err *err)
 {
-    if (!h->head.offers_negotiate && h->head.offers[0])
+    if (!(h->is_bare ? h->head.offers_kerberos : h->head.offers_negotiate) &&
+        h->head.offers[0])
         return no_scheme(h, err);
     return http_status_fail(h, 401, err);
 }
@@ -280,19 +300,36 @@ static bool log_on_once(struct http *h, const struct http_request *request, stru
            exchange_tokens(h, request, &token, done, err);
 }
 
+static void tell(const struct http *h)
+{
+    const struct wsman_auth_ops *ops = h->auth->ops;
+    const char *passed_over = ops->passed_over ? ops->passed_over(h->auth) : NULL;
+    CLEANUP(free_cleanup)
+    char *text = text_printf(
+        "%s: logged on with %s, messages %s%s%s%s", h->url, ops->mechanism(h->auth),
+        h->endpoint.is_tls ? "in TLS" : "encrypted", passed_over ? " (not with " : "",
+        passed_over ? passed_over : "", passed_over ? ")" : "");
+
+    if (text)
+        h->on_log_on(text, h->log_on_user);
+}
+
 bool http_log_on(struct http *h, const struct http_request *request, struct err *err)
 {
     if (!h->auth && !choose(h, request, err))
         return false;
     if (!h->auth->ops->begin || h->logged_on)
         return true;
-    /* A host that closes the connection between two tokens gets a second chance. */
+    /* A host that closes the connection between two tokens gets a second chance; so does one
+     * that takes Kerberos only under its own name. */
     for (unsigned attempt = 0; !h->logged_on; attempt++) {
         *err = ERR_INIT;
         h->logged_on = log_on_once(h, request, err);
-        if (!h->logged_on && (!h->moved || attempt > 0))
+        if (!h->logged_on && !go_bare(h, h->auth) && (!h->moved || attempt > 0))
             return false;
     }
+    if (h->on_log_on)
+        tell(h);
     return true;
 }
 
@@ -310,7 +347,7 @@ bool http_seal(struct http *h, const struct http_request *request, struct strbuf
     bool ok = h->auth->ops->wrap(h->auth, request->body, request->len, &sealed, err);
 
     if (ok)
-        encrypted_put(ret, &sealed.header, &sealed.data);
+        encrypted_put(ret, h->is_bare, &sealed.header, &sealed.data);
     strbuf_free(&sealed.header);
     strbuf_free(&sealed.data);
     return ok && (!ret->failed || err_no_memory(err));

@@ -128,9 +128,9 @@ struct curl_slist *http_add_header(struct curl_slist *list, const char *name,
 static bool make_headers(struct http *h)
 {
     bool sealing = http_is_sealing(h);
-    struct curl_slist *list =
-        http_add_header(NULL, "Content-Type",
-                        sealing ? ENCRYPTED_TYPE : "application/soap+xml;charset=UTF-8");
+    struct curl_slist *list = http_add_header(
+        NULL, "Content-Type",
+        sealing ? encrypted_type(h->is_bare) : "application/soap+xml;charset=UTF-8");
 
     if (list)
         list = http_add_header(list, "Accept-Encoding", "identity");
@@ -217,6 +217,8 @@ struct http *http_open(const struct wsman_options *options, struct err *err)
         h->max_answer = MIN_ANSWER;
     h->is_cancelled = options->is_cancelled;
     h->cancel_user = options->cancel_user;
+    h->on_log_on = options->on_log_on;
+    h->log_on_user = options->log_on_user;
     if (!parse_url(h, options->url ? options->url : "", err))
         return NULL;
     if (!wsman_auth_open(options, &h->endpoint, h->auths, &h->auth_count, err))

@@ -39,7 +39,7 @@ TEST(a_message_has_the_form_of_the_specification)
 
     strbuf_add(&header, "abc", 3);
     strbuf_add(&data, "\0xyz\0", 5);
-    encrypted_put(&message, &header, &data);
+    encrypted_put(&message, false, &header, &data);
     CHECK_EQ(message.len, sizeof(want) - 1);
     CHECK(message.len == sizeof(want) - 1 && !memcmp(message.text, want, message.len));
 }
@@ -58,7 +58,7 @@ TEST(what_is_put_is_found_whatever_it_holds)
             strbuf_putc(&header, (char)(i * 7));
         for (size_t i = 0; i < len; i++)
             strbuf_putc(&data, boundary[i % sizeof(boundary)]);
-        encrypted_put(&message, &header, &data);
+        encrypted_put(&message, false, &header, &data);
         CHECK(find(message.text, message.len, &part));
         CHECK(part.header_len == 60 && part.data_len == len);
         CHECK(!memcmp(part.token, header.text, 60));
@@ -108,7 +108,8 @@ TEST(wrong_lengths_are_refused)
 
 TEST(the_type_is_known_by_its_words)
 {
-    CHECK(encrypted_is_type(ENCRYPTED_TYPE));
+    CHECK(encrypted_is_type(encrypted_type(false)) &&
+          encrypted_is_type(encrypted_type(true)));
     CHECK(encrypted_is_type("multipart/encrypted; boundary=\"Encrypted Boundary\"; "
                             "protocol=\"application/HTTP-Kerberos-session-encrypted\""));
     CHECK(!encrypted_is_type("multipart/encrypted;protocol=\"application/pgp\""));

@@ -33,6 +33,10 @@ struct wsman_options {
     uint32_t max_elements;         /* 0: 32000 */
     bool (*is_cancelled)(void *user); /* polled while waiting; NULL: never */
     void *cancel_user;
+    /* Told once per log-on how it was made, and what stronger way was passed over and why;
+     * NULL: nobody wants to know. */
+    void (*on_log_on)(const char *text, void *user);
+    void *log_on_user;
 };
 
 /* Checks the options and makes the session; the first request connects.

@@ -42,6 +42,19 @@ def test_without_auth_the_strongest_offer_is_taken():
         works(sim.url, *by_password())
 
 
+def test_a_weaker_way_is_never_taken_in_silence():
+    """With a realm that is down Kerberos cannot work; -v says so."""
+    W.needs_ntlm()
+    W.needs_realm()
+    users = {**W.env, "NTLM_USER_FILE": W.secret("users", f"DOWN.TEST:admin:{PASSWORD}")}
+    with Sim(env=users) as sim:
+        done = works(sim.url, *by_password("admin@DOWN.TEST"), "-v")
+        assert "logged on with NTLM, messages encrypted (not with Kerberos: no Kerberos " \
+            "server of the realm answers" in done.stderr, done.stderr
+        done = works(sim.url, *by_password(USER), "-v")
+        assert "logged on with Kerberos, messages encrypted\n" in done.stderr, done.stderr
+
+
 def test_ntlm_wrong_password():
     W.needs_ntlm()
     with Sim() as sim:
@@ -73,6 +86,29 @@ def test_kerberos_with_a_ticket():
         works(sim.url, "--auth", "kerberos", env=env)
         assert "HTTP 401" not in sim.lines()
         works(sim.url, env=env)  # found out by itself
+
+
+def test_kerberos_under_its_own_name():
+    """A host that offers "Kerberos" and not "Negotiate"."""
+    W.needs_realm()
+    env = W.realm.ticket("admin", PASSWORD, "bare")
+    with Sim(auth="kerberos") as sim, Between(sim.port) as wire:
+        works(url(wire.port), "--auth", "kerberos", env=env)
+        works(url(wire.port), env=env)
+        works(url(wire.port), *by_password(USER))
+        assert b"Authorization: Kerberos " in b"".join(wire.requests)
+        sealed = [m for m in wire.requests + wire.answers if is_sealed(m)]
+        assert sealed and all(m.count(b"HTTP-Kerberos-session-encrypted") == 2
+                              for m in sealed), sealed[0]
+        fails(url(wire.port), *by_password(), "--auth", "ntlm", kind="denied",
+              text="the host offers Kerberos")
+    ca = W.certificate("ca")
+    cert, key = W.certificate("good", issuer=ca)
+    with Sim("--tls-cert", cert, "--tls-key", key, auth="kerberos") as sim:
+        works(url(sim.port, "https"), "--auth", "kerberos", "--ca", ca[0], env=env)
+    with Sim(auth="kerberos,negotiate") as sim, Between(sim.port) as wire:
+        works(url(wire.port), env=env)
+        assert b"Authorization: Kerberos " not in b"".join(wire.requests)
 
 
 def test_kerberos_with_a_password_leaves_no_ticket_behind():

@@ -36,7 +36,7 @@ static const char usage_text[] =
     "      --full-size            driver packages of realistic size (1.2 GB)\n"
     "      --tls-cert FILE --tls-key FILE   serve https with this certificate\n"
     "      --auth LIST            how clients may log on: basic, negotiate (NTLM and\n"
-    "                             Kerberos), or both with a comma (default: basic)\n"
+    "                             Kerberos), kerberos, with commas (default: basic)\n"
     "      --keytab FILE          the hosts' Kerberos keys (default: KRB5_KTNAME)\n"
     "      --demand-encryption    refuse plain messages over http, as Windows does\n"
     "  -v, --verbose              one line per request on standard error\n"
