@@ -23,10 +23,12 @@ struct sim_host {
     char *locale;               /* "en-US": language of captions and fault texts */
     unsigned build;             /* 22631 */
     unsigned ubr;
-    char *domain;    /* NULL: workgroup */
-    char *dir;       /* <state>/labs/LAB/HOST */
-    char *updates;   /* driver updates as noted; the machine points into it; NULL: none */
-    unsigned job_ms; /* how long a job takes; 0 = answered synchronously where a real
+    char *domain;  /* NULL: workgroup */
+    char *dir;     /* <state>/labs/LAB/HOST */
+    char *updates; /* driver updates as noted; the machine points into it; NULL: none */
+    char *moves;   /* moved devices, likewise */
+    char *moved_id, *moved_place; /* of the device that was moved last; NULL: none */
+    unsigned job_ms;     /* how long a job takes; 0 = answered synchronously where a real
                           * host is known to do so */
     unsigned job_parity; /* alternates 0 and 4096 where both were seen (hyperv quirk 2) */
     pthread_mutex_t lock;

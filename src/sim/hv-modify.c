@@ -286,11 +286,17 @@ uint32_t hv_modify_system(struct sim_host *host, const char *text, enum hv_step 
         return error;
     if (!text_ieq(sim_object_class(*ret_object)->name, VSSD))
         return HV_INVALID_PARAMETER;
+    vm_id = hv_text(*ret_object, "VirtualSystemIdentifier");
+    if (after(*ret_object, wanted, "AutomaticShutdownAction") == 3 &&
+        hv_number(*ret_object, "AutomaticShutdownAction") != 3 &&
+        hv_next_resource(host, NULL, "Msvm_PciExpressSettingData", vm_id)) {
+        *why = "setting the stop action to save while a device is assigned";
+        return HV_UNKNOWN;
+    }
     error = change_all(host, *ret_object, wanted, step, why);
     if (error || step == HV_CHECK)
         return error;
 
-    vm_id = hv_text(*ret_object, "VirtualSystemIdentifier");
     system = hv_vm_by_id(host, vm_id);
     name = cim_get_text(wanted, "ElementName");
     if (name && system && !object_set_text(host, system, "ElementName", name, &err))

@@ -294,6 +294,9 @@ static bool request_state_change(struct sim_call *call, struct sim_fault *fault)
     if (!cim_get_u64(call->in, "RequestedState", &requested))
         return sim_return(call, HV_INVALID_PARAMETER, fault);
     requested = requested == 32768 ? 9 : requested == 32769 ? 6 : requested;
+    if (requested == 9 && hv_next_resource(call->host, NULL, "Msvm_PciExpressSettingData",
+                                           hv_text(system, "Name")))
+        return sim_unknown(fault, "pausing a VM that has an assigned device");
     for (size_t i = 0; i < ARRAY_LEN(transitions); i++) {
         struct transition *t;
 
@@ -374,6 +377,103 @@ static void tick(struct sim_host *host, int64_t now_usec)
                           (uint64_t)(now_usec - since.usec) / 1000, &err))
             return;
     }
+}
+
+/* What the host's end does to a VM (HyperV_v2 cim-virtualsystemsettingdata
+ * AutomaticShutdownAction); one with a device cannot be saved. */
+static unsigned state_after_end(struct sim_host *host, struct sim_object *system)
+{
+    const char *id = hv_text(system, "Name");
+    struct sim_object *vssd = hv_settings_of(host, id);
+
+    if (!hv_number(system, "ProcessID"))
+        return hv_state(system);
+    return vssd && hv_number(vssd, "AutomaticShutdownAction") == 3 &&
+                   !hv_has_device(host, id)
+               ? HV_SAVED
+               : HV_OFF;
+}
+
+/* AutomaticStartupAction: 2 nothing, 3 if it ran before, 4 always. */
+static bool start_after_boot(struct sim_host *host, struct sim_object *system, bool ran,
+                             struct err *err)
+{
+    struct sim_object *vssd = hv_settings_of(host, hv_text(system, "Name"));
+    uint64_t action = vssd ? hv_number(vssd, "AutomaticStartupAction") : 2;
+    unsigned before = hv_state(system);
+
+    if (action != 4 && !(action == 3 && ran))
+        return true;
+    if (check_start(host, system) != 0)
+        return true;
+    if (settle(host, system, HV_RUNNING, err))
+        return true;
+    *err = (struct err)ERR_INIT; /* no partition is free: it stays as it was */
+    return settle(host, system, before, err);
+}
+
+static bool finish_disabling(struct sim_host *host, struct err *err)
+{
+    for (size_t i = 0; host->machine && i < host->machine->device_count; i++) {
+        const struct sim_device *device = &host->machine->devices[i];
+        struct sim_object *entity = sim_pnp_entity(host, device->instance_id);
+
+        if (entity &&
+            hv_number(entity, "ConfigManagerErrorCode") == SIM_PROBLEM_NEED_RESTART &&
+            (!sim_device_stop(host, device, SIM_PROBLEM_DISABLED, err) ||
+             !hv_device_changed(host, device, false, err)))
+            return false;
+    }
+    return true;
+}
+
+/* Attached without a wish to stay, images are gone after a restart (HyperV_v2
+ * attachvirtualharddisk-msvm-imagemanagementservice). */
+static bool detach_images(struct sim_host *host, struct err *err)
+{
+    CLEANUP(free_cleanup) char *made = text_printf("%s/files-made", host->dir);
+    struct sim_world *world;
+
+    if (!made)
+        return err_no_memory(err);
+    if (!os_file_exists(made))
+        return true; /* nobody has looked at its files yet */
+    world = sim_host_world(host, err);
+    for (size_t i = 0; world && i < host->machine->disk_count; i++)
+        if (world_is_attached(world, host->machine->disks[i].path) &&
+            !world_detach(world, host->machine->disks[i].path, err))
+            return false;
+    return world != NULL;
+}
+
+bool hv_reboot(struct sim_host *host,
+               bool (*while_off)(struct sim_host *host, void *user, struct err *err),
+               void *user, struct err *err)
+{
+    struct sim_object *o = NULL;
+    bool ran[LAB_VM_MAX] = { false };
+    size_t n = 0;
+
+    host->dirty = true;
+    while ((o = sim_store_next(host->store, o, HV_NS, "Msvm_ComputerSystem"))) {
+        if (hv_is_host(host, o))
+            continue;
+        if (n < ARRAY_LEN(ran))
+            ran[n++] = hv_state(o) == HV_RUNNING;
+        if (!settle(host, o, state_after_end(host, o), err))
+            return false;
+    }
+    if (!finish_disabling(host, err) || !detach_images(host, err) ||
+        (while_off && !while_off(host, user, err)) || !hv_follow_devices(host, err))
+        return false;
+    for (n = 0; (o = sim_store_next(host->store, o, HV_NS, "Msvm_ComputerSystem"));) {
+        if (hv_is_host(host, o))
+            continue;
+        if (!start_after_boot(host, o, n < ARRAY_LEN(ran) && ran[n], err))
+            return false;
+        n++;
+    }
+    return true;
 }
 
 bool hv_after_load(struct sim_host *host, struct err *err)

@@ -74,7 +74,7 @@ const char *hv_text(struct sim_object *object, const char *name); /* null: "" */
 bool hv_is_host(struct sim_host *host, struct sim_object *system);
 struct sim_object *hv_gpu_by_path(struct sim_host *host, const char *text);
 
-/* ---- devices that are assigned whole (hv-dda.c) ---- */
+/* ---- devices that are assigned whole (hv-express.c) ---- */
 
 /* Whether the device may stop now; false: no source says what a host does, *why says it. */
 bool hv_may_stop_device(struct sim_host *host, const struct sim_device *device,
@@ -106,8 +106,25 @@ uint32_t hv_check_devices(struct sim_host *host, struct sim_object *system);
 bool hv_make_guest_device(struct sim_host *host, struct sim_object *system,
                           struct sim_object *setting, struct err *err) MUST_CHECK;
 
+/* The lab's device that a setting names; NULL: it is gone. */
+const struct sim_device *hv_device_of_setting(struct sim_host *host,
+                                              struct sim_object *setting);
+
+struct strbuf;
+/* Whether the memory of @devices fits into the gaps of these sizes, packed as well as can be
+ * (hv-mmio.c).  If it does not, the guest shows problem code 12; the host says nothing. */
+bool hv_fits_gaps(const struct sim_device *const *devices, size_t count, uint64_t low_mb,
+                  uint64_t base_mb, uint64_t high_mb);
+/* A line for each running VM whose devices do not fit; for dumps. */
+void hv_dump_guests(struct sim_host *host, struct strbuf *to);
+
 /* ---- states (hv-state.c) ---- */
 
+/* The host starts anew: its VMs stop and start as they are told to, and what waited for
+ * this is done.  @while_off (may be NULL) is done in between. */
+bool hv_reboot(struct sim_host *host,
+               bool (*while_off)(struct sim_host *host, void *user, struct err *err),
+               void *user, struct err *err) MUST_CHECK;
 unsigned hv_state(struct sim_object *system);
 /* What the lab says of the VM; NULL: it came later. */
 const struct lab_vm *hv_lab_vm(struct sim_host *host, struct sim_object *system);
@@ -145,4 +162,5 @@ extern const struct sim_behaviour sim_state_behaviour;    /* hv-state.c */
 extern const struct sim_behaviour sim_settings_behaviour; /* hv-settings.c */
 extern const struct sim_behaviour sim_summary_behaviour;  /* hv-summary.c */
 extern const struct sim_behaviour sim_dda_behaviour;      /* hv-dda.c */
+extern const struct sim_behaviour sim_destroy_behaviour;  /* hv-destroy.c */
 extern const struct sim_behaviour sim_job_behaviour;

@@ -141,7 +141,7 @@ const struct word lab_interrupt_words[] = { { "as-able", SIM_INTERRUPTS_AS_ABLE 
                                             { 0 } };
 
 /* Hexadecimal digits as they stand in a location path: "PCIROOT(0)#PCI(0100)#PCI(0000)". */
-static bool is_location_path(const char *path)
+bool lab_is_location_path(const char *path)
 {
     size_t digits;
 
@@ -167,7 +167,7 @@ bool lab_check_device(struct reader *r, yaml_node_t *node, struct lab_device_ent
         !strchr(device->instance_id + 4, '\\'))
         return fail_at(r, node, "'%s' is no instance id of a PCI device",
                        device->instance_id);
-    if (!is_location_path(device->location_path))
+    if (!lab_is_location_path(device->location_path))
         return fail_at(r, node, "'%s' is no location path (PCIROOT(0)#PCI(0100))",
                        device->location_path);
     if (device->is_dismounted && device->problem)

@@ -33,6 +33,26 @@ static bool read_counts(struct reader *r, yaml_node_t *node, void *target)
     return true;
 }
 
+/* The interface path of the GPU partitioning class, as Msvm_PartitionableGpu.Name shows it
+ * (measured: Justsenger/HyperV-WMI-Documentation, gpu_partition). */
+bool lab_name_interface(struct lab_gpu *gpu, const char *instance_id, struct err *err)
+{
+    int len;
+
+    gpu->interface_path[0] = '\0';
+    if (gpu->mode == LAB_GPU_NONE)
+        return true;
+    len = snprintf(gpu->interface_path, sizeof(gpu->interface_path),
+                   "\\\\?\\%s#{064092b3-625e-43bf-9eb5-dc845897dd59}%s", instance_id,
+                   gpu->mode == LAB_GPU_PV ? "\\GPUPARAV" : "");
+    if (len < 0 || (size_t)len >= sizeof(gpu->interface_path))
+        return err_fail(err, ERR_INVALID, 0, "too long an instance id: '%s'", instance_id);
+    for (char *c = gpu->interface_path + strlen("\\\\?\\"); *c && *c != '{'; c++)
+        if (*c == '\\')
+            *c = '#';
+    return true;
+}
+
 static bool read_gpu(struct reader *r, yaml_node_t *node, void *target)
 {
     static const struct word modes[] = {
@@ -61,27 +81,11 @@ static bool read_gpu(struct reader *r, yaml_node_t *node, void *target)
         !lab_check_device(r, node, &entry->pci))
         return false;
     gpu->mode = (enum lab_gpu_mode)entry->mode;
-    gpu->interface_path = "";
     if (gpu->mode == LAB_GPU_NONE)
         return true;
 
-    /* The interface path of the GPU partitioning class, as Msvm_PartitionableGpu.Name
-     * shows it (measured: Justsenger/HyperV-WMI-Documentation, gpu_partition). */
-    {
-        char *copy = lab_take_text(r, entry->pci.device.instance_id), *path;
-
-        if (!copy)
-            return false;
-        for (char *c = copy; *c; c++)
-            if (*c == '\\')
-                *c = '#';
-        path = lab_take(r, strlen(copy) + 64);
-        if (!path)
-            return false;
-        sprintf(path, "\\\\?\\%s#{064092b3-625e-43bf-9eb5-dc845897dd59}%s", copy,
-                gpu->mode == LAB_GPU_PV ? "\\GPUPARAV" : "");
-        gpu->interface_path = path;
-    }
+    if (!lab_name_interface(gpu, entry->pci.device.instance_id, r->err))
+        return false;
     if (!gpu->valid_count_count) {
         if (gpu->mode == LAB_GPU_P)
             return fail_at(r, node, "a 'gpu-p' GPU needs 'partition_counts'");

@@ -198,6 +198,8 @@ static struct sim_host *new_host(struct sim_lab *lab, struct lab_host *facts,
     host->job_ms = facts->job_ms;
     if (!host->name || !host->product || !host->edition || !host->locale || !host->dir)
         err_no_memory(err); /* the caller frees it with the lab */
+    else if (!lab_apply_moves(host, facts, err))
+        err_wrap(err, "moved devices of host '%s'", facts->name);
     else if (!lab_apply_updates(host, &facts->machine, err))
         err_wrap(err, "driver updates of host '%s'", facts->name);
     return host;
@@ -228,6 +230,9 @@ static void free_host(struct sim_host *host)
     free(host->locale);
     free(host->domain);
     free(host->updates);
+    free(host->moves);
+    free(host->moved_id);
+    free(host->moved_place);
     free(host->dir);
     free(host);
 }

@@ -33,6 +33,7 @@ enum {
     LAB_SNAPSHOT_MAX = 16,
     LAB_REGISTRY_MAX = 64,
     LAB_REASON_MAX = 8,
+    LAB_INTERFACE_MAX = 256,
     LAB_TEXT_MAX = 1024, /* bytes of a text, after its {numbers} were filled in */
     LAB_COUNT_MAX = 16,
     LAB_FAULT_MAX = 64,
@@ -47,7 +48,8 @@ enum lab_gpu_mode {
 /* GPU n of a host is device n of its machine. */
 struct lab_gpu {
     enum lab_gpu_mode mode;
-    const char *interface_path; /* "\\?\PCI#VEN_...#{0640...}\GPUPARAV"; "" if none */
+    char interface_path
+        [LAB_INTERFACE_MAX]; /* "\\?\PCI#VEN_...#{0640...}\GPUPARAV"; "" none */
     uint16_t valid_counts[LAB_COUNT_MAX];
     size_t valid_count_count;
     uint16_t partition_count;
@@ -140,6 +142,20 @@ DEFINE_CLEANUP(lab_description_cleanup, struct lab_description *, lab_descriptio
 
 /* A GUID, upper case, that depends on @seed only: the same lab has the same ids. */
 void lab_guid(char ret[37], const char *seed);
+
+/* Makes the name of the GPU's partitioning interface out of its instance id. */
+bool lab_name_interface(struct lab_gpu *gpu, const char *instance_id, struct err *err)
+    MUST_CHECK;
+bool lab_is_location_path(const char *text); /* "PCIROOT(0)#PCI(0100)#PCI(0000)" */
+
+/* ---- moved devices (lab-move.c) ---- */
+
+/* Moves the one device that @device means (a part of its name or instance id, or its
+ * location path) to @place, which takes a restart of its host. */
+bool lab_move_device(struct sim_lab *lab, const char *device, const char *place,
+                     struct err *err) MUST_CHECK;
+bool lab_apply_moves(struct sim_host *host, struct lab_host *facts, struct err *err)
+    MUST_CHECK;
 
 /* ---- driver updates (lab-update.c) ---- */
 

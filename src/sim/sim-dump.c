@@ -10,6 +10,7 @@
 
 #include "err.h"
 #include "host.h"
+#include "hv.h"
 #include "os.h"
 #include "strbuf.h"
 #include "text.h"
@@ -201,6 +202,7 @@ static bool dump_host(struct sim_lab *lab, struct sim_host *host, struct strbuf 
     strbuf_printf(to, "host %s\n", host->name);
     if (!dump_objects(host->store, to, err))
         return false;
+    hv_dump_guests(host, to);
     world = sim_host_world(host, err);
     return world && world_dump(world, to, err);
 }

@@ -8,6 +8,7 @@
 
 #include "fault-rule.h"
 #include "host.h"
+#include "hv.h"
 #include "lab.h"
 #include "os.h"
 #include "server.h"
@@ -308,6 +309,60 @@ bool sim_update_driver(const char *lab, const char *state_dir, const char *gpu,
         return false;
     opened = sim_lab_open(lab, state_dir, false, err);
     ok = opened && lab_update_driver(opened, gpu, version, err);
+    sim_lab_close(opened);
+    return ok || err_wrap(err, "lab '%s'", lab);
+}
+
+static bool reboot_hosts(struct sim_lab *lab, const char *name, struct err *err)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < lab->host_count; i++) {
+        struct sim_host *host = lab->hosts[i];
+        bool ok;
+
+        if (name && !text_ieq(host->name, name))
+            continue;
+        any = true;
+        pthread_mutex_lock(&host->lock);
+        ok = sim_host_open(lab, host, err) && hv_reboot(host, NULL, NULL, err) &&
+             sim_host_save(host, err);
+        pthread_mutex_unlock(&host->lock);
+        if (!ok)
+            return err_wrap(err, "restarting host '%s'", host->name);
+    }
+    return any || err_fail(err, ERR_NOT_FOUND, 0, "no host '%s'", name ? name : "");
+}
+
+bool sim_reboot(const char *lab, const char *state_dir, const char *host, struct err *err)
+{
+    CLEANUP(free_cleanup) char *dir = sim_lab_dir(lab, state_dir, err);
+    CLEANUP(free_cleanup) char *owner_file = NULL;
+    CLEANUP(os_lock_cleanup) struct os_lock *lock = NULL;
+    struct sim_lab *opened;
+    bool ok;
+
+    if (!dir || !take_lock(lab, dir, 0, &owner_file, &lock, err))
+        return false;
+    opened = sim_lab_open(lab, state_dir, false, err);
+    ok = opened && reboot_hosts(opened, host, err);
+    sim_lab_close(opened);
+    return ok || err_wrap(err, "lab '%s'", lab);
+}
+
+bool sim_move_device(const char *lab, const char *state_dir, const char *device,
+                     const char *location_path, struct err *err)
+{
+    CLEANUP(free_cleanup) char *dir = sim_lab_dir(lab, state_dir, err);
+    CLEANUP(free_cleanup) char *owner_file = NULL;
+    CLEANUP(os_lock_cleanup) struct os_lock *lock = NULL;
+    struct sim_lab *opened;
+    bool ok;
+
+    if (!dir || !take_lock(lab, dir, 0, &owner_file, &lock, err))
+        return false;
+    opened = sim_lab_open(lab, state_dir, false, err);
+    ok = opened && lab_move_device(opened, device, location_path, err);
     sim_lab_close(opened);
     return ok || err_wrap(err, "lab '%s'", lab);
 }

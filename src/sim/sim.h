@@ -65,5 +65,14 @@ char *sim_dump(struct sim *sim, struct err *err);
 bool sim_update_driver(const char *lab, const char *state_dir, const char *gpu,
                        const char *version, struct err *err) MUST_CHECK;
 
+/* Restarts one host of the lab, or all with @host NULL. */
+bool sim_reboot(const char *lab, const char *state_dir, const char *host, struct err *err)
+    MUST_CHECK;
+
+/* Puts a device into another slot, which restarts its host.  @device: a part of its name
+ * or instance id, or its location path, that means one device of the lab. */
+bool sim_move_device(const char *lab, const char *state_dir, const char *device,
+                     const char *location_path, struct err *err) MUST_CHECK;
+
 /* Forgets the lab's state: the next sim_open() makes it new. */
 bool sim_reset(const char *lab, const char *state_dir, struct err *err) MUST_CHECK;

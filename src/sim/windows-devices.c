@@ -316,6 +316,10 @@ static bool fill(const struct subject *s, const struct cim_instance *in,
     return true;
 }
 
+/* What was in another slot: Windows knows of it what stands in its object. */
+static const struct sim_device_class any_class;
+static const struct sim_device remembered = { .class = &any_class };
+
 static bool get_device_properties(struct sim_call *call, struct sim_fault *fault)
 {
     struct cim_value found = { .type = CIM_OBJECT, .is_array = true };
@@ -331,6 +335,9 @@ static bool get_device_properties(struct sim_call *call, struct sim_fault *fault
     s.entity = sim_object_instance(call->object);
     s.device = s.machine ? sim_machine_device(s.machine, cim_get_text(s.entity, "DeviceID"))
                          : NULL;
+    s.is_present = sim_pnp_is_present(call->object);
+    if (!s.device && !s.is_present)
+        s.device = &remembered;
     if (!s.device)
         return sim_unknown(fault, "properties of a device that the lab does not describe");
     packages = calloc(PACKAGE_MAX, sizeof(*packages));
@@ -338,7 +345,6 @@ static bool get_device_properties(struct sim_call *call, struct sim_fault *fault
         return sim_refuse(fault, "w:InternalError", 8, "no memory");
     count = package_list(s.machine, packages);
     s.is_dismounted = text_istarts(cim_get_text(s.entity, "DeviceID"), "PCIP\\");
-    s.is_present = sim_pnp_is_present(call->object);
     s.package = s.is_dismounted ? NULL : package_of(packages, count, s.device);
     ok = fill(&s, call->in, &found, fault);
     if (ok && !cim_set(call->out, "deviceProperties", &found, &err))

@@ -22,9 +22,11 @@ static const char usage_text[] =
     "       hvgpu-sim list               the labs there are\n"
     "       hvgpu-sim reset LAB          forget what became of a lab\n"
     "       hvgpu-sim update-driver LAB GPU VERSION   another driver on a host\n"
+    "       hvgpu-sim reboot LAB [HOST]  its hosts, or one of them, start anew\n"
+    "       hvgpu-sim move LAB DEVICE LOCATION-PATH   a card in another slot\n"
     "       hvgpu-sim dump LAB           everything its hosts are, as text\n"
     "\n"
-    "LAB is a built-in name (laptop, server, cluster, fleet:N) or a lab file.\n"
+    "LAB is a built-in name (hvgpu-sim list shows them) or a lab file.\n"
     "\n"
     "      --listen ADDRESS:PORT  first host's place (default: 127.0.0.1, free ports);\n"
     "                             host n listens on PORT + n\n"
@@ -138,6 +140,20 @@ static int update_driver(const char *lab, const char *gpu, const char *version)
     struct err err = ERR_INIT;
 
     return sim_update_driver(lab, NULL, gpu, version, &err) ? EXIT_DONE : fail(&err);
+}
+
+static int reboot(const char *lab, const char *host)
+{
+    struct err err = ERR_INIT;
+
+    return sim_reboot(lab, NULL, host, &err) ? EXIT_DONE : fail(&err);
+}
+
+static int move_device(const char *lab, const char *device, const char *place)
+{
+    struct err err = ERR_INIT;
+
+    return sim_move_device(lab, NULL, device, place, &err) ? EXIT_DONE : fail(&err);
 }
 
 static int dump(const char *lab)
@@ -343,6 +359,16 @@ static int run(int argc, char **argv, struct arguments *a)
         if (argc - optind != 4)
             return wrong_usage("which lab, GPU and version?", NULL);
         return update_driver(argv[optind + 1], argv[optind + 2], argv[optind + 3]);
+    }
+    if (strcmp(first, "reboot") == 0) {
+        if (argc - optind != 2 && argc - optind != 3)
+            return wrong_usage("which lab, and which host?", NULL);
+        return reboot(argv[optind + 1], argc - optind == 3 ? argv[optind + 2] : NULL);
+    }
+    if (strcmp(first, "move") == 0) {
+        if (argc - optind != 4)
+            return wrong_usage("which lab, device and location path?", NULL);
+        return move_device(argv[optind + 1], argv[optind + 2], argv[optind + 3]);
     }
     if (strcmp(first, "reset") == 0 || strcmp(first, "dump") == 0) {
         if (argc - optind != 2)
