@@ -19,19 +19,20 @@ static const struct option_spec options[] = {
     { "disk", 0, "DISK", N_("the guest's disk image, powered off") },
     { "from", 0, "WINDOWS_ROOT", N_("the host's Windows folder, or the drive it is on") },
     { "gpu", 0, "GPU", N_("vendor:device, instance id or interface path") },
+    { "parents", 0, "DIR", N_("folder with the parents of a checkpoint's disk") },
     { NULL, 0, NULL, NULL },
 };
 
 /* What forbids writing the disk becomes findings: nothing else is looked at then. */
-static bool find_blockers(struct plan *plan, const char *image, bool *ret_blocked,
-                          struct err *err)
+static bool find_blockers(struct plan *plan, const char *image, const char *parents,
+                          bool *ret_blocked, struct err *err)
 {
     struct image_facts *facts = calloc(1, sizeof(*facts));
     bool ok;
 
     if (!facts)
         return err_no_memory(err);
-    ok = image_inspect_confined(image, facts, err);
+    ok = image_inspect_confined(image, parents, facts, err);
     *ret_blocked = ok && facts->blocker_count > 0;
     for (unsigned i = 0; ok && i < facts->blocker_count; i++)
         ok = plan_find(plan, facts->blockers[i].id, "error", image,
@@ -42,7 +43,7 @@ static bool find_blockers(struct plan *plan, const char *image, bool *ret_blocke
 }
 
 static bool plan_on(struct plan *plan, const struct invocation *in, const char *image,
-                    struct err *err)
+                    const char *parents, struct err *err)
 {
     CLEANUP(windows_source_cleanup) struct windows_source *source = NULL;
     CLEANUP(driver_set_cleanup) struct driver_set *set = NULL;
@@ -54,13 +55,13 @@ static bool plan_on(struct plan *plan, const struct invocation *in, const char *
         return false;
     windows_source_watch(source, in->progress);
     if (!driver_resolve(source, option_get(in, "gpu"), &set, err) ||
-        !find_blockers(plan, image, &blocked, err))
+        !find_blockers(plan, image, parents, &blocked, err))
         return false;
     if (blocked)
         return true;
-    guest = guest_disk_open_sandboxed(image, NULL, NULL, err);
+    guest = guest_disk_open_sandboxed(image, parents, NULL, NULL, err);
     return guest && driver_plan_install(plan, guest, set, err) &&
-           driver_plan_commit(plan, image, err) &&
+           driver_plan_commit(plan, image, parents, err) &&
            driver_plan_verify(plan, set->instance_id, err);
 }
 
@@ -78,10 +79,11 @@ static bool plan_inject(const struct invocation *in, struct plan_context *contex
 {
     CLEANUP(plan_cleanup) struct plan *plan = NULL;
     CLEANUP(free_cleanup) char *image = NULL;
+    CLEANUP(free_cleanup) char *parents = NULL;
     CLEANUP(free_cleanup) char *title = NULL;
 
     for (const struct option_spec *option = options; option->name; option++)
-        if (!option_get(in, option->name)) {
+        if (strcmp(option->name, "parents") != 0 && !option_get(in, option->name)) {
             err_fail(err, ERR_INVALID, 0, _("--%s is missing"), option->name);
             return err_hint(err, "hvgpu driver inject --disk DISK --from WINDOWS_ROOT "
                                  "--gpu GPU");
@@ -90,6 +92,9 @@ static bool plan_inject(const struct invocation *in, struct plan_context *contex
     image = os_absolute_path(option_get(in, "disk"), err);
     if (!image)
         return false;
+    if (option_get(in, "parents") &&
+        !(parents = os_absolute_path(option_get(in, "parents"), err)))
+        return false;
     title = text_printf("driver of '%s' into '%s'", option_get(in, "gpu"), image);
     plan = title ? plan_new("local", title, err) : NULL;
     if (!plan)
@@ -97,7 +102,7 @@ static bool plan_inject(const struct invocation *in, struct plan_context *contex
     plan->lock = lock_name(image);
     if (!plan->lock)
         return err_no_memory(err);
-    if (!plan_on(plan, in, image, err))
+    if (!plan_on(plan, in, image, parents, err))
         return false;
     *ret = TAKE(plan);
     return true;

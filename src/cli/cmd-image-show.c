@@ -136,7 +136,7 @@ static bool run(const struct invocation *in, int *ret_exit, struct err *err)
     *ret_exit = STATUS_FAILED;
     if (!facts)
         return err_no_memory(err);
-    ok = image_inspect_confined(in->operands[0], facts, err);
+    ok = image_inspect_confined(in->operands[0], option_get(in, "parents"), facts, err);
     document = ok ? to_json(facts) : NULL;
     free(facts);
     if (!ok)
@@ -151,9 +151,15 @@ static bool run(const struct invocation *in, int *ret_exit, struct err *err)
     return ok;
 }
 
+static const struct option_spec options[] = {
+    { "parents", 0, "DIR", N_("folder with the parents of a checkpoint's disk") },
+    { NULL, 0, NULL, NULL },
+};
+
 const struct command cmd_image_show = {
     .name = "image show",
     .operands = "DISK",
     .summary = N_("what is on a disk image, and what forbids writing"),
+    .options = options,
     .run = run,
 };

@@ -113,15 +113,17 @@ struct guest_disk {
 };
 
 /* Opens the Windows volume of @image for reading; the first change opens it for writing
- * (exclusively), and everything until commit is one transaction.  @backup_dir: a folder on
+ * (exclusively), and everything until commit is one transaction.  @parents: a folder that
+ * its parents may lie in or below, besides its own; NULL: none.  @backup_dir: a folder on
  * this machine, made when needed; NULL: only to be read. */
-struct guest_disk *guest_disk_open_local(const char *image, const char *backup_dir,
-                                         struct err *err);
+struct guest_disk *guest_disk_open_local(const char *image, const char *parents,
+                                         const char *backup_dir, struct err *err);
 /* The same in a process that can do nothing else: what is used outside of tests, since a
  * guest's disk is hostile input.  @source_dir: the folder that copies may be read from;
  * NULL: none. */
-struct guest_disk *guest_disk_open_sandboxed(const char *image, const char *backup_dir,
-                                             const char *source_dir, struct err *err);
+struct guest_disk *guest_disk_open_sandboxed(const char *image, const char *parents,
+                                             const char *backup_dir, const char *source_dir,
+                                             struct err *err);
 /* @windows: the guest's Windows folder as mounted on the host
  * ("C:\\ProgramData\\hvgpu\\mount\\ID\\Windows"); @backup_dir: a folder on the host, for
  * copies and for work; made when needed, removed by who gave it. */

@@ -38,7 +38,7 @@ bool local_need(struct local_disk *local, bool writable, struct err *err)
         return err_fail(err, ERR_INVALID, 0, "'%s' was opened to be read only",
                         local->image);
     close_volume(local);
-    local->disk = disk_open(local->image, mode, err);
+    local->disk = disk_open_chain(local->image, local->parents, mode, err);
     if (!local->disk)
         return false;
     local->volume = volume_open(local->disk, &local->partition, mode, err);
@@ -550,6 +550,7 @@ static void local_close(struct guest_disk *self)
     local_hive_drop(local);
     close_volume(local);
     free(local->image);
+    free(local->parents);
     free(local->backup_dir);
     free(local);
 }
@@ -588,7 +589,7 @@ static bool find_windows(struct local_disk *local, struct err *err)
 
     if (!facts)
         return err_no_memory(err);
-    ok = image_inspect(local->image, facts, err);
+    ok = image_inspect(local->image, local->parents, facts, err);
     if (ok && !facts->has_windows) {
         const char *why = facts->blocker_count ? facts->blockers[0].message : NULL;
 
@@ -605,8 +606,8 @@ static bool find_windows(struct local_disk *local, struct err *err)
     return ok;
 }
 
-struct guest_disk *guest_disk_open_local(const char *image, const char *backup_dir,
-                                         struct err *err)
+struct guest_disk *guest_disk_open_local(const char *image, const char *parents,
+                                         const char *backup_dir, struct err *err)
 {
     CLEANUP(guest_disk_cleanup) struct guest_disk *disk = NULL;
     struct local_disk *local = calloc(1, sizeof(*local));
@@ -618,8 +619,10 @@ struct guest_disk *guest_disk_open_local(const char *image, const char *backup_d
     local->base.ops = &local_ops;
     disk = &local->base;
     local->image = text_dup(image);
+    local->parents = text_dup(parents);
     local->backup_dir = text_dup(backup_dir);
-    if (!local->image || (backup_dir && !local->backup_dir)) {
+    if (!local->image || (parents && !local->parents) ||
+        (backup_dir && !local->backup_dir)) {
         err_no_memory(err);
         return NULL;
     }

@@ -8,7 +8,7 @@
 
 struct local_disk {
     struct guest_disk base;
-    char *image;
+    char *image, *parents;
     char *backup_dir; /* NULL: only to be read */
     struct partition partition;
     struct image_windows windows;

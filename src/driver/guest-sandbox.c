@@ -27,8 +27,8 @@ enum {
 struct sandboxed {
     struct guest_disk base; /* first, so that the pointers convert */
     struct sandbox *sandbox;
-    char *image, *backup_dir, *source_dir, *image_dir;
-    const char *read_dirs[2], *write_dirs[3];
+    char *image, *parents, *backup_dir, *source_dir, *image_dir;
+    const char *read_dirs[3], *write_dirs[3];
     struct guest_disk *local; /* in the child only */
 };
 
@@ -66,7 +66,8 @@ static bool child_serve(void *user, const void *request, size_t len,
     bool ok;
 
     if (!disk->local)
-        disk->local = guest_disk_open_local(disk->image, disk->backup_dir, err);
+        disk->local =
+            guest_disk_open_local(disk->image, disk->parents, disk->backup_dir, err);
     ok = disk->local && guest_serve(disk->local, in, progress, out, err);
     if (ok) {
         CLEANUP(free_cleanup) char *text = json_dumps(out, JSON_COMPACT);
@@ -377,6 +378,7 @@ static void sandboxed_close(struct guest_disk *self)
 
     sandbox_stop(disk->sandbox);
     free(disk->image);
+    free(disk->parents);
     free(disk->backup_dir);
     free(disk->source_dir);
     free(disk->image_dir);
@@ -420,11 +422,12 @@ static char *folder_of(const char *path)
     return text_ndup(path, slash == path ? 1 : (size_t)(slash - path));
 }
 
-static struct guest_disk *make(const char *image, const char *backup_dir,
-                               const char *source_dir, struct err *err)
+static struct guest_disk *make(const char *image, const char *parents,
+                               const char *backup_dir, const char *source_dir,
+                               struct err *err)
 {
     struct sandboxed *disk = calloc(1, sizeof(*disk));
-    size_t writes = 0;
+    size_t reads = 0, writes = 0;
 
     if (!disk) {
         err_no_memory(err);
@@ -433,24 +436,27 @@ static struct guest_disk *make(const char *image, const char *backup_dir,
     disk->base.ops = &sandboxed_ops;
     disk->image = text_dup(image);
     disk->image_dir = folder_of(image);
+    disk->parents = text_dup(parents);
     disk->backup_dir = text_dup(backup_dir);
     disk->source_dir = text_dup(source_dir);
-    if (!disk->image || !disk->image_dir || (backup_dir && !disk->backup_dir) ||
-        (source_dir && !disk->source_dir)) {
+    if (!disk->image || !disk->image_dir || (parents && !disk->parents) ||
+        (backup_dir && !disk->backup_dir) || (source_dir && !disk->source_dir)) {
         guest_disk_close(&disk->base);
         err_no_memory(err);
         return NULL;
     }
     /* For undo the source may be gone; then nothing is read from it either. */
     if (disk->source_dir && os_file_exists(disk->source_dir))
-        disk->read_dirs[0] = disk->source_dir;
+        disk->read_dirs[reads++] = disk->source_dir;
+    disk->read_dirs[reads] = disk->parents;
     disk->write_dirs[writes++] = disk->image_dir;
     disk->write_dirs[writes] = disk->backup_dir;
     return &disk->base;
 }
 
-struct guest_disk *guest_disk_open_sandboxed(const char *image, const char *backup_dir,
-                                             const char *source_dir, struct err *err)
+struct guest_disk *guest_disk_open_sandboxed(const char *image, const char *parents,
+                                             const char *backup_dir, const char *source_dir,
+                                             struct err *err)
 {
     CLEANUP(free_cleanup) char *what = text_printf("reading '%s'", image);
     CLEANUP(guest_disk_cleanup) struct guest_disk *base = NULL;
@@ -472,9 +478,14 @@ struct guest_disk *guest_disk_open_sandboxed(const char *image, const char *back
         err_fail(err, ERR_NOT_FOUND, 0, "there is no disk image '%s'", image);
         return NULL;
     }
+    if (parents && !os_file_exists(parents)) {
+        err_fail(err, ERR_NOT_FOUND, 0, "there is no folder '%s' with the disk's parents",
+                 parents);
+        return NULL;
+    }
     if (backup_dir && !os_make_dirs(backup_dir, err))
         return NULL;
-    base = make(image, backup_dir, source_dir, err);
+    base = make(image, parents, backup_dir, source_dir, err);
     if (!base)
         return NULL;
     disk = sandboxed_of(base);

@@ -3,7 +3,7 @@
  * Step: an image on this machine, everything of the steps before made durable at once.
  * There is nothing to look at and nothing to take back: what those steps did is theirs.
  *
- * params: disk
+ * params: disk; parents (a folder its parents may be in; not there: none)
  */
 
 #include <string.h>
@@ -36,20 +36,27 @@ const struct step_kind step_disk_commit = {
     .flags = STEP_NEEDS_GUEST | STEP_COMMITS_GUEST,
 };
 
-bool driver_plan_commit(struct plan *plan, const char *image, struct err *err)
+bool driver_plan_commit(struct plan *plan, const char *image, const char *parents,
+                        struct err *err)
 {
     if (plan->step_count == 0)
         return true;
-    return plan_add(plan, &step_disk_commit, image, json_pack("{s:s}", "disk", image),
+    return plan_add(plan, &step_disk_commit, image,
+                    json_pack("{s:s, s:s*}", "disk", image, "parents", parents),
                     json_null(), json_null(), NULL, err) != NULL;
+}
+
+static const char *commit_text(const struct plan *plan, const char *name)
+{
+    for (size_t i = 0; i < plan->step_count; i++)
+        if (plan->steps[i].kind == &step_disk_commit)
+            return step_text(&plan->steps[i], name);
+    return NULL;
 }
 
 const char *driver_local_image(const struct plan *plan)
 {
-    for (size_t i = 0; i < plan->step_count; i++)
-        if (plan->steps[i].kind == &step_disk_commit)
-            return step_text(&plan->steps[i], "disk");
-    return NULL;
+    return commit_text(plan, "disk");
 }
 
 /* The folder that holds everything the steps copy from: all that the process which works
@@ -88,7 +95,8 @@ bool driver_open_local(struct plan_context *context, const struct plan *plan,
 
     if (!image)
         return err_fail(err, ERR_INVALID, 0, "this run worked on no image of this machine");
-    context->guest = guest_disk_open_sandboxed(image, context->backup_dir, source, err);
+    context->guest = guest_disk_open_sandboxed(image, commit_text(plan, "parents"),
+                                               context->backup_dir, source, err);
     return context->guest != NULL;
 }
 

@@ -46,7 +46,8 @@ bool driver_plan_verify(struct plan *plan, const char *instance_id, struct err *
 /* ---- a disk that is an image on this machine ---- */
 
 /* Adds the step that makes the steps before it durable, if there are any. */
-bool driver_plan_commit(struct plan *plan, const char *image, struct err *err) MUST_CHECK;
+bool driver_plan_commit(struct plan *plan, const char *image, const char *parents,
+                        struct err *err) MUST_CHECK;
 /* The image that @plan works on; lent.  NULL: the plan is not of this sort. */
 const char *driver_local_image(const struct plan *plan);
 /* For plan_context: open_guest, close_guest and commit_guest for such a plan. */

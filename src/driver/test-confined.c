@@ -35,7 +35,7 @@ static const char inf[] = "[Version]\nSignature=\"$Windows NT$\"\nClass=Display\
 static bool read_image(struct err *err)
 {
     struct image_facts *facts = calloc(1, sizeof(*facts));
-    bool ok = image_inspect_confined(scratch("guest.vhdx"), facts, err) &&
+    bool ok = image_inspect_confined(scratch("guest.vhdx"), NULL, facts, err) &&
               facts->has_windows && facts->blocker_count == 0;
 
     free(facts);
@@ -46,7 +46,7 @@ static bool read_guest(struct err *err)
 {
     CLEANUP(guest_disk_cleanup)
     struct guest_disk *disk =
-        guest_disk_open_sandboxed(scratch("guest.vhdx"), NULL, NULL, err);
+        guest_disk_open_sandboxed(scratch("guest.vhdx"), NULL, NULL, NULL, err);
     struct guest_facts facts = { 0 };
 
     return disk && disk->ops->facts(disk, &facts, err) && facts.build == 22631;

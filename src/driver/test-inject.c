@@ -193,10 +193,10 @@ static bool run_open(struct run *run, struct machine *machine, const char *image
     if (!run->context.journal || !run->source ||
         !driver_resolve(run->source, "10de:2860", &run->set, err))
         return false;
-    guest = guest_disk_open_local(image, NULL, err);
+    guest = guest_disk_open_local(image, NULL, NULL, err);
     run->plan = plan_new("local", "inject", err);
     ok = guest && run->plan && driver_plan_install(run->plan, guest, run->set, err) &&
-         driver_plan_commit(run->plan, image, err);
+         driver_plan_commit(run->plan, image, NULL, err);
     guest_disk_close(guest);
     return ok;
 }
@@ -223,7 +223,7 @@ static bool has_tools(void)
 
 static bool verify(struct run *run, const char *image, struct err *err)
 {
-    struct guest_disk *guest = guest_disk_open_local(image, NULL, err);
+    struct guest_disk *guest = guest_disk_open_local(image, NULL, NULL, err);
     bool ok = guest && driver_verify(guest, run->set, NULL, err);
 
     guest_disk_close(guest);
@@ -306,7 +306,7 @@ TEST(undo_of_a_hive_that_was_written_since_takes_only_the_values_back)
     CHECK_OK(plan_run(run.plan, &run.context, &err));
     driver_close_guest(&run.context);
 
-    guest = guest_disk_open_local(image, scratch("other-backup"), &err);
+    guest = guest_disk_open_local(image, NULL, scratch("other-backup"), &err);
     CHECK_OK(guest != NULL);
     CHECK(hive_value_set_u64(&value, HIVE_DWORD, 5));
     CHECK_OK(guest->ops->hive_begin(guest, "x", &err));
@@ -318,7 +318,7 @@ TEST(undo_of_a_hive_that_was_written_since_takes_only_the_values_back)
 
     CHECK_OK(plan_undo(run.plan, &run.context, &err));
     driver_close_guest(&run.context);
-    guest = guest_disk_open_local(image, NULL, &err);
+    guest = guest_disk_open_local(image, NULL, NULL, &err);
     CHECK_OK(guest->ops->reg_get(guest, "Services\\Tcpip", "Start", &exists, &value, &err));
     CHECK(exists);
     hive_value_clear(&value);
@@ -594,10 +594,10 @@ TEST(removing_takes_away_what_the_manifest_lists_and_undo_brings_it_back)
     plan_free(run.plan);
 
     run.plan = plan_new("local", "remove", &err);
-    guest = guest_disk_open_local(image, NULL, &err);
+    guest = guest_disk_open_local(image, NULL, NULL, &err);
     CHECK_OK(guest && driver_plan_remove(run.plan, guest, run.set->instance_id, &err));
     guest_disk_close(guest);
-    CHECK_OK(driver_plan_commit(run.plan, image, &err));
+    CHECK_OK(driver_plan_commit(run.plan, image, NULL, &err));
     CHECK_OK(plan_run(run.plan, &run.context, &err));
     driver_close_guest(&run.context);
     without = dump(image);

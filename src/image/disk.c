@@ -39,12 +39,13 @@ struct disk {
 
 /* ---- opening ---- */
 
-static bool open_format(struct disk *disk, const char *path, enum image_file_lock lock,
-                        struct err *err)
+static bool open_format(struct disk *disk, const char *path, const char *parents,
+                        enum image_file_lock lock, struct err *err)
 {
     disk->file = image_file_open(path, lock, err);
     if (!disk->file)
         return false;
+    disk->file->parents = parents;
     disk->format = format_open(disk->file, err);
     return disk->format != NULL;
 }
@@ -59,14 +60,14 @@ static void close_format(struct disk *disk)
 
 /* An interrupted commit is finished before anyone looks, and whoever only reads needs the
  * right to write for that. */
-static bool finish_commit(const char *path, struct err *err)
+static bool finish_commit(const char *path, const char *parents, struct err *err)
 {
     struct disk disk = { 0 };
     bool ok;
 
     if (!commit_journal_exists(path))
         return true;
-    ok = open_format(&disk, path, IMAGE_LOCK_WRITE, err) &&
+    ok = open_format(&disk, path, parents, IMAGE_LOCK_WRITE, err) &&
          commit_journal_recover(disk.file, disk.format->identity, err);
     close_format(&disk);
     if (!ok)
@@ -76,9 +77,15 @@ static bool finish_commit(const char *path, struct err *err)
 
 struct disk *disk_open(const char *path, enum disk_mode mode, struct err *err)
 {
+    return disk_open_chain(path, NULL, mode, err);
+}
+
+struct disk *disk_open_chain(const char *path, const char *parents, enum disk_mode mode,
+                             struct err *err)
+{
     CLEANUP(disk_cleanup) struct disk *disk = NULL;
 
-    if (!finish_commit(path, err))
+    if (!finish_commit(path, parents, err))
         return NULL;
     disk = calloc(1, sizeof(*disk));
     if (!disk) {
@@ -91,8 +98,8 @@ struct disk *disk_open(const char *path, enum disk_mode mode, struct err *err)
         err_no_memory(err);
         return NULL;
     }
-    if (!open_format(disk, path, mode == DISK_WRITE ? IMAGE_LOCK_WRITE : IMAGE_LOCK_READ,
-                     err))
+    if (!open_format(disk, path, parents,
+                     mode == DISK_WRITE ? IMAGE_LOCK_WRITE : IMAGE_LOCK_READ, err))
         return NULL;
     return TAKE(disk);
 }

@@ -291,3 +291,11 @@ bool image_file_exists(const char *path)
 
     return lstat(path, &st) == 0;
 }
+
+bool image_file_is(const struct image_file *file, const char *path)
+{
+    struct stat a, b;
+
+    return fstat(file->fd, &a) == 0 && stat(path, &b) == 0 && a.st_dev == b.st_dev &&
+           a.st_ino == b.st_ino;
+}

@@ -31,6 +31,8 @@ struct image_file {
     uint64_t size;
     struct image_overlay *overlays; /* later ones win; read-only files only */
     size_t overlay_count;
+    const char *parents; /* lent: a further folder that a child's parents may lie in or
+                          * below; NULL: none */
 };
 
 enum image_file_lock {
@@ -61,6 +63,8 @@ void image_file_start_writeback(struct image_file *file, uint64_t offset, size_t
 bool image_file_remove(const char *path, struct err *err);
 bool image_file_sync_folder(const char *path, struct err *err) MUST_CHECK;
 bool image_file_exists(const char *path);
+/* @path leads to this very file. */
+bool image_file_is(const struct image_file *file, const char *path);
 
 struct image_file_event {
     enum {

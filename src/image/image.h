@@ -28,6 +28,10 @@ enum disk_mode { DISK_READ, DISK_WRITE };
 /* Takes a lock on the file (shared for DISK_READ): ERR_CONFLICT when in use.
  * Finishes or drops an interrupted commit first. */
 struct disk *disk_open(const char *path, enum disk_mode mode, struct err *err);
+/* The same for a disk whose parents may also lie in or below the folder @parents (NULL:
+ * only in or below its own).  Names in an image lead nowhere else. */
+struct disk *disk_open_chain(const char *path, const char *parents, enum disk_mode mode,
+                             struct err *err);
 void disk_close(struct disk *disk); /* NULL is fine */
 DEFINE_CLEANUP(disk_cleanup, struct disk *, disk_close)
 
@@ -179,7 +183,8 @@ struct image_facts {
     unsigned blocker_count;
     struct image_blocker blockers[IMAGE_BLOCKER_MAX];
 };
-bool image_inspect(const char *path, struct image_facts *ret, struct err *err) MUST_CHECK;
+bool image_inspect(const char *path, const char *parents, struct image_facts *ret,
+                   struct err *err) MUST_CHECK; /* @parents as of disk_open_chain() */
 /* The same in a process that can do nothing else: for images of strangers. */
-bool image_inspect_confined(const char *path, struct image_facts *ret, struct err *err)
-    MUST_CHECK;
+bool image_inspect_confined(const char *path, const char *parents, struct image_facts *ret,
+                            struct err *err) MUST_CHECK;

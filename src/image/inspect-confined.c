@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * image_inspect() in a process that can do nothing else: it opens files of the image's
- * folder only (a checkpoint's parents are there), and sends back facts that are checked
+ * folder and of the one its parents may be in, and sends back facts that are checked
  * before anyone believes them.
  */
 
@@ -17,6 +17,10 @@
 
 enum { TIMEOUT_MS = 5 * 60 * 1000, MEMORY_BYTES = 1 << 30 };
 
+struct question {
+    const char *path, *parents;
+};
+
 static bool child_open(void *user, struct err *err)
 {
     /* The image is opened by name, when this is confined to its folder. */
@@ -28,10 +32,11 @@ static bool child_serve(void *user, const void *request, size_t len,
                         struct progress *progress, struct strbuf *answer, struct err *err)
 {
     CLEANUP(free_cleanup) struct image_facts *facts = calloc(1, sizeof(*facts));
+    const struct question *question = user;
 
     if (!facts)
         return err_no_memory(err);
-    if (!image_inspect(user, facts, err))
+    if (!image_inspect(question->path, question->parents, facts, err))
         return false;
     strbuf_add(answer, facts, sizeof(*facts));
     return true;
@@ -72,19 +77,22 @@ static bool facts_are_sound(const struct image_facts *facts)
     return true;
 }
 
-bool image_inspect_confined(const char *path, struct image_facts *ret, struct err *err)
+bool image_inspect_confined(const char *path, const char *parents, struct image_facts *ret,
+                            struct err *err)
 {
     const char *slash = strrchr(path, '/');
     CLEANUP(free_cleanup)
     char *folder = slash ? text_ndup(path, (size_t)(slash - path) + 1) : text_dup(".");
     CLEANUP(free_cleanup) char *what = text_printf("reading '%s'", path);
     CLEANUP(free_cleanup) char *answer = NULL;
-    const char *const folders[] = { folder, NULL };
+    const char *const folders[] = { folder, NULL }, *const reads[] = { parents, NULL };
+    struct question question = { path, parents };
     const struct sandbox_options options = {
         .what = what,
         .open = child_open,
         .serve = child_serve,
-        .user = (void *)(uintptr_t)path,
+        .user = &question,
+        .read_dirs = reads,
         .write_dirs = folders, /* whether others have it open is told by opening it so */
         .memory_bytes = MEMORY_BYTES,
     };
@@ -92,6 +100,8 @@ bool image_inspect_confined(const char *path, struct image_facts *ret, struct er
 
     if (!folder || !what)
         return err_no_memory(err);
+    if (parents && !os_file_exists(parents))
+        return err_fail(err, ERR_NOT_FOUND, 0, "there is no folder '%s'", parents);
     if (!os_file_exists(path))
         return err_fail(err, ERR_NOT_FOUND, 0, "there is no disk image '%s'", path);
     if (!sandbox_run(&options, TIMEOUT_MS, NULL, &answer, &len, err))

@@ -247,15 +247,15 @@ static struct volume *find_windows(struct disk *disk, const struct image_facts *
 }
 
 /* Tries to mount for writing, in memory. */
-static void try_to_write(const char *path, const struct partition *partition,
-                         struct image_facts *facts)
+static void try_to_write(const char *path, const char *parents,
+                         const struct partition *partition, struct image_facts *facts)
 {
     CLEANUP(disk_cleanup) struct disk *disk = NULL;
     struct err err = ERR_INIT;
     const char *blocker;
     struct volume *volume;
 
-    disk = disk_open(path, DISK_READ, &err);
+    disk = disk_open_chain(path, parents, DISK_READ, &err);
     if (!disk)
         return; /* it could be opened a moment ago: in use, and said so below */
     disk_keep_in_memory(disk);
@@ -294,7 +294,8 @@ static void explain_absence(struct disk *disk, struct image_facts *facts)
         add_blocker(facts, "no-windows", "no partition holds a Windows installation");
 }
 
-static void look_at_windows(struct disk *disk, const char *path, struct image_facts *facts)
+static void look_at_windows(struct disk *disk, const char *path, const char *parents,
+                            struct image_facts *facts)
 {
     unsigned at = 0;
     struct volume *volume = find_windows(disk, facts, &at);
@@ -309,7 +310,7 @@ static void look_at_windows(struct disk *disk, const char *path, struct image_fa
     read_hive(volume, "SYSTEM", read_system, facts);
     read_hive(volume, "SOFTWARE", read_software, facts);
     volume_drop(volume);
-    try_to_write(path, &facts->partitions[at], facts);
+    try_to_write(path, parents, &facts->partitions[at], facts);
     if (facts->free_bytes < ROOM_MIN)
         add_blocker(
             facts, "no-space",
@@ -330,7 +331,8 @@ static void look_at_file(const char *path, struct image_facts *facts)
         add_blocker_from(facts, err.kind == ERR_CONFLICT ? "in-use" : "read-only", &err);
 }
 
-bool image_inspect(const char *path, struct image_facts *ret, struct err *err)
+bool image_inspect(const char *path, const char *parents, struct image_facts *ret,
+                   struct err *err)
 {
     CLEANUP(free_cleanup) struct image_facts *facts = calloc(1, sizeof(*facts));
     CLEANUP(disk_cleanup) struct disk *disk = NULL;
@@ -339,7 +341,7 @@ bool image_inspect(const char *path, struct image_facts *ret, struct err *err)
 
     if (!facts)
         return err_no_memory(err);
-    disk = disk_open(path, DISK_READ, err);
+    disk = disk_open_chain(path, parents, DISK_READ, err);
     if (!disk)
         return false;
     snprintf(facts->format, sizeof(facts->format), "%s", disk_format(disk));
@@ -347,7 +349,7 @@ bool image_inspect(const char *path, struct image_facts *ret, struct err *err)
     facts->has_log = disk_had_log(disk);
     if (disk_partitions(disk, facts->partitions, &facts->partition_count, &table, &why)) {
         snprintf(facts->table, sizeof(facts->table), "%s", table);
-        look_at_windows(disk, path, facts);
+        look_at_windows(disk, path, parents, facts);
     } else {
         add_blocker_from(facts, "no-windows", &why);
     }

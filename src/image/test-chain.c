@@ -65,6 +65,9 @@ static void linkage_of(const char *path, char ret[40])
     snprintf(ret, 40, "{%s}", guid);
 }
 
+#define ABSOLUTE "C:\\VMs\\parent.vhdx"
+static const char *absolute = ABSOLUTE; /* the other name children are given */
+
 /* Turns the empty disk @child into one with the parent @name. */
 static void give_parent(const char *child, const char *parent, const char *name)
 {
@@ -81,7 +84,7 @@ static void give_parent(const char *child, const char *parent, const char *name)
     store_u16(locator + 18, 3);
     put_pair(locator, 0, "parent_linkage", linkage, &used);
     put_pair(locator, 1, "relative_path", name, &used);
-    put_pair(locator, 2, "absolute_win32_path", "C:\\VMs\\parent.vhdx", &used);
+    put_pair(locator, 2, "absolute_win32_path", absolute, &used);
     patch_file(child, 0x218000, locator, sizeof(locator));
 
     memcpy(entry, item, 16);
@@ -91,6 +94,20 @@ static void give_parent(const char *child, const char *parent, const char *name)
     patch_file(child, 0x200020 + 5 * 32, entry, sizeof(entry));
     patch_number(child, 0x20000A, 6, 2);
     patch_number(child, 0x210004, 2, 4); /* has a parent */
+}
+
+/* Makes @child remember @parent as it is now. */
+static void give_linkage(const char *child, const char *parent)
+{
+    char linkage[40];
+    size_t len = 0, key_len = 0;
+    uint8_t *wide, *key = text_to_utf16le("parent_linkage", &key_len);
+
+    linkage_of(parent, linkage);
+    wide = text_to_utf16le(linkage, &len);
+    patch_file(child, 0x218000 + 1000 + key_len, wide, len); /* the first pair */
+    free(wide);
+    free(key);
 }
 
 /* parent.vhdx and child.vhdx in the scratch folder; @model: what the child shows. */
@@ -230,11 +247,104 @@ TEST(a_parent_that_moved_on_or_is_gone_is_refused)
     CHECK(err.hint[0]);
 }
 
-TEST(a_name_in_an_image_leads_nowhere_but_beside_it)
+/* The chain, with the child in vm and the parent in @folder of the scratch folder. */
+static void make_spread_chain(uint8_t *model, const char *name, const char *folder)
+{
+    struct err err = ERR_INIT;
+
+    CHECK_OK(make_chain(model, name, &err));
+    CHECK_EQ(shell("cd %s && rm -rf vm base other && mkdir -p vm other %s && "
+                   "mv child.vhdx vm && mv parent.vhdx %s",
+                   scratch_dir(), folder, folder),
+             0);
+}
+
+static bool shows_with(const char *parents, const uint8_t *model, struct err *err)
+{
+    CLEANUP(disk_cleanup)
+    struct disk *disk = disk_open_chain(scratch("vm/child.vhdx"), parents, DISK_READ, err);
+    CLEANUP(free_cleanup) uint8_t *bytes = malloc(DISK);
+
+    return disk && disk_read(disk, 0, bytes, DISK, err) && memcmp(bytes, model, DISK) == 0;
+}
+
+TEST(a_parent_elsewhere_is_found_in_the_folder_a_person_names_and_nowhere_else)
+{
+    static const struct {
+        const char *name, *folder;
+        const char *parents; /* named, below the scratch folder; NULL: none */
+        bool is_found;
+    } cases[] = {
+        { ".\\base\\parent.vhdx", "vm/base", NULL, true }, /* below the child's folder */
+        { "base\\sub\\..\\parent.vhdx", "vm/base", NULL, false },
+        { "..\\base\\parent.vhdx", "base", NULL, false },
+        { "..\\base\\parent.vhdx", "base", "base", true },
+        { "..\\base\\parent.vhdx", "base", ".", true },
+        { "..\\..\\x\\base\\parent.vhdx", "base", ".", true },
+        { "D:\\x\\base\\parent.vhdx", "base", "base", true },
+        { "\\\\server\\x\\base\\parent.vhdx", "base", "base", true },
+        { "..\\base\\parent.vhdx", "base", "other", false },
+        { "..\\base\\other.vhdx", "base", "base", true }, /* the absolute path names it */
+    };
+    CLEANUP(free_cleanup) uint8_t *model = malloc(DISK);
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        CLEANUP(free_cleanup)
+        char *root =
+            cases[i].parents ? text_printf("%s/%s", scratch_dir(), cases[i].parents) : NULL;
+        struct err err = ERR_INIT;
+        bool is_found;
+
+        test_case(cases[i].name);
+        make_spread_chain(model, cases[i].name, cases[i].folder);
+        is_found = shows_with(root, model, &err);
+        CHECK_EQ(is_found, cases[i].is_found);
+        if (!is_found) {
+            CHECK_EQ(err.kind, ERR_NOT_FOUND);
+            CHECK(strstr(err.text[0], "parent"));
+            CHECK(strstr(err.hint, "--parents"));
+        }
+    }
+}
+
+TEST(a_disk_with_the_parents_name_that_is_not_the_parent_is_passed_over)
+{
+    CLEANUP(free_cleanup) uint8_t *model = malloc(DISK);
+    struct err err = ERR_INIT;
+
+    make_spread_chain(model, "..\\base\\parent.vhdx", "base");
+    CHECK_OK(disk_create_vhdx(scratch("vm/parent.vhdx"), DISK, MIB, &err));
+    CHECK(!shows_with(NULL, model, &err));
+    CHECK_EQ(err.kind, ERR_CONFLICT);
+    err = ERR_INIT;
+    CHECK_OK(shows_with(scratch("base"), model, &err));
+}
+
+TEST(a_confined_reader_finds_the_parent_too)
+{
+    CLEANUP(free_cleanup) struct image_facts *facts = calloc(1, sizeof(*facts));
+    CLEANUP(free_cleanup) uint8_t *model = malloc(DISK);
+    struct err err = ERR_INIT;
+
+    make_spread_chain(model, "..\\base\\parent.vhdx", "base");
+    CHECK(!image_inspect_confined(scratch("vm/child.vhdx"), NULL, facts, &err));
+    CHECK_EQ(err.kind, ERR_NOT_FOUND);
+    CHECK(strstr(err.hint, "vm/../base'"));
+    err = ERR_INIT;
+    CHECK_OK(
+        image_inspect_confined(scratch("vm/child.vhdx"), scratch("base"), facts, &err));
+    CHECK_STR_EQ(facts->format, "vhdx-differencing");
+    err = ERR_INIT;
+    CHECK(
+        !image_inspect_confined(scratch("vm/child.vhdx"), scratch("nowhere"), facts, &err));
+    CHECK_EQ(err.kind, ERR_NOT_FOUND);
+}
+
+TEST(a_name_in_an_image_leads_nowhere_but_downwards)
 {
     static const char *const names[] = { "..\\..\\..\\etc\\parent.vhdx", "/etc/parent.vhdx",
                                          "C:\\x\\parent.vhdx", "C:parent.vhdx" };
-    static const char *const bad[] = { "..", "x\\..", "", "dir\\" };
+    static const char *const bad[] = { "..", "x\\..", "", "dir\\", "/etc/passwd", "CON" };
     CLEANUP(free_cleanup) uint8_t *model = malloc(DISK);
     struct err err = ERR_INIT;
 
@@ -246,9 +356,11 @@ TEST(a_name_in_an_image_leads_nowhere_but_beside_it)
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         test_case(bad[i]);
         err = ERR_INIT;
+        absolute = bad[i];
         CHECK_OK(make_chain(model, bad[i], &err));
+        absolute = ABSOLUTE;
         CHECK(!disk_open(scratch("child.vhdx"), DISK_READ, &err));
-        CHECK_EQ(err.kind, ERR_PROTOCOL);
+        CHECK_EQ(err.kind, ERR_NOT_FOUND);
     }
 }
 
@@ -257,9 +369,20 @@ TEST(a_disk_that_is_its_own_parent_is_refused)
     CLEANUP(free_cleanup) uint8_t *model = malloc(DISK);
     struct err err = ERR_INIT;
 
+    absolute = "child.vhdx";
     CHECK_OK(make_chain(model, "child.vhdx", &err));
+    absolute = ABSOLUTE;
+    CHECK(!disk_open(scratch("child.vhdx"), DISK_READ, &err));
+    CHECK_EQ(err.kind, ERR_NOT_FOUND);
+    CHECK(!disk_open(scratch("child.vhdx"), DISK_WRITE, &err));
+    CHECK_EQ(err.kind, ERR_NOT_FOUND);
+    /* A second name of the same content: it is the parent of itself without end. */
+    err = ERR_INIT;
+    CHECK_OK(make_chain(model, "twin.vhdx", &err));
+    absolute = ABSOLUTE;
+    give_linkage(scratch("child.vhdx"), scratch("child.vhdx"));
+    copy_file(scratch("child.vhdx"), scratch("twin.vhdx"));
+    CHECK_EQ(shell("cp %s %s", scratch("child.vhdx"), scratch("parent.vhdx")), 0);
     CHECK(!disk_open(scratch("child.vhdx"), DISK_READ, &err));
     CHECK_EQ(err.kind, ERR_UNSUPPORTED);
-    CHECK(!disk_open(scratch("child.vhdx"), DISK_WRITE, &err));
-    CHECK_EQ(err.kind, ERR_CONFLICT); /* the second opening meets the first one's lock */
 }

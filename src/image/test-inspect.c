@@ -33,7 +33,7 @@ TEST(a_good_image_shows_its_windows_and_no_blocker)
     if (!has_tools())
         SKIP("mkntfs or qemu-img is not installed");
     CHECK_OK(make_windows_image(path, VOLUME_MIB, NULL, &err));
-    CHECK_OK(image_inspect(path, facts, &err));
+    CHECK_OK(image_inspect(path, NULL, facts, &err));
     CHECK_STR_EQ(facts->format, "vhdx-dynamic");
     CHECK_STR_EQ(facts->table, "gpt");
     CHECK_EQ(facts->partition_count, 1);
@@ -359,7 +359,7 @@ TEST(every_blocker_is_named_and_looking_changes_nothing)
         CHECK(copy_file(scratch("base.img"), path));
         cases[i].provoke(path);
         copy_file(path, scratch("block.before"));
-        CHECK_OK(image_inspect(path, facts, &err));
+        CHECK_OK(image_inspect(path, NULL, facts, &err));
         CHECK_EQ(facts->has_windows, cases[i].has_windows);
         CHECK_EQ(facts->blocker_count, 1);
         CHECK_STR_EQ(facts->blockers[0].id, cases[i].id);
@@ -383,7 +383,7 @@ static void look_as_nobody(const char *path)
 
     if (geteuid() == 0 && (setgid(65534) != 0 || setuid(65534) != 0))
         _exit(2);
-    if (!image_inspect(path, facts, &err) || !facts->has_windows ||
+    if (!image_inspect(path, NULL, facts, &err) || !facts->has_windows ||
         facts->blocker_count != 1 || strcmp(facts->blockers[0].id, "read-only") != 0)
         _exit(1);
     _exit(0);
@@ -420,7 +420,7 @@ TEST(one_damaged_copy_of_a_gpt_is_no_blocker)
     for (size_t i = 0; i < ARRAY_LEN(places); i++) {
         CHECK_OK(make_windows_image(path, VOLUME_MIB, "raw", &err));
         patch_file(path, places[i], "\xA5\x5A", 2);
-        CHECK_OK(image_inspect(path, facts, &err));
+        CHECK_OK(image_inspect(path, NULL, facts, &err));
         CHECK(facts->has_windows);
         CHECK_EQ(facts->blocker_count, 0);
         unlink(path);
@@ -448,7 +448,7 @@ TEST(images_made_by_hyper_v_are_shown_with_what_their_log_holds)
         CHECK_EQ(shell("bzip2 -dc '%s/vhdx/%s.vhdx.bz2' >%s && cp %s %s", test_data_dir(),
                        images[i].name, path, path, scratch("real.before")),
                  0);
-        CHECK_OK(image_inspect_confined(path, facts, &err));
+        CHECK_OK(image_inspect_confined(path, NULL, facts, &err));
         CHECK_STR_EQ(facts->format, "vhdx-dynamic");
         CHECK_EQ(facts->virtual_bytes, images[i].bytes);
         CHECK_EQ(facts->has_log, images[i].has_log);
@@ -459,7 +459,7 @@ TEST(images_made_by_hyper_v_are_shown_with_what_their_log_holds)
         disk = disk_open(path, DISK_WRITE, &err); /* replays for good */
         CHECK_OK(disk != NULL);
         disk_close(disk);
-        CHECK_OK(image_inspect_confined(path, facts, &err));
+        CHECK_OK(image_inspect_confined(path, NULL, facts, &err));
         CHECK(!facts->has_log);
     }
 }
@@ -469,9 +469,9 @@ TEST(an_image_that_is_none_is_an_error)
     CLEANUP(free_cleanup) struct image_facts *facts = calloc(1, sizeof(*facts));
     struct err err = ERR_INIT;
 
-    CHECK(!image_inspect(scratch("nothing.vhdx"), facts, &err));
+    CHECK(!image_inspect(scratch("nothing.vhdx"), NULL, facts, &err));
     CHECK_EQ(err.kind, ERR_NOT_FOUND);
     write_whole(scratch("text.vhdx"), "hello\n", 6);
-    CHECK(!image_inspect(scratch("text.vhdx"), facts, &err));
+    CHECK(!image_inspect(scratch("text.vhdx"), NULL, facts, &err));
     CHECK_EQ(err.kind, ERR_PROTOCOL);
 }

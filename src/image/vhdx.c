@@ -12,6 +12,7 @@
 
 #include <string.h>
 
+#include "commit-journal.h"
 #include "crc32c.h"
 #include "err.h"
 #include "format.h"
@@ -601,23 +602,86 @@ bool vhdx_is(const struct image_file *file)
            memcmp(signature, "vhdxfile", 8) == 0;
 }
 
+/* Opens @path when it is what the child was made from, told by its header alone. */
+static struct image_file *open_if_parent(struct vhdx *v, const struct vhdx_locator *locator,
+                                         const char *path, struct err *err)
+{
+    CLEANUP(image_file_cleanup) struct image_file *file = NULL;
+    const char *child = v->format.file->path;
+    struct vhdx_header header;
+
+    if (commit_journal_exists(path)) {
+        err_fail(err, ERR_CONFLICT, 0, "an interrupted change of '%s' was not finished",
+                 path);
+        err_hint(err, "look at that disk with 'hvgpu image show': it finishes the change");
+        return NULL;
+    }
+    file = image_file_open(path, IMAGE_LOCK_READ, err);
+    if (!file) {
+        err_wrap(err, "opening the parent disk of '%s'", child);
+        return NULL;
+    }
+    if (!vhdx_is(file)) {
+        err_fail(err, ERR_PROTOCOL, 0, "'%s', the parent disk of '%s', is no VHDX", path,
+                 child);
+        return NULL;
+    }
+    if (!vhdx_header_read(file, &header, err))
+        return NULL;
+    if (!vhdx_locator_fits(locator, header.data_write_guid)) {
+        err_fail(err, ERR_CONFLICT, 0, "'%s' was written after '%s' was made from it", path,
+                 child);
+        err_hint(err, "merge or remove the checkpoint with Hyper-V");
+        return NULL;
+    }
+    return TAKE(file);
+}
+
+/* Takes the first file that is the parent; without one says why the likeliest is not. */
+static bool find_parent(struct vhdx *v, const struct vhdx_locator *locator, struct err *err)
+{
+    struct vhdx_parent_paths list = { 0 };
+    struct err first = ERR_INIT;
+
+    if (!vhdx_parent_paths(v->format.file, locator, &list, err))
+        return false;
+    for (unsigned i = 0; !v->parent_file && i < list.count; i++) {
+        struct err why = ERR_INIT;
+
+        v->parent_file = open_if_parent(v, locator, list.paths[i], &why);
+        if (i == 0)
+            first = why;
+    }
+    if (!v->parent_file && list.count)
+        *err = first;
+    else if (!v->parent_file)
+        vhdx_fail_no_parent(v->format.file, locator, err);
+    vhdx_parent_paths_clear(&list);
+    return v->parent_file != NULL;
+}
+
 static bool open_parent(struct vhdx *v, const struct metadata *m, unsigned depth,
                         struct err *err)
 {
+    struct vhdx_locator locator = { 0 };
+    bool ok;
+
     if (depth >= VHDX_CHAIN_MAX)
         return err_fail(err, ERR_UNSUPPORTED, 0, "more than %d disks in a chain",
                         VHDX_CHAIN_MAX);
-    v->parent_file =
-        vhdx_parent_file(v->format.file, m->locator_offset, m->locator_bytes, err);
-    if (!v->parent_file)
+    ok = vhdx_locator_read(v->format.file, m->locator_offset, m->locator_bytes, &locator,
+                           err) &&
+         find_parent(v, &locator, err);
+    vhdx_locator_clear(&locator);
+    if (!ok)
         return false;
+    v->parent_file->parents = v->format.file->parents;
     v->parent = vhdx_open(v->parent_file, depth + 1, err);
     if (!v->parent)
         return false;
     if (v->parent->sector_bytes != v->format.sector_bytes)
         return fail_damaged(v, err, "its sector size is not its parent's");
-    return vhdx_parent_check(v->format.file, m->locator_offset, m->locator_bytes,
-                             v->parent->identity + 16, v->parent_file->path, err);
+    return true;
 }
 
 struct format *vhdx_open(struct image_file *file, unsigned depth, struct err *err)

@@ -307,7 +307,7 @@ TEST(every_problem_on_request_is_seen_by_image_show)
 
         test_case(cases[i].blocker ? cases[i].blocker : "no blocker");
         CHECK_OK(disk_make(&disk, path, &err));
-        CHECK_OK(image_inspect(path, facts, &err));
+        CHECK_OK(image_inspect(path, NULL, facts, &err));
         for (unsigned k = 0; k < facts->blocker_count; k++)
             found = found || (cases[i].blocker &&
                               strcmp(facts->blockers[k].id, cases[i].blocker) == 0);
