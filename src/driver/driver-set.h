@@ -43,7 +43,11 @@ bool driver_is_shared_loader(const char *destination);
 /* needs.c: what goes outside the package.  @class_key_path: "HKLM\\...\\0001". */
 bool driver_needs_copy_to_vm(struct driver_set *set, const char *class_key_path,
                              struct err *err) MUST_CHECK;
-bool driver_needs_registry(struct driver_set *set, struct err *err) MUST_CHECK;
+bool driver_needs_registry(struct driver_set *set, const char *class_key_path,
+                           struct err *err) MUST_CHECK;
+/* needs-intel.c */
+bool driver_needs_intel(struct driver_set *set, const char *class_key_path, struct err *err)
+    MUST_CHECK;
 
 /* needs-inf.c: what @inf (with its install section) puts outside the store.  @published:
  * the name it was installed under. */

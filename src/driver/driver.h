@@ -62,8 +62,18 @@ struct driver_file {   /* outside the package: System32 and SysWOW64 */
     char *reason;    /* "CopyToVmWhenNewer\\CudaDriverFiles" */
 };
 
+enum driver_value_place {
+    VALUE_AT_KEY,     /* the key as it stands */
+    VALUE_AT_GPU_KEY, /* the same, as long as it is no other driver's in the guest; texts
+                            * are paths, on the guest's Windows drive there */
+    VALUE_AT_HYPERV_VIDEO, /* the display key of Hyper-V Video, whatever its number; as above */
+};
+#define DRIVER_HYPERV_VIDEO_KEY \
+    "Control\\Class\\{4d36e968-e325-11ce-bfc1-08002be10318}\\<Hyper-V Video>"
+
 struct driver_registry_value { /* below the guest's current control set */
     char *key;                 /* "Services\\nvlddmkm" */
+    enum driver_value_place place;
     char *name;
     struct hive_value value;
     char *reason;

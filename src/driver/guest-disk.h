@@ -40,6 +40,7 @@ struct guest_owner {
 struct guest_facts {
     uint32_t build;        /* 0: not known */
     char architecture[16]; /* "amd64", "arm64", "x86"; "" not known */
+    char system_root[64];  /* "C:\\Windows", as the guest itself calls it; "" not known */
     bool has_free_bytes;
     uint64_t free_bytes;
 };

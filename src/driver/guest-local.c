@@ -81,6 +81,7 @@ static bool local_facts(struct guest_disk *self, struct guest_facts *ret, struct
                                  .has_free_bytes = true,
                                  .free_bytes = volume_free_bytes(local->volume) };
     memcpy(ret->architecture, local->windows.architecture, sizeof(ret->architecture));
+    snprintf(ret->system_root, sizeof(ret->system_root), "%s", local->windows.system_root);
     return true;
 }
 

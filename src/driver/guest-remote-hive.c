@@ -193,11 +193,13 @@ static bool get_text(struct remote_disk *remote, const char *key, const char *na
     return true;
 }
 
-static bool read_build(struct remote_disk *remote, struct guest_facts *ret, struct err *err)
+static bool read_software(struct remote_disk *remote, struct guest_facts *ret,
+                          struct err *err)
 {
     char loaded[KEY_MAX];
     CLEANUP(free_cleanup) char *key = NULL;
     CLEANUP(free_cleanup) char *text = NULL;
+    CLEANUP(free_cleanup) char *root = NULL;
     CLEANUP(free_cleanup) char *folder = remote_backup_path(remote, "read-SOFTWARE", err);
     uint64_t build = 0;
     bool ok;
@@ -206,7 +208,11 @@ static bool read_build(struct remote_disk *remote, struct guest_facts *ret, stru
         return false;
     loaded_key(remote, "facts", loaded);
     key = text_printf("%s\\Microsoft\\Windows NT\\CurrentVersion", loaded);
-    ok = key ? get_text(remote, key, "CurrentBuildNumber", &text, err) : err_no_memory(err);
+    ok = key ? get_text(remote, key, "CurrentBuildNumber", &text, err) &&
+                   get_text(remote, key, "SystemRoot", &root, err)
+             : err_no_memory(err);
+    if (ok && root && win_path_is_absolute(root))
+        snprintf(ret->system_root, sizeof(ret->system_root), "%s", root);
     if (ok && text && text_to_u64(text, 10, &build) && build <= UINT32_MAX)
         ret->build = (uint32_t)build;
     return unload(remote, "facts", true, err) &&
@@ -276,7 +282,7 @@ bool remote_facts(struct guest_disk *self, struct guest_facts *ret, struct err *
     bool exists;
 
     *ret = (struct guest_facts){ 0 };
-    if (!read_build(remote, ret, err) || !read_free_bytes(remote, ret, err) ||
+    if (!read_software(remote, ret, err) || !read_free_bytes(remote, ret, err) ||
         !remote_reg_read(self, "Control\\Session Manager\\Environment",
                          "PROCESSOR_ARCHITECTURE", &exists, &value, err))
         return false;

@@ -129,6 +129,7 @@ static bool sandboxed_facts(struct guest_disk *self, struct guest_facts *ret,
                                  .has_free_bytes = wire_flag(out, "has_free_bytes"),
                                  .free_bytes = wire_number(out, "free_bytes") };
     copy_text(ret->architecture, sizeof(ret->architecture), out, "architecture");
+    copy_text(ret->system_root, sizeof(ret->system_root), out, "system_root");
     json_decref(out);
     return true;
 }

@@ -17,6 +17,7 @@ static bool serve_facts(struct guest_disk *disk, const json_t *in,
     return disk->ops->facts(disk, &facts, err) &&
            wire_put(out, "build", json_integer(facts.build), err) &&
            wire_put(out, "architecture", json_string(facts.architecture), err) &&
+           wire_put(out, "system_root", json_string(facts.system_root), err) &&
            wire_put(out, "has_free_bytes", json_boolean(facts.has_free_bytes), err) &&
            wire_put(out, "free_bytes", json_integer((json_int_t)facts.free_bytes), err);
 }

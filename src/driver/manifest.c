@@ -276,14 +276,20 @@ bool manifest_others_have_value(const json_t *manifest, const char *instance_id,
 
 json_t *manifest_with(const json_t *manifest, const char *instance_id, json_t *gpu)
 {
+    const json_t *before = json_object_get(manifest, "gpus");
     json_t *gpus = json_array();
     json_t *folders =
         manifest ? json_deep_copy(json_object_get(manifest, "made_folders")) : json_array();
-    size_t i = 0;
-    json_t *other;
 
-    while ((other = next_other(manifest, instance_id, &i)))
-        json_array_append_new(gpus, json_deep_copy(other));
+    for (size_t i = 0; i < json_array_size(before); i++) {
+        json_t *old = json_array_get(before, i);
+        bool is_it = text_ieq(text_of(old, "instance_id"), instance_id);
+
+        if (!is_it)
+            json_array_append_new(gpus, json_deep_copy(old));
+        else if (gpu)
+            json_array_append_new(gpus, TAKE(gpu)); /* in its place: no change, no write */
+    }
     if (gpu)
         json_array_append_new(gpus, gpu);
     if (json_array_size(gpus) == 0) {

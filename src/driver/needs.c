@@ -200,15 +200,13 @@ static bool nvidia_service(struct driver_set *set, struct err *err)
            add_text(set, key, "ImagePath", HIVE_EXPAND_SZ, in_guest, why, err);
 }
 
-bool driver_needs_registry(struct driver_set *set, struct err *err)
+bool driver_needs_registry(struct driver_set *set, const char *class_key_path,
+                           struct err *err)
 {
     if (text_istarts(set->instance_id, "PCI\\VEN_10DE&") &&
         text_ieq(set->service, "nvlddmkm"))
         return nvidia_service(set, err);
     if (text_istarts(set->instance_id, "PCI\\VEN_8086&"))
-        return driver_set_leave_out(
-            set, err,
-            "Intel's OpenCL, Level Zero and media paths in the guest's display class key: "
-            "only one project writes them, no source says that they are needed");
+        return driver_needs_intel(set, class_key_path, err);
     return true; /* AMD: none known */
 }

@@ -25,9 +25,10 @@ static bool compare_versions(struct install *install, const struct driver_file *
     if (text_iends(file->destination, ".dll") || text_iends(file->destination, ".exe")) {
         if (!origin->ops->version(origin, file->origin_path, &host, &told, err))
             return false;
-        if (!guest->has_version || !told || !host.has_version)
+        told = told && host.has_version;
+        if (told != guest->has_version)
             return true;
-        if (host.version != guest->version) {
+        if (told && host.version != guest->version) {
             *ret = host.version > guest->version ? 1 : -1;
             return true;
         }
@@ -40,9 +41,12 @@ static bool compare_versions(struct install *install, const struct driver_file *
 static bool leave_alone(struct install *install, const struct driver_file *file,
                         const char *severity, const char *why, struct err *err)
 {
-    return plan_find(install->plan, "guest-file", severity, file->destination, why,
-                     "the guest has another file of that name, which stays", NULL, DOC,
-                     err);
+    CLEANUP(free_cleanup)
+    char *cause = text_printf("the guest keeps its own '%s': %s", file->destination, why);
+
+    return cause ? plan_find(install->plan, "guest-file", severity, file->destination, why,
+                             cause, NULL, DOC, err)
+                 : err_no_memory(err);
 }
 
 /* What the rule says about a file that is there and that hvgpu did not put there. */
@@ -85,13 +89,14 @@ static const json_t *any_record_of_file(const struct install *install, const cha
 }
 
 static bool record_file(struct install *install, const struct driver_file *file,
-                        const char *sha256, bool existed, struct err *err)
+                        uint64_t size, const char *sha256, const char *source, bool existed,
+                        struct err *err)
 {
     return json_array_append_new(
                json_object_get(install->entry, "files"),
                json_pack("{s:s, s:I, s:s, s:s, s:s, s:s, s:b}", "path", file->destination,
-                         "size_bytes", (json_int_t)file->size, "sha256", sha256, "rule",
-                         driver_rule_name(file->rule), "source", file->source, "reason",
+                         "size_bytes", (json_int_t)size, "sha256", sha256, "rule",
+                         driver_rule_name(file->rule), "source", source, "reason",
                          file->reason, "existed", existed)) == 0 ||
            err_no_memory(err);
 }
@@ -168,92 +173,157 @@ static bool plan_file_step(struct install *install, const struct driver_file *fi
                             powershell, err);
 }
 
-/* Two GPUs in one guest, one name, two files.  Whether the other GPU's driver really wants
- * another one is asked of the host, since its record may be of a driver before.  The
- * loaders that all vendors bring follow the vendor's rule. */
-static bool check_other_gpu(struct install *install, struct driver_file *file,
-                            const json_t *gpu, bool *ret_conflict, struct err *err)
+/* ---- two GPUs in one guest, one name, two files ---- */
+
+enum meeting { NO_OTHER, NEWER_WINS, CONFLICT };
+
+static const char *name_of(const json_t *gpu)
+{
+    const char *name = json_string_value(json_object_get(gpu, "name"));
+
+    return name ? name : json_string_value(json_object_get(gpu, "instance_id"));
+}
+
+static bool find_conflict(struct install *install, const struct driver_file *file,
+                          const json_t *gpu, const char *source, struct err *err)
+{
+    const struct driver_set *set = install->set;
+    CLEANUP(free_cleanup)
+    char *evidence = text_printf("'%s' needs '%s', '%s' needs '%s'",
+                                 set->gpu_name ? set->gpu_name : set->instance_id,
+                                 file->source, name_of(gpu), source);
+    CLEANUP(free_cleanup)
+    char *cause = text_printf("two GPUs in one guest need different files as '%s': %s",
+                              file->destination, evidence ? evidence : "");
+
+    return evidence && cause
+               ? plan_find(install->plan, "driver-conflict", "error", file->destination,
+                           evidence, cause, "give the VM one of the two GPUs", NULL, err)
+               : err_no_memory(err);
+}
+
+static const struct driver_file *file_at(const struct driver_set *set, const char *path)
+{
+    for (size_t i = 0; i < set->file_count; i++)
+        if (text_ieq(set->files[i].destination, path))
+            return &set->files[i];
+    return NULL;
+}
+
+/* Of the loaders that all vendors bring, and of what both vendors want only newer, the newer
+ * serves both. */
+static enum meeting meeting_of(const struct driver_file *file, bool other_wants_newer)
+{
+    return driver_is_shared_loader(file->destination) ||
+                   (file->rule == RULE_NEWER && other_wants_newer)
+               ? NEWER_WINS
+               : CONFLICT;
+}
+
+/* Whether the other GPU's driver wants another file is asked of the host, as its record may
+ * be of a driver before, or of a newer file that was not its own. */
+static bool meet_other(struct install *install, struct driver_file *file, const json_t *gpu,
+                       enum meeting *ret, struct err *err)
 {
     CLEANUP(driver_set_cleanup) struct driver_set *other = NULL;
     const char *id = json_string_value(json_object_get(gpu, "instance_id"));
-    const char *name = json_string_value(json_object_get(gpu, "name"));
-    CLEANUP(free_cleanup) char *evidence = NULL;
+    const json_t *record = manifest_file(gpu, file->destination);
+    const char *source = json_string_value(json_object_get(record, "source"));
+    const char *rule = json_string_value(json_object_get(record, "rule"));
+    bool wants_newer = rule && strcmp(rule, driver_rule_name(RULE_NEWER)) == 0;
+    const struct driver_file *its = NULL;
     struct err why = ERR_INIT;
 
-    *ret_conflict = false;
-    if (file->rule == RULE_NEWER || !driver_resolve(install->set->origin, id, &other, &why))
-        return true; /* that GPU is gone: its record binds nobody */
-    for (size_t i = 0; i < other->file_count; i++) {
-        struct driver_file *one = &other->files[i];
+    *ret = NO_OTHER;
+    if (driver_resolve(install->set->origin, id, &other, &why)) {
+        struct driver_file one;
 
-        if (!text_ieq(one->destination, file->destination))
-            continue;
-        if (!driver_set_hash_file(other, one, err))
-            return false;
-        if (strcmp(one->sha256, file->sha256) == 0)
+        its = file_at(other, file->destination);
+        if (!its)
             return true;
-        *ret_conflict = true;
-        evidence = text_printf("'%s' needs '%s', '%s' needs '%s'",
-                               install->set->gpu_name ? install->set->gpu_name
-                                                      : install->set->instance_id,
-                               file->source, name ? name : id, one->source);
-        return evidence ? plan_find(install->plan, "driver-conflict", "error",
-                                    file->destination, evidence,
-                                    "two GPUs in one guest cannot both have their file of "
-                                    "that name",
-                                    "give the VM one of the two GPUs", NULL, err)
-                        : err_no_memory(err);
+        one = *its;
+        if (!driver_set_hash_file(other, &one, err))
+            return false;
+        if (strcmp(one.sha256, file->sha256) == 0)
+            return true;
+        source = one.source;
+        wants_newer = one.rule == RULE_NEWER;
+    } else if (why.kind == ERR_NOT_FOUND) {
+        return true; /* that GPU is gone: its record binds nobody */
+    } else if (why.kind == ERR_NO_MEMORY || why.kind == ERR_SYSTEM ||
+               why.kind == ERR_CANCELLED || why.kind == ERR_UNREACHABLE) {
+        *err = why;
+        return false;
+    } else if (strcmp(json_string_value(json_object_get(record, "sha256")), file->sha256) ==
+               0) {
+        return true; /* its driver cannot be told: what was put there for it counts */
     }
-    return true;
+    *ret = meeting_of(file, wants_newer);
+    return *ret != CONFLICT ||
+           find_conflict(install, file, gpu, source ? source : "another file", err);
 }
 
-static bool find_conflict(struct install *install, struct driver_file *file, bool *ret,
-                          struct err *err)
+static bool meet_others(struct install *install, struct driver_file *file,
+                        enum meeting *ret, struct err *err)
 {
     const json_t *gpus = json_object_get(install->manifest, "gpus");
+    enum meeting worst = NO_OTHER;
 
-    *ret = false;
-    for (size_t i = 0; !*ret && i < json_array_size(gpus); i++) {
+    for (size_t i = 0; worst != CONFLICT && i < json_array_size(gpus); i++) {
         const json_t *gpu = json_array_get(gpus, i);
         const char *id = json_string_value(json_object_get(gpu, "instance_id"));
-        const json_t *record = manifest_file(gpu, file->destination);
-        const char *sha256 = json_string_value(json_object_get(record, "sha256"));
+        enum meeting one;
 
-        if (!record || text_ieq(id, install->set->instance_id) ||
-            strcmp(sha256, file->sha256) == 0)
+        if (!manifest_file(gpu, file->destination) ||
+            text_ieq(id, install->set->instance_id))
             continue;
-        if (!check_other_gpu(install, file, gpu, ret, err))
+        if (!meet_other(install, file, gpu, &one, err))
             return false;
+        worst = one > worst ? one : worst;
     }
+    *ret = worst;
     return true;
 }
 
-bool install_plan_file(struct install *install, struct driver_file *file, struct err *err)
+/* ---- the file ---- */
+
+bool install_plan_file(struct install *install, const struct driver_file *wanted,
+                       struct err *err)
 {
-    const json_t *record = any_record_of_file(install, file->destination);
+    const json_t *record = any_record_of_file(install, wanted->destination);
     const char *recorded_hash = json_string_value(json_object_get(record, "sha256"));
     bool existed = record && json_is_true(json_object_get(record, "existed"));
+    struct driver_file file = *wanted;
     struct guest_file now;
+    enum meeting meeting;
     json_t *state = NULL;
-    bool replace = true, conflict;
+    bool replace = true, is_ours;
 
-    if (!install->guest->ops->stat(install->guest, file->destination, true, &now, err) ||
-        !driver_set_hash_file(install->set, file, err))
+    if (!install->guest->ops->stat(install->guest, file.destination, true, &now, err) ||
+        !driver_set_hash_file(install->set, &file, err) ||
+        !meet_others(install, &file, &meeting, err))
         return false;
-    if (!find_conflict(install, file, &conflict, err) || conflict)
-        return conflict;
+    if (meeting == CONFLICT)
+        return true; /* said */
     if (now.is_dir)
-        return leave_alone(install, file, "warning", "it is a folder", err);
-    if (now.exists && strcmp(now.sha256, file->sha256) == 0)
-        return record_file(install, file, file->sha256, record ? existed : true, err);
-    if (now.exists && (!recorded_hash || strcmp(recorded_hash, now.sha256) != 0)) {
-        if (!may_replace(install, file, &replace, err))
+        return leave_alone(install, &file, "warning", "it is a folder", err);
+    if (now.exists && strcmp(now.sha256, file.sha256) == 0)
+        return record_file(install, &file, file.size, file.sha256, file.source,
+                           record ? existed : true, err);
+    if (meeting == NEWER_WINS)
+        file.rule = RULE_NEWER;
+    is_ours = now.exists && recorded_hash && strcmp(recorded_hash, now.sha256) == 0;
+    if (now.exists && (!is_ours || meeting == NEWER_WINS)) {
+        if (!may_replace(install, &file, &replace, err))
             return false;
-        if (!replace)
-            return true;
-        existed = true;
+        if (!replace) /* the other GPU's serves this one too */
+            return !is_ours ||
+                   record_file(install, &file, now.size, now.sha256,
+                               json_string_value(json_object_get(record, "source")),
+                               existed, err);
+        existed = is_ours ? existed : true;
     }
-    return step_file_state(install->guest, file->destination, &state, err) &&
-           plan_file_step(install, file, state, err) &&
-           record_file(install, file, file->sha256, existed, err);
+    return step_file_state(install->guest, file.destination, &state, err) &&
+           plan_file_step(install, &file, state, err) &&
+           record_file(install, &file, file.size, file.sha256, file.source, existed, err);
 }

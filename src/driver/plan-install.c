@@ -257,69 +257,6 @@ fail:
     return false;
 }
 
-/* ---- registry ---- */
-
-static bool record_value(struct install *install, const struct driver_registry_value *value,
-                         const json_t *now, struct err *err)
-{
-    const json_t *record = manifest_value(install->old, value->key, value->name);
-    const json_t *gpus = json_object_get(install->manifest, "gpus");
-    json_t *old;
-    bool key_made;
-
-    for (size_t i = 0; !record && i < json_array_size(gpus); i++)
-        record = manifest_value(json_array_get(gpus, i), value->key, value->name);
-    /* What was there before hvgpu's first visit counts, not what it wrote itself. */
-    old = record ? json_deep_copy(json_object_get(record, "old"))
-                 : json_deep_copy(json_object_get(now, "value"));
-    key_made = record ? json_is_true(json_object_get(record, "key_made"))
-                      : json_is_false(json_object_get(now, "key_exists"));
-    return json_array_append_new(json_object_get(install->entry, "registry"),
-                                 json_pack("{s:s, s:s, s:o, s:o, s:b}", "key", value->key,
-                                           "name", value->name, "value",
-                                           manifest_value_to_json(&value->value), "old",
-                                           old, "key_made", key_made)) == 0 ||
-           err_no_memory(err);
-}
-
-static bool plan_registry(struct install *install, struct err *err)
-{
-    const struct driver_set *set = install->set;
-    json_t *before = json_array(), *after = json_array();
-    bool ok = (before && after) || err_no_memory(err);
-
-    for (size_t i = 0; ok && i < set->value_count; i++) {
-        const struct driver_registry_value *value = &set->values[i];
-        struct hive_value now = { 0 };
-        bool exists, key_exists;
-        json_t *was;
-
-        ok = install->guest->ops->reg_key_exists(install->guest, value->key, &key_exists,
-                                                 err) &&
-             install->guest->ops->reg_get(install->guest, value->key, value->name, &exists,
-                                          &now, err);
-        if (!ok)
-            break;
-        was = json_pack("{s:s, s:s, s:o, s:b}", "key", value->key, "name", value->name,
-                        "value", exists ? manifest_value_to_json(&now) : json_null(),
-                        "key_exists", key_exists);
-        hive_value_clear(&now);
-        json_array_append_new(before, was);
-        json_array_append_new(after, json_pack("{s:s, s:s, s:o, s:b}", "key", value->key,
-                                               "name", value->name, "value",
-                                               manifest_value_to_json(&value->value),
-                                               "key_exists", 1));
-        ok = record_value(install, value, was, err);
-    }
-    if (ok && !json_equal(before, after))
-        return install_add_step(install, &step_driver_registry, "guest's SYSTEM hive",
-                                json_pack("{s:s}", "backup", "hive-SYSTEM"), before, after,
-                                NULL, err);
-    json_decref(before);
-    json_decref(after);
-    return ok;
-}
-
 /* ---- what an earlier driver left, and the manifest ---- */
 
 static bool plan_stale_packages(struct install *install, struct err *err)
@@ -396,15 +333,60 @@ static bool plan_stale_files(struct install *install, struct err *err)
     return true;
 }
 
+static bool copy_members(json_t *to, const json_t *from, const char *const *names,
+                         size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (json_object_set_new(to, names[i],
+                                json_deep_copy(json_object_get(from, names[i]))) != 0)
+            return false;
+    return true;
+}
+
+/* What is in one place for two GPUs is one thing: the others' records follow. */
+static bool update_others(struct install *install, const json_t *manifest, struct err *err)
+{
+    static const char *const of_file[] = { "size_bytes", "sha256", "source" };
+    static const char *const of_value[] = { "value" };
+    const json_t *files = json_object_get(install->entry, "files");
+    const json_t *values = json_object_get(install->entry, "registry");
+    const json_t *gpus = json_object_get(manifest, "gpus");
+    bool ok = true;
+
+    for (size_t i = 0; i < json_array_size(gpus); i++) {
+        const json_t *gpu = json_array_get(gpus, i);
+
+        for (size_t k = 0; ok && k < json_array_size(files); k++) {
+            const json_t *file = json_array_get(files, k);
+            const char *path = json_string_value(json_object_get(file, "path"));
+            json_t *its = manifest_file(gpu, path);
+
+            ok =
+                !its || its == file || copy_members(its, file, of_file, ARRAY_LEN(of_file));
+        }
+        for (size_t k = 0; ok && k < json_array_size(values); k++) {
+            const json_t *value = json_array_get(values, k);
+            const char *key = json_string_value(json_object_get(value, "key"));
+            const char *name = json_string_value(json_object_get(value, "name"));
+            json_t *its = manifest_value(gpu, key, name);
+
+            ok = !its || its == value ||
+                 copy_members(its, value, of_value, ARRAY_LEN(of_value));
+        }
+    }
+    return ok || err_no_memory(err);
+}
+
 static bool plan_manifest(struct install *install, struct err *err)
 {
     json_t *before = install->manifest ? json_incref(install->manifest) : json_null();
     json_t *after = manifest_with(install->manifest, install->set->instance_id,
                                   json_incref(install->entry));
 
-    if (!after) {
+    if (!after || !update_others(install, after, err)) {
         json_decref(before);
-        return err_no_memory(err);
+        json_decref(after);
+        return after ? false : err_no_memory(err);
     }
     json_array_extend(json_object_get(after, "made_folders"), install->folders);
     json_array_extend(json_object_get(after, "made_folders"), install->file_folders);
@@ -450,13 +432,14 @@ static bool plan_all(struct install *install, struct err *err)
     if (!install->guest->ops->facts(install->guest, &facts, err) ||
         !check_guest(install, &facts, err) || !find_missing_folders(install, err))
         return false;
+    snprintf(install->guest_root, sizeof(install->guest_root), "%s", facts.system_root);
     for (size_t i = 0; i < install->set->package_count; i++)
         if (!plan_package(install, &install->set->packages[i], err))
             return false;
     for (size_t i = 0; i < install->set->file_count; i++)
         if (!install_plan_file(install, &install->set->files[i], err))
             return false;
-    return say_left_out(install, err) && plan_registry(install, err) &&
+    return say_left_out(install, err) && install_plan_registry(install, err) &&
            plan_stale_packages(install, err) && plan_stale_files(install, err) &&
            check_space(install, &facts, err) && plan_manifest(install, err);
 }

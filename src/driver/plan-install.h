@@ -16,6 +16,7 @@ struct install {
     json_t *folders;      /* that are missing: made by the first package step */
     bool makes_folders;   /* that step is planned */
     json_t *file_folders; /* below System32 and SysWOW64, made by the steps of files */
+    char guest_root[64];  /* "C:\\Windows" in the guest; "": not known */
     uint64_t new_bytes;
     unsigned backups; /* to name them */
 };
@@ -27,5 +28,7 @@ bool install_add_step(struct install *install, const struct step_kind *kind,
 json_t *install_backup_name(struct install *install);
 
 /* plan-install-file.c: one file outside the store. */
-bool install_plan_file(struct install *install, struct driver_file *file, struct err *err)
-    MUST_CHECK;
+bool install_plan_file(struct install *install, const struct driver_file *wanted,
+                       struct err *err) MUST_CHECK;
+/* plan-install-registry.c: all values, in one step. */
+bool install_plan_registry(struct install *install, struct err *err) MUST_CHECK;

@@ -443,7 +443,7 @@ bool driver_read_package(struct driver_set *set, struct store_index *index,
     return driver_set_add_package(set, package, "main package", err) &&
            driver_needs_copy_to_vm(set, key, err) &&
            add_main_package(set, package, index, key, err) &&
-           driver_needs_registry(set, err);
+           driver_needs_registry(set, key, err);
 }
 
 static bool resolve(struct driver_set *set, const char *gpu, struct store_index *index,

@@ -614,6 +614,40 @@ TEST(removing_takes_away_what_the_manifest_lists_and_undo_brings_it_back)
     machine_close(&machine);
 }
 
+TEST(values_that_the_next_driver_does_not_have_get_back_what_was_there)
+{
+    static const char device[] = "ControlSet001\\Enum\\" TEST_NVIDIA;
+    struct err err = ERR_INIT;
+    struct machine machine;
+    struct run run;
+    struct guest_disk *guest;
+    const char *image = scratch("guest.vhdx");
+    bool exists = true;
+
+    if (!has_tools())
+        SKIP("mkntfs or qemu-img is not installed");
+    make_host(&machine);
+    make_guest(image);
+    CHECK_OK(run_open(&run, &machine, image, &err));
+    CHECK_OK(plan_run(run.plan, &run.context, &err));
+    run_close(&run);
+
+    machine_text(machine.system, device, "Service", HIVE_SZ, "another");
+    machine_save(&machine);
+    CHECK_OK(run_open(&run, &machine, image, &err));
+    CHECK_EQ(run.plan->step_count, 3); /* hive, manifest, commit */
+    CHECK_OK(plan_run(run.plan, &run.context, &err));
+    driver_close_guest(&run.context);
+    guest = guest_disk_open_local(image, NULL, &err);
+    CHECK_OK(guest &&
+             guest->ops->reg_key_exists(guest, "Services\\nvlddmkm", &exists, &err));
+    CHECK(!exists);
+    guest_disk_close(guest);
+    CHECK_OK(verify(&run, image, &err));
+    run_close(&run);
+    machine_close(&machine);
+}
+
 /* A DLL whose version resource says whose it is, made by another compiler.  Owned. */
 static uint8_t *make_dll(const char *company, const char *version, size_t *ret_len)
 {

@@ -125,11 +125,61 @@ TEST(amd_and_intel_shapes_resolve_without_registry_values)
     if (amd && intel) {
         CHECK_EQ(amd->value_count, 0);
         CHECK_STR_EQ(amd->packages[0].files[0].path, "B399123\\amdkmdag.sys");
-        CHECK_EQ(intel->value_count, 0);
-        CHECK_EQ(intel->left_out_count, 1); /* said, not silently dropped */
+        CHECK_EQ(intel->value_count, 0); /* its class key has none of them */
+        CHECK_EQ(intel->left_out_count, 0);
     }
     driver_set_free(amd);
     driver_set_free(intel);
+    machine_close(&machine);
+}
+
+TEST(intels_runtime_values_go_under_the_hosts_number_and_to_hyper_v_video)
+{
+    static const char key[] = "ControlSet001\\Control\\Class\\" TEST_DISPLAY_CLASS "\\0000";
+    static const char store[] = "C:\\Windows\\System32\\DriverStore\\FileRepository\\"
+                                "iigd_dch.inf_amd64_2222222222222222";
+    static const char guest[] = "C:\\Windows\\System32\\HostDriverStore\\FileRepository\\"
+                                "iigd_dch.inf_amd64_2222222222222222";
+    CLEANUP(free_cleanup) char *file = text_printf("%s\\ze_intel_gpu64.dll", store);
+    CLEANUP(free_cleanup) char *led = text_printf("%s\\ze_intel_gpu64.dll", guest);
+    const struct {
+        const char *key, *name, *text;
+        enum driver_value_place place;
+    } expected[] = {
+        { "Control\\Class\\" TEST_DISPLAY_CLASS "\\0000", "LevelZeroDriverPath", led,
+          VALUE_AT_GPU_KEY },
+        { DRIVER_HYPERV_VIDEO_KEY, "LevelZeroDriverPath", led, VALUE_AT_HYPERV_VIDEO },
+        { "Control\\Class\\" TEST_DISPLAY_CLASS "\\0000", "DriverStorePathForVPL", guest,
+          VALUE_AT_GPU_KEY },
+        { "Control\\Class\\" TEST_DISPLAY_CLASS "\\0000", "OpenGLFlags", NULL,
+          VALUE_AT_GPU_KEY },
+    };
+    struct err err = ERR_INIT;
+    struct machine machine;
+    struct driver_set *set;
+
+    machine_open(&machine);
+    machine_add_gpu(&machine, "intel", 0);
+    machine_text(machine.system, key, "LevelZeroDriverPath", HIVE_SZ, file);
+    machine_text(machine.system, key, "DriverStorePathForVPL", HIVE_SZ, store);
+    machine_text(machine.system, key, "OpenCLDriverName", HIVE_SZ, "igdrcl64.dll");
+    machine_number(machine.system, key, "OpenGLFlags", 3);
+    machine_number(machine.system, key, "FeatureTestControl", 3);
+    set = resolve(&machine, "8086:a7a0", &err);
+    CHECK_OK(set != NULL);
+    CHECK_EQ(set ? set->value_count : 0, ARRAY_LEN(expected));
+    for (size_t i = 0; set && i < set->value_count && i < ARRAY_LEN(expected); i++) {
+        CLEANUP(free_cleanup) char *text = hive_value_text(&set->values[i].value);
+
+        test_case(expected[i].name);
+        CHECK_STR_EQ(set->values[i].key, expected[i].key);
+        CHECK_STR_EQ(set->values[i].name, expected[i].name);
+        CHECK_STR_EQ(text, expected[i].text);
+        CHECK_EQ(set->values[i].place, expected[i].place);
+    }
+    CHECK_EQ(set ? set->left_out_count : 0, 1); /* the bare name, and it is said */
+    CHECK(set && set->left_out_count == 1 && strstr(set->left_out[0], "OpenCLDriverName"));
+    driver_set_free(set);
     machine_close(&machine);
 }
 

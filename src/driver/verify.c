@@ -54,10 +54,26 @@ static bool verify_value(struct guest_disk *guest,
                     value->name, exists ? "another" : "missing");
 }
 
+static bool verify_recorded_value(struct guest_disk *guest, const json_t *record,
+                                  struct err *err)
+{
+    struct driver_registry_value value = {
+        .key = (char *)(uintptr_t)json_string_value(json_object_get(record, "key")),
+        .name = (char *)(uintptr_t)json_string_value(json_object_get(record, "name")),
+    };
+    bool ok = manifest_value_from_json(json_object_get(record, "value"), &value.value)
+                  ? verify_value(guest, &value, err)
+                  : err_no_memory(err);
+
+    hive_value_clear(&value.value);
+    return ok;
+}
+
 static bool verify_all(struct guest_disk *guest, const struct driver_set *set,
                        const json_t *gpu, struct progress *progress, struct err *err)
 {
     const json_t *files = json_object_get(gpu, "files");
+    const json_t *values = json_object_get(gpu, "registry");
 
     for (size_t i = 0; i < set->package_count; i++)
         if (!verify_package(guest, &set->packages[i], gpu, progress, err))
@@ -65,8 +81,8 @@ static bool verify_all(struct guest_disk *guest, const struct driver_set *set,
     for (size_t i = 0; i < json_array_size(files); i++)
         if (!verify_file(guest, json_array_get(files, i), err))
             return false;
-    for (size_t i = 0; i < set->value_count; i++)
-        if (!verify_value(guest, &set->values[i], err))
+    for (size_t i = 0; i < json_array_size(values); i++)
+        if (!verify_recorded_value(guest, json_array_get(values, i), err))
             return false;
     return true;
 }
@@ -86,21 +102,6 @@ bool driver_verify(struct guest_disk *guest, const struct driver_set *set,
                         set->gpu_name ? set->gpu_name : set->instance_id);
     json_decref(manifest);
     return ok || err_wrap(err, "verifying the guest's driver");
-}
-
-static bool verify_recorded_value(struct guest_disk *guest, const json_t *record,
-                                  struct err *err)
-{
-    struct driver_registry_value value = {
-        .key = (char *)(uintptr_t)json_string_value(json_object_get(record, "key")),
-        .name = (char *)(uintptr_t)json_string_value(json_object_get(record, "name")),
-    };
-    bool ok = manifest_value_from_json(json_object_get(record, "value"), &value.value)
-                  ? verify_value(guest, &value, err)
-                  : err_no_memory(err);
-
-    hive_value_clear(&value.value);
-    return ok;
 }
 
 static bool verify_entry(struct guest_disk *guest, const json_t *gpu,

@@ -130,6 +130,30 @@ char *win_path_in_guest_store(const char *path)
                        store + strlen(SYSTEM_STORE));
 }
 
+/* A package, or something in it; folders may end with '\\'. */
+static bool is_in_store(const char *rest)
+{
+    size_t len = strlen(rest);
+    CLEANUP(free_cleanup)
+    char *plain = text_ndup(rest, len && rest[len - 1] == '\\' ? len - 1 : len);
+
+    return plain && win_path_is_relative(plain);
+}
+
+char *win_path_led_to_guest_store(const char *path)
+{
+    static const char done[] = "\\System32\\HostDriverStore\\FileRepository\\";
+    const char *led = text_istr(path, done);
+    const char *store = text_istr(path, SYSTEM_STORE);
+
+    if (led)
+        return is_in_store(led + strlen(done)) ? text_dup(path) : NULL;
+    if (!store || !is_in_store(store + strlen(SYSTEM_STORE)))
+        return NULL;
+    return text_printf("%.*s%s%s", (int)(store - path), path, done,
+                       store + strlen(SYSTEM_STORE));
+}
+
 /* The '_' before the architecture, or NULL: the name must end in _<arch>_<16 hex>. */
 static const char *package_tail(const char *package)
 {

@@ -36,6 +36,9 @@ char *win_path_store_package(const char *path);
  * the host's Windows is on: "\\SystemRoot\\System32\\HostDriverStore\\FileRepository\\...".
  * NULL: not a path into the store, or no memory. */
 char *win_path_in_guest_store(const char *path);
+/* The same path with everything before System32 as it was, also when it is in the guest's
+ * store already: "C:\\Windows\\System32\\HostDriverStore\\...".  NULL as above. */
+char *win_path_led_to_guest_store(const char *path);
 /* "amd64" of "nv_dispi.inf_amd64_0123456789abcdef"; NULL: not so named, or no memory. */
 char *win_package_architecture(const char *package);
 /* "nv_dispi.inf" of the same. */

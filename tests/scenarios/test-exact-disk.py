@@ -29,24 +29,26 @@ FIRST_TIME = 1700000000  # 2023-11-14; every file of a store has a time of its o
 # ---- the host ----
 
 class Host:
-    """A Windows folder: hives, store, published INFs.  @real: {place below the store: a vendor's
-    own INF, whose files are made too}."""
+    """A Windows folder: hives, store, published INFs, of one description or several together.
+    @real: {place below the store: a vendor's own INF, whose files are made too}."""
 
-    def __init__(self, folder, described, real):
+    def __init__(self, folder, *described, real=None):
         self.root = folder
         self.store = folder / "System32/DriverStore/FileRepository"
         config = folder / "System32/config"
         config.mkdir(parents=True)
-        if (described / "store").exists():
-            shutil.copytree(described / "store", self.store)
-        for place, inf in real.items():
+        for each in described:
+            if (each / "store").exists():
+                shutil.copytree(each / "store", self.store, dirs_exist_ok=True)
+        for place, inf in (real or {}).items():
             package = place.split("\\")[0]
             for path in source_disks_files(inf.decode("ascii")):
                 self.put(f"{package}\\{path}", path.encode() + b"\n")
             self.put(place, inf)
-        for name, keys in hives.parse(lines_of(described / "host.txt")).items():
+        registry = [line for each in described for line in lines_of(each / "host.txt")]
+        for name, keys in hives.parse(registry).items():
             hives.make(config / name, keys)
-        for line in lines_of(described / "files.txt"):
+        for line in (line for each in described for line in lines_of(each / "files.txt")):
             path, _, source = line.partition(" = ")
             if source:
                 self.copy(source, path)
@@ -112,7 +114,8 @@ def expectation(path, host):
     for hive, keys in hives.parse(lines).items():
         assert hive == "SYSTEM", hive
         for key, named in keys.items():
-            values[key.lower(), None] = None
+            for parent in (key.rsplit("\\", n)[0] for n in range(key.count("\\") + 1)):
+                values[parent.lower(), None] = None
             for name, value in named.items():
                 values[key.lower(), name.lower()] = value
     return gpu, files, values
@@ -167,6 +170,29 @@ class Seen:
         os.unlink(volume)
 
 
+def change_guest(disk, folder, files=None, registry=()):
+    """Files of the guest's Windows folder written, and its SYSTEM hive edited, by ntfscp and
+    hivexregedit."""
+    raw, new = f"{folder}/whole.raw", f"{folder}/file"
+    output_of("qemu-img", "convert", "-f", "vhdx", "-O", "raw", str(disk), raw)
+    volume = volumes.windows_volume(disk, folder)
+    contents = dict(files or {})
+    for name, keys in hives.parse(registry).items():
+        path = f"System32/config/{name}"
+        hive = pathlib.Path(folder) / name
+        hive.write_bytes(volumes.cat(volume, f"/Windows/{path}"))
+        hives.merge(hive, keys)
+        contents[path] = hive.read_bytes()
+    for path, content in contents.items():
+        pathlib.Path(new).write_bytes(content)
+        output_of("ntfscp", "-f", volume, new, f"/Windows/{path}")
+    volumes.put_back(raw, volume)
+    output_of("qemu-img", "convert", "-f", "raw", "-O", "vhdx", "-o", "subformat=dynamic", raw,
+              str(disk))
+    for path in (raw, volume):
+        os.unlink(path)
+
+
 def changes(before, now):
     """What is new or other in @now, and what is gone."""
     came = {key: value for key, value in now.items() if key not in before or before[key] != value}
@@ -200,11 +226,13 @@ def check(before, now, files, values):
     same("files", files, came)
     came, gone = changes(before.values, now.values)
     assert not gone, f"gone: {gone}"
-    same("registry", values, came)
+    # The keys that were there are no change; their new values are.
+    same("registry", {key: value for key, value in values.items()
+                      if key[1] is not None or key not in before.values}, came)
 
 
 def run_case(world, described, real=None):
-    host = Host(world.dir / "host/Windows", described, real or {})
+    host = Host(world.dir / "host/Windows", described, real=real)
     gpu, files, values = expectation(described / "expected.txt", host)
     disk = guest_disk(world)
     before = Seen(disk, world.dir)
@@ -238,6 +266,102 @@ def test_nvidia(world):
 
 def test_amd(world):
     run_case(world, EXACT / "amd")
+
+
+def test_intel(world):
+    run_case(world, EXACT / "intel")
+
+
+CLASS = "ControlSet001\\Control\\Class\\{4d36e968-e325-11ce-bfc1-08002be10318}"
+INTEL_KEY = f"{CLASS}\\0002".lower()
+
+
+def test_intel_where_the_display_key_is_another_drivers(world):
+    host = Host(world.dir / "host/Windows", EXACT / "intel")
+    gpu, files, values = expectation(EXACT / "intel/expected.txt", host)
+    disk = guest_disk(world)
+    change_guest(disk, world.dir, registry=[
+        f"[SYSTEM\\{CLASS}\\0002]", "ProviderName = sz Contoso", "InfPath = sz oem1.inf",
+        "DriverDesc = sz Contoso Indirect Display"])
+    before = Seen(disk, world.dir)
+    done = must(inject(world, disk, host, gpu))
+    assert "Contoso Indirect Display" in done.stdout + done.stderr, done
+    # Nothing of it in that key; all the rest as ever.
+    check(before, Seen(disk, world.dir), files,
+          {key: value for key, value in values.items() if key[0] != INTEL_KEY})
+
+
+def test_intel_where_the_display_key_is_of_the_virtual_device(world):
+    host = Host(world.dir / "host/Windows", EXACT / "intel")
+    gpu, files, values = expectation(EXACT / "intel/expected.txt", host)
+    disk = guest_disk(world)
+    change_guest(disk, world.dir, registry=[
+        f"[SYSTEM\\{CLASS}\\0002]", "ProviderName = sz Microsoft", "InfPath = sz vrd.inf",
+        "DriverDesc = sz Microsoft Virtual Render Driver"])
+    before = Seen(disk, world.dir)
+    must(inject(world, disk, host, gpu))
+    check(before, Seen(disk, world.dir), files, values)
+
+
+# ---- two GPUs in one guest ----
+
+def two_gpus(world):
+    host = Host(world.dir / "host/Windows", EXACT / "nvidia", EXACT / "intel")
+    return (host, expectation(EXACT / "nvidia/expected.txt", host),
+            expectation(EXACT / "intel/expected.txt", host))
+
+
+LOADERS = [f"{folder}/{name}" for folder in ("System32", "SysWOW64")
+           for name in ("OpenCL.dll", "vulkan-1.dll")]
+
+
+def must_have_both(world, disk, host, before, nvidia, intel, winner):
+    """Both drivers, the loaders that they share from @winner, and records that say so."""
+    gpus = [nvidia[0], intel[0]]
+    files, values = {**nvidia[1], **intel[1]}, {**nvidia[2], **intel[2]}
+    files.update({path: winner[1][path] for path in LOADERS})
+    now = Seen(disk, world.dir)
+    check(before, now, files, values)
+    assert len(now.manifest["gpus"]) == 2
+    for gpu in now.manifest["gpus"]:
+        recorded = {f["path"].replace("\\", "/"): f["sha256"] for f in gpu["files"]}
+        for path in LOADERS:
+            assert recorded[path] == files[path][0], (gpu["name"], path)
+    # Neither takes it from the other again.
+    digest = volumes.sha256(disk)
+    for gpu in gpus:
+        must(inject(world, disk, host, gpu))
+    assert volumes.sha256(disk) == digest, "the second time changed the disk"
+
+
+def test_two_gpus_share_the_newer_loaders_whichever_comes_first(world):
+    host, nvidia, intel = two_gpus(world)
+    # NVIDIA's files are the younger ones here.
+    for order in ((nvidia, intel), (intel, nvidia)):
+        disk = guest_disk(world)
+        before = Seen(disk, world.dir)
+        for gpu in order:
+            must(inject(world, disk, host, gpu[0]))
+        must_have_both(world, disk, host, before, nvidia, intel, nvidia)
+
+
+def test_two_gpus_that_need_different_files_of_one_name_are_refused_with_both_named(world):
+    host, nvidia, intel = two_gpus(world)
+    for inf in host.root.rglob("iigd_dch.inf"):
+        inf.write_text(inf.read_text().replace("[Loaders64]\n",
+                                               "[Loaders64]\nnvml.dll, igdrcl64.dll\n"))
+    shutil.copyfile(host.store / "iigd_dch.inf_amd64_2f3e4d5c6b7a8990/iigd_dch.inf",
+                    host.root / "INF/oem5.inf")
+    disk = guest_disk(world)
+    must(inject(world, disk, host, nvidia[0]))
+    digest = volumes.sha256(disk)
+    done = inject(world, disk, host, intel[0])
+    said = done.stdout + done.stderr
+    assert done.returncode == 1, said
+    for part in ("System32\\nvml.dll", "NVIDIA GeForce RTX 4090", "Intel(R) Iris(R) Xe Graphics",
+                 "nvml_loader.dll", "igdrcl64.dll"):
+        assert part in said, (part, said)
+    assert volumes.sha256(disk) == digest, "it wrote"
 
 
 def vendors_own(name):

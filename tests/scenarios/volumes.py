@@ -22,27 +22,29 @@ def tree(folder):
     return {str(p.relative_to(folder)): sha256(p) for p in folder.rglob("*") if p.is_file()}
 
 
+def copy_data(source, at, end, target, shift):
+    """What is no hole of @source from @at to @end, to @shift bytes further in @target; most of
+    64 GB is one hole."""
+    while at < end:
+        try:
+            at = os.lseek(source.fileno(), at, os.SEEK_DATA)
+        except OSError:  # nothing but a hole up to the end
+            break
+        hole = min(os.lseek(source.fileno(), at, os.SEEK_HOLE), end)
+        while at < hole:
+            at += os.pwrite(target.fileno(), os.pread(source.fileno(), min(MIB, hole - at), at),
+                            at + shift)
+
+
 def cut(raw, first, length, to):
-    """Bytes of a file as a file of their own; its holes stay holes, most of 64 GB is one."""
+    """Bytes of a file as a file of their own; its holes stay holes."""
     with open(raw, "rb") as source, open(to, "wb") as target:
         target.truncate(length)
-        at, end = first, first + length
-        while at < end:
-            try:
-                at = os.lseek(source.fileno(), at, os.SEEK_DATA)
-            except OSError:  # nothing but a hole up to the end
-                break
-            hole = min(os.lseek(source.fileno(), at, os.SEEK_HOLE), end)
-            target.seek(at - first)
-            while at < hole:
-                at += target.write(os.pread(source.fileno(), min(MIB, hole - at), at))
+        copy_data(source, first, first + length, target, -first)
 
 
-def windows_volume(image, folder):
-    """The NTFS volume of Windows as a file: VHDX by QEMU, GPT read by hand."""
-    raw, volume = f"{folder}/disk.raw", f"{folder}/windows.ntfs"
-    output_of("qemu-img", "check", "-f", "vhdx", str(image))
-    output_of("qemu-img", "convert", "-f", "vhdx", "-O", "raw", str(image), raw)
+def windows_extent(raw):
+    """Where the largest basic-data partition of a raw disk is: GPT read by hand."""
     with open(raw, "rb") as file:
         file.seek(512)
         header = file.read(92)
@@ -59,9 +61,25 @@ def windows_volume(image, folder):
             if entry[:16] == BASIC_DATA:
                 parts.append((last - first + 1, first))
     length, first = max(parts)
-    cut(raw, first, length, volume)
+    return first, length
+
+
+def windows_volume(image, folder):
+    """The NTFS volume of Windows as a file: VHDX by QEMU."""
+    raw, volume = f"{folder}/disk.raw", f"{folder}/windows.ntfs"
+    output_of("qemu-img", "check", "-f", "vhdx", str(image))
+    output_of("qemu-img", "convert", "-f", "vhdx", "-O", "raw", str(image), raw)
+    cut(raw, *windows_extent(raw), volume)
     os.unlink(raw)
     return volume
+
+
+def put_back(raw, volume):
+    """The volume in its place of a raw disk, where it was cut out."""
+    first, length = windows_extent(raw)
+    assert os.path.getsize(volume) == length
+    with open(raw, "r+b") as target, open(volume, "rb") as source:
+        copy_data(source, 0, length, target, first)
 
 
 def must_be_clean(volume):
