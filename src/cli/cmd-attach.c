@@ -14,41 +14,6 @@ static bool is_given(const struct invocation *in, const char *name)
     return option_get(in, name) != NULL;
 }
 
-/* "3G", "33280M", or plain bytes. */
-static bool size_from_text(const char *text, uint64_t *ret)
-{
-    size_t len = strlen(text);
-    uint64_t unit = 1, number;
-    CLEANUP(free_cleanup) char *digits = NULL;
-
-    if (len > 1 && strchr("KkMmGg", text[len - 1])) {
-        char letter = text[--len];
-
-        unit = letter == 'K' || letter == 'k'   ? UINT64_C(1) << 10
-               : letter == 'M' || letter == 'm' ? UINT64_C(1) << 20
-                                                : UINT64_C(1) << 30;
-    }
-    digits = text_ndup(text, len);
-    if (!digits || !text_to_u64(digits, 10, &number) || number > UINT64_MAX / unit)
-        return false;
-    *ret = number * unit;
-    return true;
-}
-
-static bool size_option(const struct invocation *in, const char *name,
-                        struct known_u64 *ret, struct err *err)
-{
-    const char *text = option_get(in, name);
-
-    if (!text)
-        return true;
-    ret->known = size_from_text(text, &ret->value);
-    if (ret->known)
-        return true;
-    err_fail(err, ERR_INVALID, 0, _("--%s: '%.40s' is no size"), name, text);
-    return err_hint(err, _("a number of bytes, or one with M or G: 3G, 33280M"));
-}
-
 static bool read_attach_options(const struct invocation *in, struct attach_options *ret,
                                 struct err *err)
 {
@@ -62,8 +27,10 @@ static bool read_attach_options(const struct invocation *in, struct attach_optio
         .share_percent.known = is_given(in, "share"),
     };
     return option_get_u64(in, "share", &ret->share_percent.value, err) &&
-           size_option(in, "low-mmio", &ret->low_mmio_bytes, err) &&
-           size_option(in, "high-mmio", &ret->high_mmio_bytes, err);
+           option_get_size(in, "low-mmio", &ret->low_mmio_bytes.known,
+                           &ret->low_mmio_bytes.value, err) &&
+           option_get_size(in, "high-mmio", &ret->high_mmio_bytes.known,
+                           &ret->high_mmio_bytes.value, err);
 }
 
 static bool check_attach(const struct invocation *in, struct err *err)

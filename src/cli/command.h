@@ -68,6 +68,10 @@ const char *option_get_nth(const struct invocation *in, const char *name, size_t
 /* A number given as --name=N; leaves *ret alone when the option was not given. */
 bool option_get_u64(const struct invocation *in, const char *name, uint64_t *ret,
                     struct err *err) MUST_CHECK;
+/* A size given as --name=SIZE, in bytes: "3G", "33280M", or plain bytes; *ret_given says
+ * whether it was given, and *ret is left alone when not. */
+bool option_get_size(const struct invocation *in, const char *name, bool *ret_given,
+                     uint64_t *ret, struct err *err) MUST_CHECK;
 
 struct command {
     const char *name;     /* "gpu list" */

@@ -21,3 +21,7 @@ extern const struct command cmd_image_show;
 extern const struct command cmd_host_check;
 extern const struct command cmd_driver_adapters;
 extern const struct command cmd_driver_sync;
+extern const struct command cmd_dda_list;
+extern const struct command cmd_dda_assign;
+extern const struct command cmd_dda_return;
+extern const struct command cmd_dda_recover;

@@ -78,6 +78,38 @@ bool option_get_u64(const struct invocation *in, const char *name, uint64_t *ret
     return err_fail(err, ERR_INVALID, 0, _("--%s takes a number, not '%.40s'"), name, text);
 }
 
+static bool size_from_text(const char *text, uint64_t *ret)
+{
+    size_t len = strlen(text);
+    uint64_t unit = 1, number;
+    CLEANUP(free_cleanup) char *digits = NULL;
+
+    if (len > 1 && strchr("KkMmGg", text[len - 1])) {
+        char letter = text[--len];
+
+        unit = letter == 'K' || letter == 'k'   ? UINT64_C(1) << 10
+               : letter == 'M' || letter == 'm' ? UINT64_C(1) << 20
+                                                : UINT64_C(1) << 30;
+    }
+    digits = text_ndup(text, len);
+    if (!digits || !text_to_u64(digits, 10, &number) || number > UINT64_MAX / unit)
+        return false;
+    *ret = number * unit;
+    return true;
+}
+
+bool option_get_size(const struct invocation *in, const char *name, bool *ret_given,
+                     uint64_t *ret, struct err *err)
+{
+    const char *text = option_get(in, name);
+
+    *ret_given = text != NULL;
+    if (!text || size_from_text(text, ret))
+        return true;
+    err_fail(err, ERR_INVALID, 0, _("--%s: '%.40s' is no size"), name, text);
+    return err_hint(err, _("a number of bytes, or one with M or G: 3G, 33280M"));
+}
+
 /* ---- what was probably meant ---- */
 
 enum { WORD_MAX = 40 };
