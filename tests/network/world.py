@@ -33,6 +33,9 @@ class World:
         self.env["XDG_STATE_HOME"] = self.path("state")
         self.env["XDG_CONFIG_HOME"] = self.path("config")
         self.env.pop("NTLM_USER_FILE", None)
+        # faketime preloads itself, before the sanitizer's runtime: that is meant.
+        self.env["ASAN_OPTIONS"] = ":".join(
+            filter(None, [os.environ.get("ASAN_OPTIONS"), "verify_asan_link_order=0"]))
         self.env["LSAN_OPTIONS"] = "print_suppressions=0:suppressions=" + os.path.join(
             os.path.dirname(os.path.abspath(__file__)), "lsan.supp")
         self.password = self.secret("password", PASSWORD)
@@ -56,7 +59,7 @@ class World:
             self.made.add_service("HTTP/localhost", self.path("host.keytab"))
             self.made.admin(f"ktadd -norandkey -k {self.path('admin.keytab')} admin")
             self.made.env.update({k: v for k, v in self.env.items()
-                                  if k.startswith("XDG_") or k == "LSAN_OPTIONS"})
+                                  if k.startswith("XDG_") or k in ("ASAN_OPTIONS", "LSAN_OPTIONS")})
             self.made.env.pop("NTLM_USER_FILE", None)
             self.env.update(self.made.env)
         return self.made
