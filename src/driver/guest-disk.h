@@ -41,12 +41,23 @@ struct guest_facts {
     uint32_t build;        /* 0: not known */
     char architecture[16]; /* "amd64", "arm64", "x86"; "" not known */
     char system_root[64];  /* "C:\\Windows", as the guest itself calls it; "" not known */
+    /* Of this installation of Windows, made when it was set up: SOFTWARE
+     * \Microsoft\Cryptography MachineGuid (denisbrodbeck/machineid id_windows.go); "" not
+     * known. */
+    char machine_guid[40];
     bool has_free_bytes;
     uint64_t free_bytes;
 };
 
-typedef bool guest_file_fn(const char *path, uint64_t size, const char *sha256, void *user,
-                           struct err *err);
+struct guest_entry {
+    const char *path; /* relative to the folder listed; lent */
+    uint64_t size;
+    int64_t
+        mtime_usec; /* on the clock of who lists: see struct source_file; 0: not known */
+    const char *sha256; /* "" unless asked for; lent */
+};
+
+typedef bool guest_file_fn(const struct guest_entry *file, void *user, struct err *err);
 
 struct guest_disk_ops {
     const char *name; /* "local", "remote" */
@@ -56,8 +67,7 @@ struct guest_disk_ops {
                  struct guest_file *ret, struct err *err);
     bool (*owner)(struct guest_disk *self, const char *path, struct guest_owner *ret,
                   struct err *err);
-    /* All files below a folder, paths relative to it; @sha256 is "" without @with_hash.
-     * A missing folder has no files. */
+    /* All files below a folder.  A missing folder has no files. */
     bool (*list_tree)(struct guest_disk *self, const char *path, bool with_hash,
                       struct progress *progress, guest_file_fn *on_file, void *user,
                       struct err *err);

@@ -218,7 +218,11 @@ static bool walk_one(const struct file_info *info, void *user, struct err *err)
     }
     if (walk->with_hash && !hash_file(walk->local, full, walk->hashing, sha256, err))
         return err_wrap(err, "reading '%s'", full);
-    return walk->on_file(relative, info->size, sha256, walk->user, err);
+    return walk->on_file(&(struct guest_entry){ .path = relative,
+                                                .size = info->size,
+                                                .mtime_usec = info->mtime_usec,
+                                                .sha256 = sha256 },
+                         walk->user, err);
 }
 
 static bool walk_tree(struct tree_walk *walk, struct err *err)
@@ -226,10 +230,9 @@ static bool walk_tree(struct tree_walk *walk, struct err *err)
     return volume_list(walk->local->volume, walk->full, walk_one, walk, err);
 }
 
-static bool add_size(const char *path, uint64_t size, const char *sha256, void *user,
-                     struct err *err)
+static bool add_size(const struct guest_entry *file, void *user, struct err *err)
 {
-    *(uint64_t *)user += size;
+    *(uint64_t *)user += file->size;
     return true;
 }
 
@@ -462,11 +465,10 @@ static bool set_one(struct local_disk *local, const char *full, bool on, struct 
            volume_set_attributes(local->volume, full, attributes, err);
 }
 
-static bool set_in_tree(const char *path, uint64_t size, const char *sha256, void *user,
-                        struct err *err)
+static bool set_in_tree(const struct guest_entry *file, void *user, struct err *err)
 {
     struct set_readonly *set = user;
-    CLEANUP(free_cleanup) char *full = win_path_join(set->folder, path);
+    CLEANUP(free_cleanup) char *full = win_path_join(set->folder, file->path);
 
     return full ? set_one(set->local, full, set->on, err) : err_no_memory(err);
 }

@@ -193,13 +193,16 @@ static bool get_text(struct remote_disk *remote, const char *key, const char *na
     return true;
 }
 
+/* What the SOFTWARE hive tells. */
 static bool read_software(struct remote_disk *remote, struct guest_facts *ret,
                           struct err *err)
 {
     char loaded[KEY_MAX];
     CLEANUP(free_cleanup) char *key = NULL;
+    CLEANUP(free_cleanup) char *identity = NULL;
     CLEANUP(free_cleanup) char *text = NULL;
     CLEANUP(free_cleanup) char *root = NULL;
+    CLEANUP(free_cleanup) char *guid = NULL;
     CLEANUP(free_cleanup) char *folder = remote_backup_path(remote, "read-SOFTWARE", err);
     uint64_t build = 0;
     bool ok;
@@ -208,11 +211,15 @@ static bool read_software(struct remote_disk *remote, struct guest_facts *ret,
         return false;
     loaded_key(remote, "facts", loaded);
     key = text_printf("%s\\Microsoft\\Windows NT\\CurrentVersion", loaded);
-    ok = key ? get_text(remote, key, "CurrentBuildNumber", &text, err) &&
-                   get_text(remote, key, "SystemRoot", &root, err)
-             : err_no_memory(err);
+    identity = text_printf("%s\\Microsoft\\Cryptography", loaded);
+    ok = (key && identity) || err_no_memory(err);
+    ok = ok && get_text(remote, key, "CurrentBuildNumber", &text, err) &&
+         get_text(remote, key, "SystemRoot", &root, err) &&
+         get_text(remote, identity, "MachineGuid", &guid, err);
     if (ok && root && win_path_is_absolute(root))
         snprintf(ret->system_root, sizeof(ret->system_root), "%s", root);
+    if (ok && guid)
+        snprintf(ret->machine_guid, sizeof(ret->machine_guid), "%s", guid);
     if (ok && text && text_to_u64(text, 10, &build) && build <= UINT32_MAX)
         ret->build = (uint32_t)build;
     return unload(remote, "facts", true, err) &&

@@ -184,7 +184,11 @@ static bool remote_list_tree(struct guest_disk *self, const char *path, bool wit
     ok = !with_hash || count == 0 ||
          shell_hash_tree(remote->session, full, files, count, progress, "verifying", err);
     for (size_t i = 0; ok && i < count; i++)
-        ok = on_file(files[i].path, files[i].size, files[i].sha256, user, err);
+        ok = on_file(&(struct guest_entry){ .path = files[i].path,
+                                            .size = files[i].size,
+                                            .mtime_usec = files[i].mtime_usec,
+                                            .sha256 = files[i].sha256 },
+                     user, err);
     source_files_free(files, count);
     return ok;
 }

@@ -181,14 +181,17 @@ static bool sandboxed_list_tree(struct guest_disk *self, const char *path, bool 
         return false;
     json_array_foreach(json_object_get(out, "files"), i, file)
     {
-        const char *name = json_string_value(json_array_get(file, 0));
-        const char *sha256 = json_string_value(json_array_get(file, 2));
+        const struct guest_entry one = {
+            .path = json_string_value(json_array_get(file, 0)),
+            .size = (uint64_t)json_integer_value(json_array_get(file, 1)),
+            .sha256 = json_string_value(json_array_get(file, 2)),
+            .mtime_usec = json_integer_value(json_array_get(file, 3)),
+        };
 
-        ok = (name && sha256) ||
+        ok = (one.path && one.sha256) ||
              err_fail(err, ERR_PROTOCOL, 0, "the reader of '%s' answered nonsense",
                       sandboxed_of(self)->image);
-        ok = ok && on_file(name, (uint64_t)json_integer_value(json_array_get(file, 1)),
-                           sha256, user, err);
+        ok = ok && on_file(&one, user, err);
         if (!ok)
             break;
     }

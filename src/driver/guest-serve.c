@@ -55,11 +55,11 @@ static bool serve_owner(struct guest_disk *disk, const json_t *in,
            wire_put(out, "mtime", json_integer(owner.mtime_usec), err);
 }
 
-static bool list_file(const char *path, uint64_t size, const char *sha256, void *user,
-                      struct err *err)
+static bool list_file(const struct guest_entry *file, void *user, struct err *err)
 {
-    return json_array_append_new(
-               user, json_pack("[s, I, s]", path, (json_int_t)size, sha256)) == 0 ||
+    return json_array_append_new(user, json_pack("[s, I, s, I]", file->path,
+                                                 (json_int_t)file->size, file->sha256,
+                                                 (json_int_t)file->mtime_usec)) == 0 ||
            err_no_memory(err);
 }
 

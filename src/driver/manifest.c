@@ -274,6 +274,23 @@ bool manifest_others_have_value(const json_t *manifest, const char *instance_id,
     return false;
 }
 
+bool manifest_set_guest(json_t *manifest, const struct guest_facts *facts)
+{
+    const json_t *known = json_object_get(manifest, "guest");
+    json_t *guest = json_is_object(known) ? json_deep_copy(known) : json_object();
+    bool ok = guest != NULL;
+
+    if (ok && facts->build != 0)
+        ok = json_object_set_new(guest, "build", json_integer(facts->build)) == 0;
+    if (ok && facts->machine_guid[0])
+        ok = json_object_set_new(guest, "machine_guid", json_string(facts->machine_guid)) ==
+             0;
+    if (ok && json_is_object(manifest) && json_object_size(guest) > 0)
+        ok = json_object_set(manifest, "guest", guest) == 0;
+    json_decref(guest);
+    return ok;
+}
+
 json_t *manifest_with(const json_t *manifest, const char *instance_id, json_t *gpu)
 {
     const json_t *before = json_object_get(manifest, "gpus");
@@ -297,6 +314,7 @@ json_t *manifest_with(const json_t *manifest, const char *instance_id, json_t *g
         json_decref(folders);
         return json_null();
     }
-    return json_pack("{s:s, s:s, s:o, s:o}", "schema", MANIFEST_SCHEMA, "tool",
-                     "hvgpu " HVGPU_VERSION, "made_folders", folders, "gpus", gpus);
+    return json_pack("{s:s, s:s, s:O*, s:o, s:o}", "schema", MANIFEST_SCHEMA, "tool",
+                     "hvgpu " HVGPU_VERSION, "guest", json_object_get(manifest, "guest"),
+                     "made_folders", folders, "gpus", gpus);
 }

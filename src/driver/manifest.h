@@ -38,6 +38,10 @@ bool manifest_others_have_file(const json_t *manifest, const char *instance_id,
 bool manifest_others_have_value(const json_t *manifest, const char *instance_id,
                                 const char *key, const char *name);
 
+/* Notes in a manifest whose guest it is of: what is known of build and machine GUID.  False:
+ * no memory.  JSON null stays as it is. */
+bool manifest_set_guest(json_t *manifest, const struct guest_facts *facts) MUST_CHECK;
+
 /* A copy of @manifest (NULL: a new one) with @gpu (taken over) in place of the entry of
  * the same instance id; with @gpu NULL without that entry.  JSON null when no GPU is left;
  * NULL: no memory. */

@@ -134,25 +134,24 @@ static bool find_missing_folders(struct install *install, const char *path, json
     return true;
 }
 
-static bool plan_file_step(struct install *install, const struct driver_file *file,
-                           json_t *now, struct err *err)
+bool install_add_file(struct install *install, const char *path, const char *source,
+                      uint64_t size, const char *sha256, json_t *now, struct err *err)
 {
-    CLEANUP(free_cleanup) char *target = text_printf("file '%s'", file->destination);
-    CLEANUP(free_cleanup) char *partial = text_printf("%s.hvgpu-new", file->destination);
+    CLEANUP(free_cleanup) char *target = text_printf("file '%s'", path);
+    CLEANUP(free_cleanup) char *partial = text_printf("%s.hvgpu-new", path);
     CLEANUP(free_cleanup)
-    char *powershell = text_printf("Copy-Item '%s' \"$guest\\Windows\\%s\"", file->source,
-                                   file->destination);
+    char *powershell = text_printf("Copy-Item '%s' \"$guest\\Windows\\%s\"", source, path);
     json_t *params =
-        json_pack("{s:s, s:s, s:s, s:o}", "path", file->destination, "source", file->source,
-                  "sha256", file->sha256, "backup", install_backup_name(install));
+        json_pack("{s:s, s:s, s:s, s:o}", "path", path, "source", source, "sha256", sha256,
+                  "backup", step_backup_name(install->set->instance_id, path));
     json_t *after =
-        json_pack("{s:{s:I, s:s, s:b}, s:b}", "file", "size_bytes", (json_int_t)file->size,
-                  "sha256", file->sha256, "readonly", 1, "partial", 0);
+        json_pack("{s:{s:I, s:s, s:b}, s:b}", "file", "size_bytes", (json_int_t)size,
+                  "sha256", sha256, "readonly", 1, "partial", 0);
     json_t *before, *folders = json_array();
     struct guest_file half = { 0 };
 
     if (!target || !partial || !folders ||
-        !find_missing_folders(install, file->destination, folders, err) ||
+        !find_missing_folders(install, path, folders, err) ||
         !install->guest->ops->stat(install->guest, partial, false, &half, err)) {
         json_decref(now);
         json_decref(params);
@@ -168,7 +167,7 @@ static bool plan_file_step(struct install *install, const struct driver_file *fi
                             json_integer((json_int_t)json_array_size(folders)));
     }
     json_decref(folders);
-    install->new_bytes += file->size;
+    install->new_bytes += size;
     return install_add_step(install, &step_driver_file, target, params, before, after,
                             powershell, err);
 }
@@ -285,6 +284,24 @@ static bool meet_others(struct install *install, struct driver_file *file,
     return true;
 }
 
+/* Who changed it: somebody in the guest, or the host. */
+static bool note_file(struct install *install, const struct driver_file *file,
+                      const struct guest_file *now, const char *recorded_hash,
+                      struct err *err)
+{
+    const struct drift *drift = &install->drift;
+
+    if (now->exists && strcmp(now->sha256, file->sha256) == 0)
+        return true;
+    if (recorded_hash && strcmp(recorded_hash, file->sha256) != 0 &&
+        !drift_note(drift->host, file->destination, err))
+        return false;
+    if (!now->exists)
+        return drift_note(drift->missing, file->destination, err);
+    return !recorded_hash || strcmp(recorded_hash, now->sha256) == 0 ||
+           drift_note(drift->changed, file->destination, err);
+}
+
 /* ---- the file ---- */
 
 bool install_plan_file(struct install *install, const struct driver_file *wanted,
@@ -307,6 +324,8 @@ bool install_plan_file(struct install *install, const struct driver_file *wanted
         return true; /* said */
     if (now.is_dir)
         return leave_alone(install, &file, "warning", "it is a folder", err);
+    if (!note_file(install, &file, &now, recorded_hash, err))
+        return false;
     if (now.exists && strcmp(now.sha256, file.sha256) == 0)
         return record_file(install, &file, file.size, file.sha256, file.source,
                            record ? existed : true, err);
@@ -324,6 +343,7 @@ bool install_plan_file(struct install *install, const struct driver_file *wanted
         existed = is_ours ? existed : true;
     }
     return step_file_state(install->guest, file.destination, &state, err) &&
-           plan_file_step(install, &file, state, err) &&
+           install_add_file(install, file.destination, file.source, file.size, file.sha256,
+                            state, err) &&
            record_file(install, &file, file.size, file.sha256, file.source, existed, err);
 }

@@ -215,6 +215,20 @@ static bool is_anothers_anchor(const struct install *install,
     return false;
 }
 
+static bool note_difference(struct install *install, const char *key, const char *name,
+                            const json_t *now, const struct hive_value *wanted,
+                            struct err *err)
+{
+    CLEANUP(free_cleanup) char *where = text_printf("%s\\%s", key, name);
+    json_t *json = manifest_value_to_json(wanted);
+    bool same = json && json_equal(now, json);
+
+    json_decref(json);
+    if (!json || !where)
+        return err_no_memory(err);
+    return same || drift_note(install->drift.values, where, err);
+}
+
 static bool plan_value(struct values *values, const struct driver_registry_value *value,
                        struct err *err)
 {
@@ -240,7 +254,9 @@ static bool plan_value(struct values *values, const struct driver_registry_value
         json_array_append_new(
             values->after,
             state_of(key, value->name, manifest_value_to_json(&wanted), true));
-        ok = record_value(install, key, value->name, &wanted, was, err);
+        ok = record_value(install, key, value->name, &wanted, was, err) &&
+             note_difference(install, key, value->name, json_object_get(was, "value"),
+                             &wanted, err);
     }
     hive_value_clear(&now);
     hive_value_clear(&wanted);
@@ -301,9 +317,11 @@ bool install_plan_registry(struct install *install, struct err *err)
     free(values.gpu_key_owner);
     free(values.video_key);
     if (ok && !json_equal(values.before, values.after))
-        return install_add_step(install, &step_driver_registry, "guest's SYSTEM hive",
-                                json_pack("{s:s}", "backup", "hive-SYSTEM"), values.before,
-                                values.after, NULL, err);
+        return install_add_step(
+            install, &step_driver_registry, "guest's SYSTEM hive",
+            json_pack("{s:o}", "backup",
+                      step_backup_name(install->set->instance_id, "SYSTEM")),
+            values.before, values.after, NULL, err);
     json_decref(values.before);
     json_decref(values.after);
     return ok;

@@ -2,9 +2,7 @@
 /*
  * What a guest lacks of a driver set, as steps.  Reads, compares, writes nothing.
  *
- * A package that the manifest lists with the same files, and that is there with these
- * files' sizes, is taken as up to date: a package's name carries the hash of its content,
- * and driver_verify() is there for those who doubt it.
+ * Packages are plan-package.c's.
  */
 
 #include <inttypes.h>
@@ -27,9 +25,24 @@ bool install_add_step(struct install *install, const struct step_kind *kind,
            NULL;
 }
 
-json_t *install_backup_name(struct install *install)
+bool install_add_removal(struct install *install, const char *what, const char *path,
+                         bool tree, json_t *now, struct err *err)
 {
-    return json_sprintf("guest-%u", ++install->backups);
+    CLEANUP(free_cleanup)
+    char *target = text_printf("%s '%s'", what, tree ? win_path_base(path) : path);
+    CLEANUP(free_cleanup)
+    char *powershell = text_printf("Remove-Item %s-Force \"$guest\\Windows\\%s\"",
+                                   tree ? "-Recurse " : "", path);
+
+    if (!target || !powershell) {
+        json_decref(now);
+        return err_no_memory(err);
+    }
+    return install_add_step(install, &step_driver_remove, target,
+                            json_pack("{s:s, s:b, s:o}", "path", path, "tree", tree,
+                                      "backup",
+                                      step_backup_name(install->set->instance_id, path)),
+                            now, json_null(), powershell, err);
 }
 
 /* ---- the guest as a whole ---- */
@@ -89,174 +102,6 @@ static bool check_space(struct install *install, const struct guest_facts *facts
                      "free space in the guest, or enlarge its disk", NULL, err);
 }
 
-/* ---- packages ---- */
-
-struct listing {
-    const struct driver_package *package;
-    size_t found;
-    bool differs;
-};
-
-static bool compare_file(const char *path, uint64_t size, const char *sha256, void *user,
-                         struct err *err)
-{
-    struct listing *listing = user;
-    const struct driver_package *package = listing->package;
-
-    for (size_t i = 0; i < package->file_count; i++) {
-        if (!text_ieq(package->files[i].path, path))
-            continue;
-        listing->found++;
-        listing->differs |= package->files[i].size != size ||
-                            (*sha256 && strcmp(sha256, package->files[i].sha256) != 0);
-        return true;
-    }
-    listing->differs = true;
-    return true;
-}
-
-/* Whether the guest's folder has the package's files: by size, or with @with_hash by hash. */
-static bool folder_is_same(struct install *install, const struct driver_package *package,
-                           const char *folder, bool with_hash, bool *ret, struct err *err)
-{
-    struct listing listing = { .package = package };
-
-    if (!install->guest->ops->list_tree(install->guest, folder, with_hash, NULL,
-                                        compare_file, &listing, err))
-        return false;
-    *ret = !listing.differs && listing.found == package->file_count;
-    return true;
-}
-
-/* The manifest's record of the package (of any GPU) that lists exactly its files. */
-static const json_t *recorded(const struct install *install,
-                              const struct driver_package *package)
-{
-    const json_t *gpus = json_object_get(install->manifest, "gpus");
-
-    for (size_t i = 0; i < json_array_size(gpus); i++) {
-        const json_t *record = manifest_package(json_array_get(gpus, i), package->name);
-        const json_t *files = json_object_get(record, "files");
-        size_t same = 0;
-
-        for (size_t j = 0; j < json_array_size(files); j++) {
-            const json_t *file = json_array_get(files, j);
-            const char *path = json_string_value(json_object_get(file, "path"));
-            uint64_t size =
-                (uint64_t)json_integer_value(json_object_get(file, "size_bytes"));
-
-            same += j < package->file_count && text_ieq(package->files[j].path, path) &&
-                    package->files[j].size == size;
-        }
-        if (record && same == package->file_count && same == json_array_size(files))
-            return record;
-    }
-    return NULL;
-}
-
-static json_t *files_of(const struct driver_package *package)
-{
-    json_t *files = json_array();
-
-    for (size_t i = 0; i < package->file_count; i++)
-        json_array_append_new(files,
-                              json_pack("{s:s, s:I, s:s}", "path", package->files[i].path,
-                                        "size_bytes", (json_int_t)package->files[i].size,
-                                        "sha256", package->files[i].sha256));
-    return files;
-}
-
-/* HostDriverStore and FileRepository, as far as they are missing. */
-static bool find_missing_folders(struct install *install, struct err *err)
-{
-    static const char *const folders[] = { "System32\\HostDriverStore", GUEST_STORE };
-
-    install->folders = json_array();
-    for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
-        struct guest_file folder;
-
-        if (!install->guest->ops->stat(install->guest, folders[i], false, &folder, err))
-            return false;
-        if (!folder.exists)
-            json_array_append_new(install->folders, json_string(folders[i]));
-    }
-    return true;
-}
-
-static bool plan_package_step(struct install *install, const struct driver_package *package,
-                              const char *folder, json_t *now, struct err *err)
-{
-    CLEANUP(free_cleanup) char *target = text_printf("driver package '%s'", package->name);
-    CLEANUP(free_cleanup) char *partial = text_printf("%s.partial", folder);
-    CLEANUP(free_cleanup)
-    char *powershell = text_printf("Copy-Item -Recurse '%s' "
-                                   "\"$guest\\Windows\\%s\\\"",
-                                   package->source, GUEST_STORE);
-    json_t *made = install->makes_folders ? json_array() : json_incref(install->folders);
-    json_int_t made_count = (json_int_t)json_array_size(made);
-    json_t *params = json_pack(
-        "{s:s, s:s, s:I, s:o, s:o, s:o}", "package", package->name, "source",
-        package->source, "bytes", (json_int_t)package->bytes, "files", files_of(package),
-        "made_folders", made, "backup", install_backup_name(install));
-    json_t *after = json_pack(
-        "{s:{s:I, s:I}, s:b, s:I}", "folder", "files", (json_int_t)package->file_count,
-        "size_bytes", (json_int_t)package->bytes, "partial", 0, "made_folders", made_count);
-    json_t *before;
-    struct guest_file half = { 0 };
-
-    if (!target || !partial ||
-        !install->guest->ops->stat(install->guest, partial, false, &half, err)) {
-        json_decref(now);
-        json_decref(params);
-        json_decref(after);
-        return target && partial ? false : err_no_memory(err);
-    }
-    before = json_pack("{s:o, s:b, s:i}", "folder", now, "partial", half.exists,
-                       "made_folders", 0);
-    install->makes_folders = true;
-    install->new_bytes += package->bytes;
-    return install_add_step(install, &step_driver_package, target, params, before, after,
-                            powershell, err);
-}
-
-static bool plan_package(struct install *install, const struct driver_package *package,
-                         struct err *err)
-{
-    CLEANUP(free_cleanup) char *folder = text_printf("%s\\%s", GUEST_STORE, package->name);
-    const json_t *record = recorded(install, package);
-    json_t *now = NULL;
-    bool same = false;
-
-    if (!folder)
-        return err_no_memory(err);
-    if (!step_folder_state(install->guest, folder, &now, err))
-        return false;
-    if (!json_is_null(now) && record &&
-        !folder_is_same(install, package, folder, false, &same, err))
-        goto fail;
-    if (same) {
-        json_decref(now);
-        return json_array_append_new(json_object_get(install->entry, "packages"),
-                                     json_deep_copy(record)) == 0 ||
-               err_no_memory(err);
-    }
-    if (!driver_set_hash(install->set, err))
-        goto fail;
-    if (!json_is_null(now) && !folder_is_same(install, package, folder, true, &same, err))
-        goto fail;
-    json_array_append_new(json_object_get(install->entry, "packages"),
-                          json_pack("{s:s, s:I, s:o}", "name", package->name, "size_bytes",
-                                    (json_int_t)package->bytes, "files",
-                                    files_of(package)));
-    if (!same)
-        return plan_package_step(install, package, folder, now, err);
-    json_decref(now);
-    return true;
-fail:
-    json_decref(now);
-    return false;
-}
-
 /* ---- what an earlier driver left, and the manifest ---- */
 
 static bool plan_stale_packages(struct install *install, struct err *err)
@@ -267,14 +112,13 @@ static bool plan_stale_packages(struct install *install, struct err *err)
         const char *name =
             json_string_value(json_object_get(json_array_get(packages, i), "name"));
         CLEANUP(free_cleanup) char *path = text_printf("%s\\%s", GUEST_STORE, name);
-        CLEANUP(free_cleanup) char *target = text_printf("old driver package '%s'", name);
         json_t *now = NULL;
 
         if (driver_set_package(install->set, name) ||
             manifest_others_have_package(install->manifest, install->set->instance_id,
                                          name))
             continue;
-        if (!path || !target)
+        if (!path)
             return err_no_memory(err);
         if (!step_folder_state(install->guest, path, &now, err))
             return false;
@@ -282,10 +126,7 @@ static bool plan_stale_packages(struct install *install, struct err *err)
             json_decref(now);
             continue;
         }
-        if (!install_add_step(install, &step_driver_remove, target,
-                              json_pack("{s:s, s:b, s:o}", "path", path, "tree", 1,
-                                        "backup", install_backup_name(install)),
-                              now, json_null(), NULL, err))
+        if (!install_add_removal(install, "old driver package", path, true, now, err))
             return false;
     }
     return true;
@@ -309,25 +150,19 @@ static bool plan_stale_files(struct install *install, struct err *err)
         const json_t *file = json_array_get(files, i);
         const char *path = json_string_value(json_object_get(file, "path"));
         const char *sha256 = json_string_value(json_object_get(file, "sha256"));
-        CLEANUP(free_cleanup) char *target = text_printf("old driver file '%s'", path);
         struct guest_file now;
         json_t *state = NULL;
 
         if (is_in_set(install->set, path) ||
             manifest_others_have_file(install->manifest, install->set->instance_id, path))
             continue;
-        if (!target)
-            return err_no_memory(err);
         if (!install->guest->ops->stat(install->guest, path, true, &now, err))
             return false;
         if (!now.exists || strcmp(now.sha256, sha256) != 0 ||
             json_is_true(json_object_get(file, "existed")))
             continue;
         if (!step_file_state(install->guest, path, &state, err) ||
-            !install_add_step(install, &step_driver_remove, target,
-                              json_pack("{s:s, s:b, s:o}", "path", path, "tree", 0,
-                                        "backup", install_backup_name(install)),
-                              state, json_null(), NULL, err))
+            !install_add_removal(install, "old driver file", path, false, state, err))
             return false;
     }
     return true;
@@ -377,13 +212,15 @@ static bool update_others(struct install *install, const json_t *manifest, struc
     return ok || err_no_memory(err);
 }
 
-static bool plan_manifest(struct install *install, struct err *err)
+static bool plan_manifest(struct install *install, const struct guest_facts *facts,
+                          struct err *err)
 {
     json_t *before = install->manifest ? json_incref(install->manifest) : json_null();
     json_t *after = manifest_with(install->manifest, install->set->instance_id,
                                   json_incref(install->entry));
 
-    if (!after || !update_others(install, after, err)) {
+    if (!after || !update_others(install, after, err) ||
+        !manifest_set_guest(after, facts)) {
         json_decref(before);
         json_decref(after);
         return after ? false : err_no_memory(err);
@@ -395,9 +232,11 @@ static bool plan_manifest(struct install *install, struct err *err)
         json_decref(after);
         return true;
     }
-    return install_add_step(install, &step_driver_manifest, "guest's driver manifest",
-                            json_pack("{s:o}", "backup", install_backup_name(install)),
-                            before, after, NULL, err);
+    return install_add_step(
+        install, &step_driver_manifest, "guest's driver manifest",
+        json_pack("{s:o}", "backup",
+                  step_backup_name(install->set->instance_id, MANIFEST_PATH)),
+        before, after, NULL, err);
 }
 
 static json_t *new_entry(const struct driver_set *set)
@@ -427,39 +266,58 @@ static bool say_left_out(struct install *install, struct err *err)
 
 static bool plan_all(struct install *install, struct err *err)
 {
+    size_t before = install->plan->step_count;
     struct guest_facts facts;
 
     if (!install->guest->ops->facts(install->guest, &facts, err) ||
-        !check_guest(install, &facts, err) || !find_missing_folders(install, err))
+        !check_guest(install, &facts, err) || !install_find_folders(install, err))
         return false;
     snprintf(install->guest_root, sizeof(install->guest_root), "%s", facts.system_root);
     for (size_t i = 0; i < install->set->package_count; i++)
-        if (!plan_package(install, &install->set->packages[i], err))
+        if (!install_plan_package(install, &install->set->packages[i], err))
             return false;
     for (size_t i = 0; i < install->set->file_count; i++)
         if (!install_plan_file(install, &install->set->files[i], err))
             return false;
-    return say_left_out(install, err) && install_plan_registry(install, err) &&
-           plan_stale_packages(install, err) && plan_stale_files(install, err) &&
-           check_space(install, &facts, err) && plan_manifest(install, err);
+    return install_plan_registry(install, err) && plan_stale_packages(install, err) &&
+           plan_stale_files(install, err) && check_space(install, &facts, err) &&
+           plan_manifest(install, &facts, err) &&
+           drift_say(install, &facts, install->plan->step_count > before, err) &&
+           say_left_out(install, err);
+}
+
+static bool plan_set(struct install *install, struct err *err)
+{
+    bool ok;
+
+    if (!manifest_read(install->guest, &install->manifest, err))
+        return false;
+    install->old = manifest_gpu(install->manifest, install->set->instance_id);
+    install->entry = new_entry(install->set);
+    install->file_folders = json_array();
+    ok = ((install->entry && install->file_folders) || err_no_memory(err)) &&
+         drift_open(&install->drift, err) && plan_all(install, err);
+    drift_close(&install->drift);
+    json_decref(install->entry);
+    json_decref(install->folders);
+    json_decref(install->file_folders);
+    json_decref(install->manifest);
+    return ok;
 }
 
 bool driver_plan_install(struct plan *plan, struct guest_disk *guest,
                          struct driver_set *set, struct err *err)
 {
-    struct install install = { .plan = plan, .guest = guest, .set = set };
-    bool ok;
+    return plan_set(&(struct install){ .plan = plan, .guest = guest, .set = set }, err);
+}
 
-    if (!manifest_read(guest, &install.manifest, err))
-        return false;
-    install.old = manifest_gpu(install.manifest, set->instance_id);
-    install.entry = new_entry(set);
-    install.file_folders = json_array();
-    ok = install.entry && install.file_folders ? plan_all(&install, err)
-                                               : err_no_memory(err);
-    json_decref(install.entry);
-    json_decref(install.folders);
-    json_decref(install.file_folders);
-    json_decref(install.manifest);
-    return ok;
+bool driver_plan_update(struct plan *plan, struct guest_disk *guest, struct driver_set *set,
+                        bool every_hash, struct err *err)
+{
+    return plan_set(&(struct install){ .plan = plan,
+                                       .guest = guest,
+                                       .set = set,
+                                       .every_hash = every_hash,
+                                       .says_why = true },
+                    err);
 }

@@ -17,7 +17,6 @@ struct removal {
     json_t *manifest;
     const char *instance_id;
     const json_t *gpu;
-    unsigned backups;
 };
 
 static bool add_removal(struct removal *removal, const char *what, const char *path,
@@ -28,7 +27,7 @@ static bool add_removal(struct removal *removal, const char *what, const char *p
     char *powershell = text_printf("Remove-Item %s-Force \"$guest\\Windows\\%s\"",
                                    tree ? "-Recurse " : "", path);
     json_t *params = json_pack("{s:s, s:b, s:o}", "path", path, "tree", tree, "backup",
-                               json_sprintf("guest-%u", ++removal->backups));
+                               step_backup_name(removal->instance_id, path));
 
     return plan_add(removal->plan, &step_driver_remove, target ? target : what, params, now,
                     json_null(), powershell, err) != NULL;
@@ -77,8 +76,9 @@ static bool plan_values(struct removal *removal, struct err *err)
         ok = remove_value(removal, json_array_get(values, i), before, after, err);
     if (ok && json_array_size(before) > 0)
         return plan_add(removal->plan, &step_driver_registry, "guest's SYSTEM hive",
-                        json_pack("{s:s}", "backup", "hive-SYSTEM"), before, after, NULL,
-                        err) != NULL;
+                        json_pack("{s:o}", "backup",
+                                  step_backup_name(removal->instance_id, "SYSTEM")),
+                        before, after, NULL, err) != NULL;
     json_decref(before);
     json_decref(after);
     return ok;
@@ -138,8 +138,8 @@ static bool plan_manifest(struct removal *removal, struct err *err)
         return err_no_memory(err);
     return plan_add(removal->plan, &step_driver_manifest, "guest's driver manifest",
                     json_pack("{s:o, s:o}", "backup",
-                              json_sprintf("guest-%u", ++removal->backups), "folders",
-                              folders),
+                              step_backup_name(removal->instance_id, MANIFEST_PATH),
+                              "folders", folders),
                     json_incref(removal->manifest), after, NULL, err) != NULL;
 }
 

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "hash.h"
 #include "text.h"
 #include "win-path.h"
 
@@ -24,6 +25,18 @@ bool step_is_damaged(const struct step *step, struct err *err)
                     step->target);
 }
 
+json_t *step_backup_name(const char *instance_id, const char *path)
+{
+    CLEANUP(free_cleanup) char *what = text_printf("%s\n%s", instance_id, path);
+    char sha256[SHA256_HEX];
+
+    if (!what)
+        return NULL;
+    text_lower(what);
+    hash_bytes(what, strlen(what), sha256);
+    return json_sprintf("guest-%.12s", sha256);
+}
+
 bool step_file_state(struct guest_disk *guest, const char *path, json_t **ret,
                      struct err *err)
 {
@@ -41,13 +54,12 @@ struct totals {
     uint64_t files, bytes;
 };
 
-static bool add_up(const char *path, uint64_t size, const char *sha256, void *user,
-                   struct err *err)
+static bool add_up(const struct guest_entry *file, void *user, struct err *err)
 {
     struct totals *totals = user;
 
     totals->files++;
-    totals->bytes += size;
+    totals->bytes += file->size;
     return true;
 }
 
@@ -73,11 +85,10 @@ struct expected {
     json_t *by_path; /* lower-case path -> {size_bytes, sha256}; found ones are removed */
 };
 
-static bool check_file(const char *path, uint64_t size, const char *sha256, void *user,
-                       struct err *err)
+static bool check_file(const struct guest_entry *found, void *user, struct err *err)
 {
     struct expected *expected = user;
-    CLEANUP(free_cleanup) char *key = text_dup(path);
+    CLEANUP(free_cleanup) char *key = text_dup(found->path);
     const json_t *file;
     const char *want;
 
@@ -88,11 +99,12 @@ static bool check_file(const char *path, uint64_t size, const char *sha256, void
     want = json_string_value(json_object_get(file, "sha256"));
     if (!want)
         return err_fail(err, ERR_CONFLICT, 0, "'%s\\%s' does not belong there",
-                        expected->folder, path);
-    if (json_integer_value(json_object_get(file, "size_bytes")) != (json_int_t)size ||
-        strcmp(want, sha256) != 0)
+                        expected->folder, found->path);
+    if (json_integer_value(json_object_get(file, "size_bytes")) !=
+            (json_int_t)found->size ||
+        strcmp(want, found->sha256) != 0)
         return err_fail(err, ERR_CONFLICT, 0, "'%s\\%s' differs from the host's file",
-                        expected->folder, path);
+                        expected->folder, found->path);
     json_object_del(expected->by_path, key);
     return true;
 }

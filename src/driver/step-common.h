@@ -12,6 +12,10 @@
 const char *step_text(const struct step *step, const char *name);
 bool step_is_damaged(const struct step *step, struct err *err); /* ERR_PROTOCOL; false */
 
+/* What a step calls the copy it keeps of what was at @path: one name for each path and GPU,
+ * since several planners work on one guest and its copies lie in one folder. */
+json_t *step_backup_name(const char *instance_id, const char *path);
+
 /* null, or {"size_bytes", "sha256", "readonly"} of a file. */
 bool step_file_state(struct guest_disk *guest, const char *path, json_t **ret,
                      struct err *err) MUST_CHECK;

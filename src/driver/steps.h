@@ -26,6 +26,14 @@ extern const struct step_kind *const driver_kinds[];
  * @guest must be open for reading; nothing is written. */
 bool driver_plan_install(struct plan *plan, struct guest_disk *guest,
                          struct driver_set *set, struct err *err) MUST_CHECK;
+/* The same for a guest that should have the driver already, with a finding "drift-..." for
+ * each reason why it has not what the host has.  @every_hash: reads all of the driver in the
+ * guest, instead of trusting what has the size and time of the host's file. */
+bool driver_plan_update(struct plan *plan, struct guest_disk *guest, struct driver_set *set,
+                        bool every_hash, struct err *err) MUST_CHECK;
+/* One such finding: @why and @evidence in a sentence about @gpu. */
+bool driver_say_drift(struct plan *plan, const char *id, const char *gpu, const char *why,
+                      const char *evidence, struct err *err) MUST_CHECK;
 /* Adds the steps that remove what the manifest lists for @instance_id and no other GPU
  * of it needs; what was there before comes back where it is known, else stays as it is,
  * with a finding.  No manifest: nothing. */

@@ -33,6 +33,7 @@ struct detach_options {
 
 struct sync_options {
     bool stop, force_stop, start;
+    bool verify;  /* read every file of the driver in the guest */
     bool lenient; /* a VM that cannot be looked at is no error: one of many */
 };
 
@@ -51,7 +52,7 @@ struct plan *share_plan_detach(struct plan_context *context, const char *host,
                                const char *vm, const struct detach_options *options,
                                struct err *err);
 
-/* Compares the drivers in the guest with those of the host; findings "driver-drift" say
+/* Compares the drivers in the guest with those of the host; findings "drift-..." say
  * what differs and why.  A VM that runs cannot be compared: reported, or with stop planned
  * to be, and started again. */
 struct plan *share_plan_sync(struct plan_context *context, const char *host, const char *vm,

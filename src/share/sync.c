@@ -97,16 +97,6 @@ static const char *name_of_gpu(const struct sync *s, const char *interface_path)
 
 /* ---- what drifted ---- */
 
-static bool drifted(struct sync *s, const char *gpu, const char *cause,
-                    const char *evidence, struct err *err)
-{
-    CLEANUP(free_cleanup) char *text = text_printf("%s: %s: %s", gpu, cause, evidence);
-
-    return text ? plan_find(s->plan, "driver-drift", "warning", gpu, evidence, text, NULL,
-                            SRC, err)
-                : err_no_memory(err);
-}
-
 static const char *text_at(const json_t *json, const char *key)
 {
     const char *text = json_string_value(json_object_get(json, key));
@@ -114,85 +104,59 @@ static const char *text_at(const json_t *json, const char *key)
     return text ? text : "unknown";
 }
 
-/* The GPU of that name which the guest's driver is of, and the host has no more. */
-static const json_t *moved_from(const struct sync *s, const json_t *manifest,
-                                const struct driver_set *set)
+static bool is_on_host(const struct sync *s, const char *instance_id)
 {
-    const json_t *gpus = json_object_get(manifest, "gpus"), *gpu;
-    size_t i;
-
-    json_array_foreach(gpus, i,
-                       gpu) if (text_ieq(text_at(gpu, "name"), set->gpu_name) &&
-                                !is_wanted(s, text_at(gpu, "instance_id"))) return gpu;
-    return NULL;
-}
-
-/* The names, in their order: "a.inf_amd64_..., b.inf_amd64_...". */
-static char *package_names(const json_t *entry)
-{
-    CLEANUP(strbuf_cleanup) struct strbuf text = STRBUF_INIT;
-    const json_t *package;
-    size_t i;
-
-    json_array_foreach(json_object_get(entry, "packages"), i, package)
-        strbuf_printf(&text, "%s%s", i ? ", " : "", text_at(package, "name"));
-    return text.len ? strbuf_take(&text) : text_dup("none");
-}
-
-static bool packages_differ(const json_t *entry, const struct driver_set *set)
-{
-    if (json_array_size(json_object_get(entry, "packages")) != set->package_count)
-        return true;
-    for (size_t i = 0; i < set->package_count; i++)
-        if (!manifest_package(entry, set->packages[i].name))
+    for (size_t i = 0; i < s->host->gpu_count; i++)
+        if (text_ieq(s->host->gpus[i].instance_id, instance_id))
             return true;
     return false;
 }
 
-/* Why the guest needs the steps that were found for @set. */
-static bool say_drift(struct sync *s, const json_t *manifest, const struct driver_set *set,
-                      size_t steps, struct err *err)
+/* A GPU that the guest has the driver of and the host has no more; @name: of that name. */
+static const json_t *lost_gpu(const struct sync *s, const json_t *manifest,
+                              const char *name)
+{
+    const json_t *gpu;
+    size_t i;
+
+    json_array_foreach(json_object_get(manifest, "gpus"), i, gpu)
+    {
+        const char *id = text_at(gpu, "instance_id");
+
+        if (!is_wanted(s, id) && !is_on_host(s, id) &&
+            (!name || text_ieq(text_at(gpu, "name"), name)))
+            return gpu;
+    }
+    return NULL;
+}
+
+/* Why the guest has nothing for the GPU of @set. */
+static bool say_new(struct sync *s, const json_t *manifest, const struct driver_set *set,
+                    struct err *err)
 {
     const char *name = set->gpu_name ? set->gpu_name : set->instance_id;
-    const json_t *entry = manifest_gpu(manifest, set->instance_id);
-    const json_t *old = entry ? NULL : moved_from(s, manifest, set);
+    const json_t *old = lost_gpu(s, manifest, name);
     CLEANUP(free_cleanup) char *text = NULL;
-    CLEANUP(free_cleanup) char *names = NULL;
 
-    if (!manifest || json_is_null(manifest))
-        return drifted(s, name,
-                       "the guest was reinstalled or upgraded, or never got a driver",
-                       "the guest has no record of a driver by hvgpu", err);
+    if (!manifest)
+        return driver_say_drift(s->plan, "drift-no-record", name,
+                                "the guest was reinstalled, or never got a driver",
+                                "it has no record of a driver by hvgpu", err);
     if (old) {
         text = text_printf("from %s to %s", text_at(old, "instance_id"), set->instance_id);
-        return text ? drifted(s, name, "the GPU moved to another slot of the host", text,
-                              err)
+        return text ? driver_say_drift(s->plan, "drift-gpu-moved", name,
+                                       "the GPU moved to another slot of the host", text,
+                                       err)
                     : err_no_memory(err);
     }
-    if (!entry)
-        return drifted(s, name, "the VM got this GPU without its driver",
-                       "the guest's record does not list it", err);
-    if (!text_ieq(text_at(entry, "driver_version"), set->driver_version)) {
-        text = text_printf("guest %s, host %s", text_at(entry, "driver_version"),
-                           set->driver_version);
-        return text ? drifted(s, name, "the host's driver was updated", text, err)
-                    : err_no_memory(err);
-    }
-    if (packages_differ(entry, set)) {
-        names = package_names(entry);
-        text = names ? text_printf("the guest has %s; the host's is %s", names,
-                                   set->packages[0].name)
-                     : NULL;
-        return text ? drifted(s, name, "the host has another package of this version", text,
-                              err)
-                    : err_no_memory(err);
-    }
-    text = text_printf("%zu change%s", steps, steps == 1 ? "" : "s");
-    return text ? drifted(s, name,
-                          "files or registry values in the guest are not as hvgpu "
-                          "left them",
-                          text, err)
-                : err_no_memory(err);
+    old = lost_gpu(s, manifest, NULL);
+    if (old)
+        return driver_say_drift(s->plan, "drift-gpu-replaced", name,
+                                "the GPU was replaced by another model",
+                                text_at(old, "name"), err);
+    return driver_say_drift(s->plan, "drift-gpu-new", name,
+                            "the VM got this GPU without its driver",
+                            "the guest's record does not list it", err);
 }
 
 /* ---- looking ---- */
@@ -235,10 +199,11 @@ static bool look_at_gpu(struct sync *s, struct windows_source *source,
     CLEANUP(plan_cleanup) struct plan *one = plan_new(s->plan->host, s->plan->title, err);
 
     if (!one || !driver_resolve(source, gpu, &set, err) ||
-        !driver_plan_install(one, s->context->guest, set, err))
+        !driver_plan_update(one, s->context->guest, set, s->options->verify, err))
         return false;
-    if (one->step_count > 0 && (!say_drift(s, manifest, set, one->step_count, err) ||
-                                !add_drivers_check(one, gpu, err)))
+    if (one->step_count > 0 &&
+        ((!manifest_gpu(manifest, set->instance_id) && !say_new(s, manifest, set, err)) ||
+         !add_drivers_check(one, gpu, err)))
         return false;
     return keep(s, one, gpu, false, err);
 }
@@ -258,8 +223,10 @@ static bool look_at_leftovers(struct sync *s, const json_t *manifest, struct err
             continue;
         one = plan_new(s->plan->host, s->plan->title, err);
         if (!one || !driver_plan_remove(one, s->context->guest, id, err) ||
-            !drifted(s, text_at(gpu, "name"), "the VM no longer has this GPU",
-                     "its driver is still in the guest", err) ||
+            !driver_say_drift(s->plan, "drift-gpu-gone", text_at(gpu, "name"),
+                              is_on_host(s, id) ? "the VM no longer has this GPU"
+                                                : "the host no longer has this GPU",
+                              "its driver is still in the guest", err) ||
             !keep(s, one, id, true, err))
             return false;
     }
@@ -322,7 +289,7 @@ static bool plan_running(struct sync *s, struct err *err)
                 : "start the VM and shut it down first",
             SRC, err);
     for (size_t i = 0; i < s->gpu_count; i++)
-        if (!plan_find(s->plan, "driver-drift", "info", name_of_gpu(s, s->gpus[i]),
+        if (!plan_find(s->plan, "drift-unknown", "info", name_of_gpu(s, s->gpus[i]),
                        "the VM runs", "what drifted is seen when it is off", NULL, NULL,
                        err) ||
             !add_later(s, s->gpus[i], false, err))

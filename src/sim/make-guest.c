@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lab.h"
 #include "make-file.h"
 #include "make-registry.h"
 #include "text.h"
@@ -129,6 +130,22 @@ static bool fill_system(struct hive *hive, const struct sim_disk *disk, struct e
            hive_create_key(hive, "DriverDatabase\\DriverInfFiles", err);
 }
 
+/* What Windows Setup makes for each installation.  Source: denisbrodbeck/machineid
+ * id_windows.go, which programs identify a Windows by. */
+static bool put_machine_guid(struct hive *hive, const struct sim_disk *disk,
+                             struct err *err)
+{
+    CLEANUP(free_cleanup)
+    char *seed = text_printf("%s/%s/windows", disk->vm_id ? disk->vm_id : "", disk->path);
+    char guid[37];
+
+    if (!seed)
+        return err_no_memory(err);
+    lab_guid(guid, seed);
+    text_lower(guid);
+    return put_text(hive, "Microsoft\\Cryptography", "MachineGuid", HIVE_SZ, guid, err);
+}
+
 static bool fill_software(struct hive *hive, const struct sim_disk *disk, struct err *err)
 {
     const char *edition = disk->edition ? disk->edition : "Professional";
@@ -142,7 +159,7 @@ static bool fill_software(struct hive *hive, const struct sim_disk *disk, struct
     version.product = version.server         ? "Windows Server"
                       : disk->build >= 22000 ? "Windows 11"
                                              : "Windows 10";
-    return put_version(hive, &version, err);
+    return put_version(hive, &version, err) && put_machine_guid(hive, disk, err);
 }
 
 static bool fill_drivers(struct hive *hive, const struct sim_disk *disk, struct err *err)
