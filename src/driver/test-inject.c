@@ -638,7 +638,7 @@ TEST(values_that_the_next_driver_does_not_have_get_back_what_was_there)
     CHECK_EQ(run.plan->step_count, 3); /* hive, manifest, commit */
     CHECK_OK(plan_run(run.plan, &run.context, &err));
     driver_close_guest(&run.context);
-    guest = guest_disk_open_local(image, NULL, &err);
+    guest = guest_disk_open_local(image, NULL, NULL, &err);
     CHECK_OK(guest &&
              guest->ops->reg_key_exists(guest, "Services\\nvlddmkm", &exists, &err));
     CHECK(!exists);
