@@ -419,6 +419,7 @@ static bool read_host(struct reader *r, yaml_node_t *node, void *target)
         { "ubr", UNSIGNED, offsetof(struct lab_host, ubr), 0, 99999 },
         { "locale", TEXT, offsetof(struct lab_host, locale) },
         { "domain", TEXT, offsetof(struct lab_host, domain) },
+        { "cluster", TEXT, offsetof(struct lab_host, cluster) },
         { "hyperv", BOOL, offsetof(struct lab_host, hyperv) },
         { "job_ms", UNSIGNED, offsetof(struct lab_host, job_ms), 0, 600000 },
         { "address_bits", UNSIGNED, offsetof(struct lab_host, address_bits), 36, 52 },
@@ -474,8 +475,10 @@ static bool read_hosts(struct reader *r, yaml_node_t *node, void *target)
     names = lab_take(r, lab->host_count * sizeof(*names) + 1);
     if (!names)
         return false;
-    for (size_t i = 0; i < lab->host_count; i++)
+    for (size_t i = 0; i < lab->host_count; i++) {
         names[i] = lab->hosts[i].name;
+        lab->hosts[i].description = lab;
+    }
     qsort(names, lab->host_count, sizeof(*names), by_name);
     for (size_t i = 1; i < lab->host_count; i++)
         if (strcmp(names[i - 1], names[i]) == 0)

@@ -105,14 +105,18 @@ struct lab_vm {
     size_t snapshot_count;
 };
 
+struct lab_description;
+
 struct lab_host {
     const char *name;    /* computer name, upper case */
     const char *product; /* "Microsoft Windows 11 Pro" */
     const char *edition; /* "Professional" */
     unsigned build, ubr;
-    const char *locale; /* "en-US" */
-    const char *domain; /* NULL: workgroup */
-    bool hyperv;        /* false: no root\virtualization\v2 */
+    const char *locale;  /* "en-US" */
+    const char *domain;  /* NULL: workgroup */
+    const char *cluster; /* name of the failover cluster it is a node of; NULL: none */
+    const struct lab_description *description; /* that it is part of */
+    bool hyperv;                               /* false: no root\virtualization\v2 */
     unsigned job_ms;
     unsigned address_bits;    /* physical address width of the processor */
     const char **iov_reasons; /* why SR-IOV is not supported; none: it is */

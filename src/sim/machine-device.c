@@ -390,28 +390,58 @@ static bool remove_resources(struct sim_host *host, struct sim_object *entity,
 
 /* ---- states ---- */
 
+static bool start(struct sim_host *host, const struct sim_device *device,
+                  const struct package *package, struct err *err)
+{
+    struct sim_object *entity = sim_pnp_entity(host, device->instance_id);
+
+    if (!entity) {
+        entity = add_entity(host, device, package, device->instance_id, err);
+        if (!entity || (package && !add_signed_driver(host, device, package, err)))
+            return false;
+    } else if (!remove_resources(host, entity, err) || /* of a started device */
+               !set_problem(host, entity, 0, true, err)) {
+        return false;
+    }
+    return add_resources(host, device, entity, err) &&
+           (!is_display(device) || video_of(host, device) ||
+            add_video(host, device, package, err));
+}
+
 bool sim_device_start(struct sim_host *host, const struct sim_device *device,
                       struct err *err)
 {
     CLEANUP(free_cleanup) struct package *packages = calloc(PACKAGE_MAX, sizeof(*packages));
-    struct sim_object *entity = sim_pnp_entity(host, device->instance_id);
-    const struct package *package;
     size_t count;
 
     if (!packages)
         return err_no_memory(err);
     count = package_list(host->machine, packages);
-    package = package_of(packages, count, device);
-    if (!entity) {
-        entity = add_entity(host, device, package, device->instance_id, err);
-        if (!entity || (package && !add_signed_driver(host, device, package, err)))
-            return false;
+    return start(host, device, package_of(packages, count, device), err);
+}
+
+bool sim_devices_begin(struct sim_host *host, struct err *err)
+{
+    CLEANUP(free_cleanup) struct package *packages = calloc(PACKAGE_MAX, sizeof(*packages));
+    const struct sim_machine *machine = host->machine;
+    size_t count;
+
+    if (!packages)
+        return err_no_memory(err);
+    count = package_list(machine, packages);
+    for (size_t i = 0; i < machine->device_count; i++) {
+        const struct sim_device *device = &machine->devices[i];
+
+        if (!device->instance_id)
+            return err_fail(err, ERR_INVALID, 0, "device %zu of '%s' has no instance id", i,
+                            host->name);
+        /* A device that Windows knows was started at some time. */
+        if (!start(host, device, package_of(packages, count, device), err) ||
+            (device->problem && !sim_device_stop(host, device, device->problem, err)) ||
+            (device->is_dismounted && !sim_device_dismount(host, device, err)))
+            return err_wrap(err, "device '%s' of '%s'", device->instance_id, host->name);
     }
-    return remove_resources(host, entity, err) && /* of a device that is started already */
-           set_problem(host, entity, 0, true, err) &&
-           add_resources(host, device, entity, err) &&
-           (!is_display(device) || video_of(host, device) ||
-            add_video(host, device, package, err));
+    return true;
 }
 
 bool sim_device_stop(struct sim_host *host, const struct sim_device *device,

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "host.h"
+#include "lab.h"
 #include "maker.h"
 #include "os.h"
 #include "text.h"
@@ -133,7 +134,7 @@ static bool add_system(struct sim_host *host, struct err *err)
     make_text(&m, "Workgroup", host->domain ? NULL : "WORKGROUP");
     make_number(&m, "PartOfDomain", host->domain != NULL);
     make_number(&m, "DomainRole", (server ? 2 : 0) + (host->domain ? 1 : 0));
-    make_number(&m, "HypervisorPresent", 1);
+    make_number(&m, "HypervisorPresent", !host->lab || host->lab->hyperv);
     make_number(&m, "NumberOfProcessors", 1);
     make_number(&m, "NumberOfLogicalProcessors",
                 machine->logical_processors ? machine->logical_processors : 1);
@@ -142,23 +143,64 @@ static bool add_system(struct sim_host *host, struct err *err)
     return make_end(&m) != NULL;
 }
 
-bool sim_machine_add_objects(struct sim_host *host, struct err *err)
+/* What Windows' list of processors says of the virtualization is not to be believed once a
+ * hypervisor runs, and no source says what it is then: so it is there only where none runs,
+ * and null elsewhere. */
+static bool add_processor(struct sim_host *host, struct err *err)
 {
-    const struct sim_machine *machine = host->machine;
+    bool bare = host->lab && !host->lab->hyperv;
+    struct maker m;
 
-    if (!add_system(host, err))
-        return err_wrap(err, "the system of '%s'", host->name);
-    for (size_t i = 0; i < machine->device_count; i++) {
-        const struct sim_device *device = &machine->devices[i];
+    make_begin(&m, host, CIMV2, "Win32_Processor", err);
+    make_text(&m, "DeviceID", "CPU0");
+    make_text(&m, "CreationClassName", "Win32_Processor");
+    make_text(&m, "SystemCreationClassName", "Win32_ComputerSystem");
+    make_text(&m, "SystemName", host->name);
+    make_number(&m, "Architecture", 9); /* x64 */
+    make_number(&m, "AddressWidth", 64);
+    make_number(&m, "DataWidth", 64);
+    make_number(&m, "NumberOfLogicalProcessors",
+                host->machine->logical_processors ? host->machine->logical_processors : 1);
+    if (bare) {
+        make_number(&m, "SecondLevelAddressTranslationExtensions", 1);
+        make_number(&m, "VirtualizationFirmwareEnabled", 1);
+        make_number(&m, "VMMonitorModeExtensions", 1);
+    }
+    make_text(&m, "Status", "OK");
+    return make_end(&m) != NULL;
+}
 
-        if (!device->instance_id)
-            return err_fail(err, ERR_INVALID, 0, "device %zu of '%s' has no instance id", i,
-                            host->name);
-        /* A device that Windows knows was started at some time. */
-        if (!sim_device_start(host, device, err) ||
-            (device->problem && !sim_device_stop(host, device, device->problem, err)) ||
-            (device->is_dismounted && !sim_device_dismount(host, device, err)))
-            return err_wrap(err, "device '%s' of '%s'", device->instance_id, host->name);
+/* The cluster and its nodes, as each node shows them; of roles the lab knows nothing. */
+static bool add_cluster(struct sim_host *host, struct err *err)
+{
+    static const char ns[] = "root/MSCluster";
+    const struct lab_description *lab = host->lab ? host->lab->description : NULL;
+    struct maker m;
+
+    if (!host->lab || !host->lab->cluster)
+        return true;
+    make_begin(&m, host, ns, "MSCluster_Cluster", err);
+    make_text(&m, "Name", host->lab->cluster);
+    if (!make_end(&m))
+        return false;
+    for (size_t i = 0; i < lab->host_count; i++) {
+        const struct lab_host *node = &lab->hosts[i];
+
+        if (!text_ieq(node->cluster, host->lab->cluster))
+            continue;
+        make_begin(&m, host, ns, "MSCluster_Node", err);
+        make_text(&m, "Name", node->name);
+        make_number(&m, "State", 0); /* up */
+        make_number(&m, "BuildNumber", node->build);
+        if (!make_end(&m))
+            return false;
     }
     return true;
+}
+
+bool sim_machine_add_objects(struct sim_host *host, struct err *err)
+{
+    if (!add_system(host, err) || !add_processor(host, err) || !add_cluster(host, err))
+        return err_wrap(err, "the system of '%s'", host->name);
+    return sim_devices_begin(host, err);
 }

@@ -181,6 +181,9 @@ struct sim_object *sim_pnp_dismounted(struct sim_host *host,
                                       const struct sim_device *device);
 bool sim_pnp_is_present(struct sim_object *entity); /* NULL: false */
 
+/* All devices of a new host, in the state the lab says. */
+bool sim_devices_begin(struct sim_host *host, struct err *err) MUST_CHECK;
+
 /* Each changes the objects of one device, and nothing else. */
 bool sim_device_start(struct sim_host *host, const struct sim_device *device,
                       struct err *err) MUST_CHECK;

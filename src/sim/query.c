@@ -15,12 +15,19 @@ static bool is_hyperv(const char *ns)
            text_istarts(ns, "root\\virtualization");
 }
 
+/* Nor this one without failover clustering. */
+static bool is_cluster(const char *ns)
+{
+    return text_istarts(ns, "root/MSCluster") || text_istarts(ns, "root\\MSCluster");
+}
+
 const struct cim_class *query_class(struct sim_host *host, const char *ns, const char *name,
                                     struct sim_fault *fault)
 {
     const struct cim_class *class = cim_schema_class(ns, name);
 
-    bool has_namespace = !host->lab || host->lab->hyperv || !is_hyperv(ns);
+    bool has_namespace = !host->lab || ((host->lab->hyperv || !is_hyperv(ns)) &&
+                                        (host->lab->cluster || !is_cluster(ns)));
 
     if (class && has_namespace && class->first_build <= host->build)
         return class;
