@@ -284,7 +284,7 @@ TEST(every_problem_on_request_is_seen_by_image_show)
         { SIM_DISK_UNCLEAN, 2, "unclean" },
         { SIM_DISK_CHKDSK, 2, "chkdsk-pending" },
         { SIM_DISK_DIRTY_HIVE, 2, "dirty-hive" },
-        { SIM_DISK_FULL, 2, NULL },
+        { SIM_DISK_FULL, 2, "no-space" },
     };
     struct err err = ERR_INIT;
     CLEANUP(test_host_clear) struct test_host t;
