@@ -128,34 +128,123 @@ static bool has_display_id(const struct cim_instance *row, const char *property)
     return false;
 }
 
+/* Nodes that tell only together with another one whether and what GPU they are. */
+struct nodes {
+    struct hv_host *host;
+    struct node {
+        char *id, *name;
+        struct known_u64 problem_code;
+        bool dismounted; /* is there; else the phantom of a GPU */
+    } * items;
+    size_t count;
+};
+
+static bool keep_node(struct nodes *nodes, const struct cim_instance *row, const char *id,
+                      bool dismounted, struct err *err)
+{
+    struct node *items = list_grow(nodes->items, nodes->count, sizeof(*items), err);
+    struct node *node;
+
+    if (!items)
+        return false;
+    nodes->items = items;
+    node = &items[nodes->count++];
+    node->dismounted = dismounted;
+    node->id = text_dup(id);
+    take_u64(&node->problem_code, row, "ConfigManagerErrorCode");
+    return node->id ? take_text(&node->name, row, "Name", err) : err_no_memory(err);
+}
+
+static int by_node(const void *a, const void *b)
+{
+    const struct node *x = (const struct node *)a, *y = (const struct node *)b;
+
+    return text_casecmp(without_bus(x->id), without_bus(y->id));
+}
+
+static bool new_dismounted(struct hv_host *host, const char *id,
+                           struct known_u64 problem_code, struct hv_gpu **ret,
+                           struct err *err)
+{
+    if (!new_gpu(host, id, ret, err))
+        return false;
+    (*ret)->place = GPU_PLACE_UNKNOWN; /* read_devices() knows */
+    (*ret)->status = GPU_READY_FOR_DDA;
+    (*ret)->modes = GPU_MODE_DDA;
+    (*ret)->problem_code = problem_code;
+    return true;
+}
+
+/* A dismounted device is called "PCI Express ... - Dismounted" and may not say what it is; its
+ * former node, which stays as a phantom, does, and has the name people know. */
+static bool join_nodes(struct nodes *nodes, struct err *err)
+{
+    if (nodes->count > 1)
+        qsort(nodes->items, nodes->count, sizeof(*nodes->items), by_node);
+    for (size_t i = 0; i < nodes->count; i++) {
+        struct node *phantom = &nodes->items[i], *node = NULL;
+        struct hv_gpu *gpu = find_gpu(nodes->host, phantom->id);
+
+        if (phantom->dismounted)
+            continue;
+        if (i > 0 && by_node(phantom, &nodes->items[i - 1]) == 0)
+            node = &nodes->items[i - 1];
+        else if (i + 1 < nodes->count && by_node(phantom, &nodes->items[i + 1]) == 0)
+            node = &nodes->items[i + 1];
+        if (!gpu && node && node->dismounted) {
+            if (!new_dismounted(nodes->host, node->id, node->problem_code, &gpu, err))
+                return false;
+            gpu->name = TAKE(phantom->name);
+            sort_gpus(nodes->host);
+        } else if (gpu && gpu->place != GPU_ON_HOST && phantom->name) {
+            free(gpu->name);
+            gpu->name = TAKE(phantom->name);
+        }
+    }
+    return true;
+}
+
+static void clear_nodes(struct nodes *nodes)
+{
+    for (size_t i = 0; i < nodes->count; i++) {
+        free(nodes->items[i].id);
+        free(nodes->items[i].name);
+    }
+    free(nodes->items);
+}
+
 static bool on_pnp(const struct cim_instance *row, void *user, struct err *err)
 {
-    struct hv_host *host = (struct hv_host *)user;
+    struct nodes *nodes = (struct nodes *)user;
     const char *id = cim_get_text(row, "DeviceID");
-    const char *class_guid = cim_get_text(row, "ClassGuid");
-    bool dismounted, present = true;
+    bool dismounted, display, present = true;
+    struct known_u64 problem_code = { 0 };
     struct hv_gpu *gpu;
 
     if (!id)
         return true;
     dismounted = text_istarts(id, "PCIP\\");
     cim_get_bool(row, "Present", &present);
-    if (!present || (!dismounted && !text_istarts(id, "PCI\\")))
+    if ((!dismounted && !text_istarts(id, "PCI\\")) ||
+        text_istarts(without_bus(id), "VEN_1414"))
         return true;
-    if (text_istarts(without_bus(id), "VEN_1414"))
-        return true;
-    if (!text_ieq(class_guid, DISPLAY_CLASS) && !has_display_id(row, "CompatibleID") &&
-        !has_display_id(row, "HardwareID"))
+    display = text_ieq(cim_get_text(row, "ClassGuid"), DISPLAY_CLASS) ||
+              has_display_id(row, "CompatibleID") || has_display_id(row, "HardwareID");
+    if (present ? !display && dismounted : display && !dismounted)
+        return keep_node(nodes, row, id, dismounted, err);
+    if (!present || !display)
         return true;
 
-    if (!new_gpu(host, id, &gpu, err))
-        return false;
-    gpu->place = dismounted ? GPU_PLACE_UNKNOWN : GPU_ON_HOST; /* read_devices() knows */
+    take_u64(&problem_code, row, "ConfigManagerErrorCode");
     if (dismounted) {
-        gpu->status = GPU_READY_FOR_DDA;
-        gpu->modes = GPU_MODE_DDA;
+        if (!new_dismounted(nodes->host, id, problem_code, &gpu, err))
+            return false;
+    } else {
+        if (!new_gpu(nodes->host, id, &gpu, err))
+            return false;
+        gpu->place = GPU_ON_HOST;
+        gpu->problem_code = problem_code;
     }
-    take_u64(&gpu->problem_code, row, "ConfigManagerErrorCode");
     return take_text(&gpu->name, row, "Name", err) &&
            take_text(&gpu->service, row, "Service", err);
 }
@@ -242,15 +331,20 @@ bool read_gpus(struct cim_session *session, struct hv_host *host, unsigned what,
                struct err *err)
 {
     struct partitionable read = { .host = host };
+    struct nodes nodes = { .host = host };
     struct err why = ERR_INIT;
+    bool ok;
 
     /* Code 28: no driver, hence no class. */
-    if (!cim_query(session, "root/cimv2",
+    ok = cim_query(session, "root/cimv2",
                    "SELECT * FROM Win32_PnPEntity WHERE ClassGuid = '" DISPLAY_CLASS "'"
                    " OR DeviceID LIKE 'PCIP%' OR ConfigManagerErrorCode = 28",
-                   on_pnp, host, err))
-        return err_wrap(err, "listing display devices");
+                   on_pnp, &nodes, err);
     sort_gpus(host);
+    ok = ok && join_nodes(&nodes, err);
+    clear_nodes(&nodes);
+    if (!ok)
+        return err_wrap(err, "listing display devices");
 
     read.sorted = host->gpu_count;
     if (!cim_query(session, HV_NS, "SELECT * FROM Msvm_PartitionableGpu", on_partitionable,

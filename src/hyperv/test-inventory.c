@@ -344,8 +344,12 @@ TEST(a_dismounted_gpu_keeps_its_place_and_an_assigned_one_its_vm)
         const char *device = i ? "Microsoft:ED28B-7BDD0\\PCIP\\VEN_10DE&DEV_20B5\\2"
                                : "Microsoft:ED28B-7BDD0\\PCIP\\VEN_10DE&DEV_1EB8\\1";
 
+        /* The first does not say what it is; its phantom does. */
         fake_row(fake, CIMV2, "Win32_PnPEntity", "DeviceID", id, "CompatibleID",
-                 "PCI\\CC_0302", NULL);
+                 i ? "PCI\\CC_0302" : NULL, "Name", "PCI Express ... - Dismounted", NULL);
+        fake_row(fake, CIMV2, "Win32_PnPEntity", "DeviceID",
+                 i ? "PCI\\VEN_10DE&DEV_20B5\\2" : "PCI\\VEN_10DE&DEV_1EB8\\1", "ClassGuid",
+                 DISPLAY, "Present", "false", "Name", i ? "NVIDIA A100" : "Tesla T4", NULL);
         fake_row(fake, HV_NS, "Msvm_PciExpress", "DeviceID", device, "DeviceInstancePath",
                  id, "LocationPath", location, NULL);
     }
@@ -361,6 +365,8 @@ TEST(a_dismounted_gpu_keeps_its_place_and_an_assigned_one_its_vm)
         CHECK_EQ(host ? host->gpu_count : 0, 2);
         return;
     }
+    CHECK_STR_EQ(host->gpus[0].name, "Tesla T4");
+    CHECK_STR_EQ(host->gpus[1].name, "NVIDIA A100");
     CHECK_STR_EQ(gpu_place_name(host->gpus[0].place), "dismounted");
     CHECK_STR_EQ(gpu_place_name(host->gpus[1].place), "assigned");
     CHECK_STR_EQ(gpu_status_name(host->gpus[1].status), "ready-for-dda");
