@@ -18,6 +18,11 @@
     "hosts:\n" \
     "  - { name: A, product: Windows, edition: Professional, build: 22631"
 #define HOST_WITH(more) HOST more " }\n"
+#define DEVICE(more, end)                                                             \
+    HOST_WITH(                                                                        \
+        ", gpus: [ { name: G, instance_id: 'PCI\\VEN_10DE&DEV_1\\3&1', "              \
+        "location_path: PCIROOT(0)#PCI(0100), mode: none } ], devices: [ { name: D, " \
+        "instance_id: 'PCI\\VEN_10DE&DEV_1\\3&1" end "', " more " } ]")
 #define GPU(more)                                                              \
     HOST_WITH(", gpus: [ { name: G, instance_id: 'PCI\\VEN_10DE&DEV_1\\3&1', " \
               "location_path: PCIROOT(0)#PCI(0100), " more " } ]")
@@ -174,6 +179,25 @@ TEST(broken_files_get_one_error_with_their_line)
         { HOST_WITH(
               ", gpus: [ { name: G, instance_id: USB, location_path: PCIROOT(0)#PCI(0100), mode: none } ]"),
           "no instance id of a PCI device" },
+        { HOST_WITH(
+              ", gpus: [ { name: G, instance_id: 'PCI\\VEN_1\\2', location_path: P, mode: none } ]"),
+          "'P' is no location path" },
+        { GPU("mode: none, problem: 22, dismounted: true"), "has no 'problem'" },
+        { GPU("mode: none, interrupts: often"), "'often' is none of" },
+        { GPU("mode: none, pci: { device_type: 15 }"), "is no number from 0 to 14" },
+        { GPU("mode: none, pci: { reserved_memory: maybe }"), "is no number from 0 to 4" },
+        { GPU("mode: none, bars: [ { size: 512, io: true } ]"), "at most 256 bytes" },
+        { GPU("mode: none, bars: [ { size: 8 } ]"), "at least 16 bytes" },
+        { DEVICE("class: display, location_path: 'PCIROOT(0)#PCI(0200)'", ""),
+          "two devices have the instance id" },
+        { DEVICE("class: net, location_path: 'PCIROOT(0)#PCI(0100)'", "2"),
+          "two devices have the location path" },
+        { DEVICE("class: network, location_path: 'PCIROOT(0)#PCI(0200)'", "2"),
+          "'network' is no class" },
+        { DEVICE("location_path: 'PCIROOT(0)#PCI(0200)'", "2"), "'class'" },
+        { DEVICE("class: net, mode: none, location_path: 'PCIROOT(0)#PCI(0200)'", "2"),
+          "'mode'" },
+        { VM(", devices: ['PCIROOT(0)#PCI(0900)']"), "neither the location path" },
         { HOST_WITH(", registry: [ { key: 'HKCU\\x', name: y } ]"),
           "does not begin with HKLM" },
         { "hosts: &a [ *a ]\n", "a host is a list of 'key: value' lines" },

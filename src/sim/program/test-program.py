@@ -12,6 +12,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import time
 import traceback
 import urllib.parse
 
@@ -87,13 +88,19 @@ def test_list_names_the_labs(state):
 
 def test_wrong_usage(state):
     for arguments in ((), ("laptop", "server"), ("reset",), ("dump",), ("laptop", "--nonsense"),
-                      ("laptop", "--pull-items", "0")):
+                      ("laptop", "--pull-items", "0"), ("reboot",), ("reboot", "a", "b", "c"),
+                      ("move", "server", "A100")):
         done = run(state, *arguments)
         assert done.returncode == 2 and done.stdout == "" and done.stderr, (arguments, done)
     for arguments, word in ((("no-such-lab",), "no-such-lab"),
                             (("laptop", "--fault", "x"), "@"),
                             (("laptop", "--listen", "nowhere:x"), "ADDRESS:PORT"),
                             (("laptop", "--tls-cert", "/nowhere"), "key"),
+                            (("reboot", "server", "NOPE"), "NOPE"),
+                            (("move", "server", "RTX 9999", "PCIROOT(0)#PCI(0100)"), "means 0"),
+                            (("move", "server", "NVIDIA", "PCIROOT(0)#PCI(0100)"), "means 2"),
+                            (("move", "server", "A100", "slot 3"), "slot 3"),
+                            (("move", "server", "A100", "PCIROOT(0)#PCI(0300)"), "is a device"),
                             (("laptop", "--password-file", "/nowhere"), "/nowhere")):
         done = run(state, *arguments)
         assert done.returncode == 1 and word in done.stderr, (arguments, done)
@@ -132,6 +139,62 @@ def test_one_program_at_a_time(state):
     sim.process.kill()  # a lock does not outlive its holder
     sim.process.wait()
     assert run(state, "reset", "laptop").returncode == 0
+
+
+def invoke(sim, host, namespace, class_name, method, body, selectors):
+    uri = f"http://schemas.microsoft.com/wbem/wsman/1/wmi/root/{namespace}/{class_name}"
+    chosen = "".join(f'<w:Selector Name="{name}">{value}</w:Selector>'
+                     for name, value in selectors.items())
+    return sim.ask(host, f"{uri}/{method}", uri,
+                   f'<p:{method}_INPUT xmlns:p="{uri}">{body}</p:{method}_INPUT>',
+                   f"<w:SelectorSet>{chosen}</w:SelectorSet>")
+
+
+A100 = r"PCI\VEN_10DE&amp;DEV_20F1&amp;SUBSYS_145F10DE&amp;REV_A1\6&amp;2b3c4d5e&amp;0&amp;00000010"
+
+
+def test_a_device_is_taken_and_moved_and_what_was_done_outlives_restarts(state):
+    sim = Serving(state, "server")
+    status, text = invoke(sim, "SERVER", "cimv2", "Win32_PnPEntity", "Disable", "",
+                          {"DeviceID": A100})
+    assert status == 200 and "ReturnValue>0<" in text and "rebootNeeded>false<" in text, text
+    setting = ('&lt;INSTANCE CLASSNAME="Msvm_AssignableDeviceDismountSettingData"&gt;' + "".join(
+        f'&lt;PROPERTY NAME="{name}" TYPE="{kind}"&gt;&lt;VALUE&gt;{value}&lt;/VALUE&gt;'
+        "&lt;/PROPERTY&gt;" for name, kind, value in (
+            ("DeviceLocationPath", "string", "PCIROOT(40)#PCI(0200)#PCI(0000)"),
+            ("RequireAcsSupport", "boolean", "true"),
+            ("RequireDeviceMitigations", "boolean", "true"))) + "&lt;/INSTANCE&gt;")
+    status, text = invoke(sim, "SERVER", "virtualization/v2", "Msvm_AssignableDeviceService",
+                          "DismountAssignableDevice",
+                          f"<p:DismountSettingData>{setting}</p:DismountSettingData>",
+                          {"CreationClassName": "Msvm_AssignableDeviceService"})
+    assert status == 200 and re.search("ReturnValue>(0|4096)<", text), text
+    for _ in range(100):
+        count, text = sim.count("SERVER", "Msvm_PciExpress")
+        if count:
+            break
+        time.sleep(0.05)
+    assert count == 1 and re.search(r">PCIP.VEN_10DE&\S*DEV_20F1", text), text
+    sim.end()
+
+    before = run(state, "dump", "server").stdout
+    done = run(state, "reboot", "server")
+    assert done.returncode == 0, done.stderr
+    assert run(state, "dump", "server").stdout == before
+    done = run(state, "move", "server", "A100", "PCIROOT(40)#PCI(0300)#PCI(0000)")
+    assert done.returncode == 0, done.stderr
+    after = run(state, "dump", "server").stdout
+    assert "Msvm_PciExpress.Creation" in before and "Msvm_PciExpress.Creation" not in after
+    moved = re.search(r"^root.cimv2:Win32_PnPEntity.DeviceID=.*DEV_20F1.*(?:\n  .*)*?\n"
+                      r"  Present = true", after, re.M)
+    assert moved and "2b3c4d5e" not in moved.group(0), moved
+    sim = Serving(state, "server")
+    status, text = invoke(sim, "SERVER", "cimv2", "Win32_PnPEntity", "GetDeviceProperties",
+                          "<p:devicePropertyKeys>DEVPKEY_Device_LocationPaths"
+                          "</p:devicePropertyKeys><p:devicePropertyKeys>DEVPKEY_Device_ProblemCode"
+                          "</p:devicePropertyKeys>", {"DeviceID": A100})
+    assert status == 200 and "PCIROOT" not in text and ">45<" in text, text
+    sim.end()
 
 
 def first_vm(sim, host):
