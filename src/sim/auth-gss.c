@@ -76,7 +76,9 @@ static enum auth_result finish(struct negotiation *n, const struct auth_users *u
 
     n->is_kerberos = mech && mech->length == kerberos.length &&
                      memcmp(mech->elements, kerberos.elements, kerberos.length) == 0;
-    n->done = (flags & need) == need && is_user(name, users->user);
+    n->done = (flags & need) == need && is_user(name, users->user) &&
+              (users->cbt != WINRM_CBT_STRICT || !users->binding->len ||
+               flags & GSS_C_CHANNEL_BOUND_FLAG);
     return n->done ? AUTH_OK : AUTH_DENIED;
 }
 
@@ -114,7 +116,7 @@ static enum auth_result check(const struct auth_users *users, const char *scheme
         return AUTH_DENIED;
     n->scheme = scheme;
     in = (gss_buffer_desc){ token.len, token.text };
-    if (users->binding)
+    if (users->binding && users->cbt != WINRM_CBT_NONE)
         bindings.application_data =
             (gss_buffer_desc){ users->binding->len, users->binding->text };
     major = gss_accept_sec_context(

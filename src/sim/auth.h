@@ -9,12 +9,14 @@
 #include <stddef.h>
 
 #include "strbuf.h"
+#include "winrm-config.h"
 
 struct err;
 
 struct auth_users {
     const char *user, *password;
     const struct strbuf *binding; /* to this server's TLS (RFC 5929); empty: none */
+    enum winrm_cbt cbt;           /* how @binding counts */
     unsigned schemes;             /* bit n: auth_schemes[n] is offered */
 };
 

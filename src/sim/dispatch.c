@@ -15,6 +15,8 @@ bool endpoint_init(struct endpoint *endpoint, struct sim_host *host, struct err 
     pthread_condattr_t monotonic;
 
     endpoint->host = host;
+    if (!host->winrm.max_envelope_kb) /* made by a test, which says nothing of it */
+        host->winrm = WINRM_DEFAULTS;
     if (pthread_mutex_init(&endpoint->shell_lock, NULL) != 0)
         return err_no_memory(err);
     pthread_condattr_init(&monotonic);
@@ -46,7 +48,7 @@ void endpoint_clear(struct endpoint *endpoint)
 
 /* ---- which operation ---- */
 
-enum kind { KIND_CIM, KIND_SHELL };
+enum kind { KIND_CIM, KIND_SHELL, KIND_CONFIG };
 
 static const struct action {
     const char *action;
@@ -65,6 +67,7 @@ static const struct action {
     { NS_SHELL "/Receive", KIND_SHELL, "Receive", op_shell_receive },
     { NS_SHELL "/Send", KIND_SHELL, "Send", op_shell_send },
     { NS_SHELL "/Signal", KIND_SHELL, "Signal", op_shell_signal },
+    { NS_TRANSFER "/Get", KIND_CONFIG, "Get", op_config_get },
 };
 
 struct call {
@@ -74,9 +77,11 @@ struct call {
     const char *name;
 };
 
-static bool is_shell(const struct soap_request *r)
+static enum kind kind_of(const struct soap_request *r)
 {
-    return text_ieq(r->resource_uri, SHELL_CMD);
+    return text_ieq(r->resource_uri, SHELL_CMD)    ? KIND_SHELL
+           : text_ieq(r->resource_uri, CONFIG_URI) ? KIND_CONFIG
+                                                   : KIND_CIM;
 }
 
 /* For queries over '*', the class they are about. */
@@ -103,9 +108,11 @@ static bool find_call(const struct soap_request *r, struct call *call,
                       struct sim_fault *fault)
 {
     size_t uri_len = strlen(r->resource_uri);
+    enum kind kind = kind_of(r);
 
-    if (is_shell(r)) {
-        snprintf(call->class_name, sizeof(call->class_name), "Shell");
+    if (kind != KIND_CIM) {
+        snprintf(call->class_name, sizeof(call->class_name), "%s",
+                 kind == KIND_SHELL ? "Shell" : "Config");
     } else if (r->class_name) {
         find_class(r, call);
     } else {
@@ -115,13 +122,12 @@ static bool find_call(const struct soap_request *r, struct call *call,
             "URI is not valid, or not one that hvgpu-sim knows.");
     }
     for (size_t i = 0; i < ARRAY_LEN(actions); i++)
-        if (strcmp(r->action, actions[i].action) == 0 &&
-            actions[i].kind == (is_shell(r) ? KIND_SHELL : KIND_CIM)) {
+        if (strcmp(r->action, actions[i].action) == 0 && actions[i].kind == kind) {
             call->action = &actions[i];
             call->name = actions[i].name;
             return true;
         }
-    if (!is_shell(r) && text_istarts(r->action, r->resource_uri) &&
+    if (kind == KIND_CIM && text_istarts(r->action, r->resource_uri) &&
         r->action[uri_len] == '/' && r->action[uri_len + 1]) {
         call->method = call->name = r->action + uri_len + 1;
         return true;
@@ -296,13 +302,23 @@ static void put_fault(const struct operation *op, struct answer *answer)
     answer->status = 500;
 }
 
-static bool too_large(const struct operation *op, const struct answer *answer)
+size_t op_envelope_limit(const struct operation *op)
 {
-    enum { HOST_ENVELOPE_BYTES = 500 * 1024 };
+    size_t most = (size_t)op->host->winrm.max_envelope_kb * 1024;
     uint32_t asked = op->request->max_envelope_bytes;
 
-    return answer->body.len >
-           (asked && asked < HOST_ENVELOPE_BYTES ? asked : HOST_ENVELOPE_BYTES);
+    return asked && asked < most ? asked : most;
+}
+
+bool op_config_get(struct operation *op)
+{
+    winrm_config_put(op->to, &op->host->winrm);
+    return true;
+}
+
+static bool too_large(const struct operation *op, const struct answer *answer)
+{
+    return answer->body.len > op_envelope_limit(op);
 }
 
 static const char *extra_namespaces(const struct call *call)
@@ -353,8 +369,18 @@ static void put_identity(const struct operation *op, struct answer *answer)
     answer->status = 200;
 }
 
-void dispatch(struct endpoint *endpoint, const char *bytes, size_t len,
-              const char *encoding, const char *client, struct answer *answer)
+/* MS-WSMAN 3.1.4.1.19: as many requests as MaxConnections are served at one time, others
+ * are rejected; DSP0226 14.6: wsman:QuotaLimit, "the service is busy servicing other
+ * requests". */
+static bool is_busy(const struct endpoint *endpoint, struct sim_fault *fault)
+{
+    return atomic_load(&endpoint->being_served) > endpoint->host->winrm.max_connections &&
+           !sim_refuse(fault, "w:QuotaLimit", CODE_QUOTA_LIMIT,
+                       "The service is busy servicing other requests.");
+}
+
+static void answer_message(struct endpoint *endpoint, const char *bytes, size_t len,
+                           const char *encoding, const char *client, struct answer *answer)
 {
     CLEANUP(soap_request_cleanup) struct soap_request *request = NULL;
     CLEANUP(strbuf_cleanup) struct strbuf body = STRBUF_INIT;
@@ -380,6 +406,10 @@ void dispatch(struct endpoint *endpoint, const char *bytes, size_t len,
     if (endpoint->faults)
         hit = fault_rules_ask(endpoint->faults, endpoint->host->name, call.class_name,
                               call.name);
+    if (is_busy(endpoint, &fault)) {
+        put_fault(&op, answer);
+        return;
+    }
     if (apply_before(&op, &call, hit, answer, &is_fault)) {
         if (is_fault)
             put_fault(&op, answer);
@@ -393,4 +423,26 @@ void dispatch(struct endpoint *endpoint, const char *bytes, size_t len,
         put_fault(&op, answer);
     if (hit.what == FAULT_DROP_AFTER)
         answer->status = 0;
+}
+
+void dispatch(struct endpoint *endpoint, const char *bytes, size_t len,
+              const char *encoding, const char *client, struct answer *answer)
+{
+    atomic_fetch_add(&endpoint->being_served, 1);
+    answer_message(endpoint, bytes, len, encoding, client, answer);
+    atomic_fetch_sub(&endpoint->being_served, 1);
+}
+
+void dispatch_denied(struct endpoint *endpoint, const char *bytes, size_t len,
+                     struct answer *answer)
+{
+    CLEANUP(soap_request_cleanup) struct soap_request *request = NULL;
+    struct sim_fault fault = { .subcode = "w:InternalError" };
+    struct operation op = { .endpoint = endpoint, .host = endpoint->host, .fault = &fault };
+
+    if (soap_read(bytes, len, NULL, &request, &fault))
+        sim_refuse(&fault, "w:AccessDenied", CODE_ACCESS_DENIED, "Access is denied.");
+    op.request = request;
+    snprintf(answer->label, sizeof(answer->label), "denied");
+    put_fault(&op, answer);
 }

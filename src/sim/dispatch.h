@@ -27,6 +27,7 @@ struct endpoint {
     bool (*save)(struct sim_host *host, void *user_data, struct err *err);
     void *user_data;
     atomic_uint requests;
+    atomic_uint being_served;
     /* Under host->lock. */
     struct context *contexts;
     size_t context_count;
@@ -59,6 +60,10 @@ bool endpoint_leave(struct endpoint *endpoint, struct err *err) MUST_CHECK;
 void dispatch(struct endpoint *endpoint, const char *bytes, size_t len,
               const char *encoding, const char *client, struct answer *answer);
 
+/* The answer to somebody who may do nothing here: w:AccessDenied, whatever is asked. */
+void dispatch_denied(struct endpoint *endpoint, const char *bytes, size_t len,
+                     struct answer *answer);
+
 /* ---- operations; all fill @to with what stands within Body, or @fault ---- */
 
 struct operation {
@@ -75,6 +80,7 @@ struct operation {
 };
 
 bool op_get(struct operation *op);
+bool op_config_get(struct operation *op);
 bool op_put(struct operation *op);
 bool op_enumerate(struct operation *op);
 bool op_pull(struct operation *op);
@@ -86,6 +92,10 @@ bool op_shell_receive(struct operation *op);
 bool op_shell_send(struct operation *op);
 bool op_shell_signal(struct operation *op);
 bool op_shell_delete(struct operation *op);
+
+/* What the answer may have: the host's limit, or less if the client wants less
+ * (MS-WSMV 3.1.4.1.7: a larger MaxEnvelopeSize counts as the host's own). */
+size_t op_envelope_limit(const struct operation *op);
 
 void contexts_clear(struct endpoint *endpoint);
 void shells_clear(struct endpoint *endpoint);

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "behaviour.h"
+#include "winrm-config.h"
 
 struct lab_description; /* the lab file: lab.h */
 struct lab_host;
@@ -23,6 +24,7 @@ struct sim_host {
     char *locale;               /* "en-US": language of captions and fault texts */
     unsigned build;             /* 22631 */
     unsigned ubr;
+    struct winrm_config winrm;
     char *domain;  /* NULL: workgroup */
     char *dir;     /* <state>/labs/LAB/HOST */
     char *updates; /* driver updates as noted; the machine points into it; NULL: none */

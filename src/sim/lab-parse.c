@@ -418,6 +418,7 @@ static bool read_host(struct reader *r, yaml_node_t *node, void *target)
           .required = true },
         { "ubr", UNSIGNED, offsetof(struct lab_host, ubr), 0, 99999 },
         { "locale", TEXT, offsetof(struct lab_host, locale) },
+        { "winrm", OTHER, offsetof(struct lab_host, winrm), .read = lab_read_winrm },
         { "domain", TEXT, offsetof(struct lab_host, domain) },
         { "cluster", TEXT, offsetof(struct lab_host, cluster) },
         { "hyperv", BOOL, offsetof(struct lab_host, hyperv) },
@@ -438,9 +439,11 @@ static bool read_host(struct reader *r, yaml_node_t *node, void *target)
     struct lab_host *host = target;
     size_t len;
 
-    *host = (struct lab_host){
-        .locale = "en-US", .hyperv = true, .job_ms = 100, .address_bits = 39
-    };
+    *host = (struct lab_host){ .locale = "en-US",
+                               .winrm = WINRM_DEFAULTS,
+                               .hyperv = true,
+                               .job_ms = 100,
+                               .address_bits = 39 };
     host->machine.memory_bytes = UINT64_C(32) << 30;
     host->machine.logical_processors = 16;
     r->host = host;

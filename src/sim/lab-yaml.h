@@ -80,6 +80,10 @@ bool lab_list(struct reader *r, yaml_node_t *node, const char *what, size_t size
               bool (*read_one)(struct reader *r, yaml_node_t *node, void *element),
               void *ret_list, size_t *ret_count);
 
+/* ---- winrm (lab-winrm.c) ---- */
+
+bool lab_read_winrm(struct reader *r, yaml_node_t *node, void *target); /* winrm_config */
+
 /* ---- PCI devices (lab-device.c) ---- */
 
 /* A device as read; words become enumerations in lab_check_device(). */

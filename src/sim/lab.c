@@ -191,6 +191,7 @@ static struct sim_host *new_host(struct sim_lab *lab, struct lab_host *facts,
     host->product = text_dup(facts->product);
     host->edition = text_dup(facts->edition);
     host->locale = text_dup(facts->locale);
+    host->winrm = facts->winrm;
     host->domain = text_dup(facts->domain);
     host->dir = text_printf("%s/%s", lab->dir, facts->name);
     host->build = facts->build;

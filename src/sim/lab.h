@@ -17,6 +17,7 @@
 
 #include "attr.h"
 #include "machine.h"
+#include "winrm-config.h"
 
 struct err;
 struct sim_host;
@@ -117,6 +118,7 @@ struct lab_host {
     const char *cluster; /* name of the failover cluster it is a node of; NULL: none */
     const struct lab_description *description; /* that it is part of */
     bool hyperv;                               /* false: no root\virtualization\v2 */
+    struct winrm_config winrm;
     unsigned job_ms;
     unsigned address_bits;    /* physical address width of the processor */
     const char **iov_reasons; /* why SR-IOV is not supported; none: it is */

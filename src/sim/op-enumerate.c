@@ -17,10 +17,7 @@
 #include "wql.h"
 
 enum {
-    MAX_CONTEXTS = 1500,              /* MaxConcurrentOperationsPerUser */
-    IDLE_USEC = 240 * 1000 * 1000,    /* EnumerationTimeoutms */
-    HOST_ENVELOPE_BYTES = 500 * 1024, /* MaxEnvelopeSizekb */
-    MAX_BATCH_ITEMS = 32000,
+    ENVELOPE_BYTES = 2048, /* what stands around the items */
 };
 
 #define WQL_DIALECT "http://schemas.microsoft.com/wbem/wsman/1/WQL"
@@ -64,11 +61,12 @@ void contexts_clear(struct endpoint *endpoint)
 static void expire(struct endpoint *endpoint)
 {
     int64_t now = os_now_usec();
+    int64_t idle = (int64_t)endpoint->host->winrm.enumeration_timeout_ms * 1000;
 
     for (struct context **at = &endpoint->contexts; *at;) {
         struct context *c = *at;
 
-        if (now - c->used_usec <= IDLE_USEC) {
+        if (now - c->used_usec <= idle) {
             at = &c->next_context;
             continue;
         }
@@ -111,9 +109,9 @@ static void enumeration_clear(struct enumeration *e)
     free(e->ns);
 }
 
-static bool read_count(const xmlNode *parent, const char *ns, uint64_t *ret,
-                       struct sim_fault *fault)
+static bool read_count(const struct operation *op, const char *ns, uint64_t *ret)
 {
+    const xmlNode *parent = op->request->body;
     xmlNode *node = soap_child(parent, ns, "MaxElements");
     CLEANUP(free_cleanup) char *text = node ? soap_text(node) : NULL;
 
@@ -121,9 +119,9 @@ static bool read_count(const xmlNode *parent, const char *ns, uint64_t *ret,
     if (!node)
         return true;
     if (!text || !text_to_u64(text, 10, ret) || *ret == 0)
-        return invalid(fault, "MaxElements is not a positive number");
-    if (*ret > MAX_BATCH_ITEMS)
-        *ret = MAX_BATCH_ITEMS;
+        return invalid(op->fault, "MaxElements is not a positive number");
+    if (*ret > op->host->winrm.max_batch_items)
+        *ret = op->host->winrm.max_batch_items;
     return true;
 }
 
@@ -284,7 +282,7 @@ static bool read_enumeration(struct operation *op, struct enumeration *e)
     e->optimized = soap_child(r->body, NS_WSMAN, "OptimizeEnumeration") != NULL;
     e->ns = text_dup(soap_selector(r, "__cimnamespace") ? soap_selector(r, "__cimnamespace")
                                                         : r->ns);
-    return e->ns && read_count(r->body, NS_WSMAN, &e->max_elements, op->fault) &&
+    return e->ns && read_count(op, NS_WSMAN, &e->max_elements) &&
            read_mode(r->body, e, op->fault) && read_filter(op, e);
 }
 
@@ -358,17 +356,9 @@ static bool on_row(const struct cim_instance *row, const struct cim_class *class
 
 /* ---- items to answers ---- */
 
-static size_t envelope_limit(const struct soap_request *r)
-{
-    if (r->max_envelope_bytes == 0 || r->max_envelope_bytes > HOST_ENVELOPE_BYTES)
-        return HOST_ENVELOPE_BYTES;
-    return r->max_envelope_bytes;
-}
-
 static bool put_items(struct operation *op, struct context *c, uint64_t most)
 {
-    enum { ENVELOPE = 2048 }; /* what stands around the items */
-    size_t limit = envelope_limit(op->request) / 2 - ENVELOPE;
+    size_t limit = op_envelope_limit(op) / 2 - ENVELOPE_BYTES;
     size_t first = c->next;
     size_t from = first ? c->ends[first - 1] : 0;
 
@@ -381,7 +371,7 @@ static bool put_items(struct operation *op, struct context *c, uint64_t most)
             op->fault, "w:EncodingLimit", CODE_ENVELOPE_EXCEEDED,
             "The WS-Management service cannot process the request because the "
             "response is larger than the MaxEnvelopeSize of %zu bytes allows.",
-            envelope_limit(op->request));
+            op_envelope_limit(op));
     if (c->next > first)
         strbuf_add(op->to, c->items.text + from, c->ends[c->next - 1] - from);
     return true;
@@ -394,7 +384,7 @@ static struct context *open_context(struct operation *op)
     char guid[37];
 
     expire(endpoint);
-    if (endpoint->context_count >= MAX_CONTEXTS) {
+    if (endpoint->context_count >= op->host->winrm.max_operations_per_user) {
         sim_refuse(
             op->fault, "w:QuotaLimit", CODE_TOO_MANY_OPERATIONS,
             "The maximum number of concurrent operations for this user has been exceeded.");
@@ -501,7 +491,7 @@ bool op_pull(struct operation *op)
 
     if (!soap_is(op->request->body, NS_ENUMERATION, "Pull"))
         return invalid(op->fault, "the body is no n:Pull");
-    if (!read_count(op->request->body, NS_ENUMERATION, &most, op->fault))
+    if (!read_count(op, NS_ENUMERATION, &most))
         return false;
     at = find_context(op);
     if (!at)

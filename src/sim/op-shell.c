@@ -15,9 +15,6 @@
 #include "xml.h"
 
 enum {
-    MAX_SHELLS = 30,                 /* MaxShellsPerUser */
-    MAX_COMMANDS = 25,               /* MaxProcessesPerShell */
-    MAX_WAIT_MS = 60000,             /* MaxTimeoutms */
     CHUNK_BYTES = 96 * 1024,         /* of one stream in one answer */
     BUFFER_BYTES = 16 * 1024 * 1024, /* a command that writes more waits for Receive */
 };
@@ -243,7 +240,7 @@ bool op_shell_create(struct operation *op)
                           "The body is no rsp:Shell.");
     for (shell = endpoint->shells; shell; shell = shell->next)
         count++;
-    if (count >= MAX_SHELLS)
+    if (count >= op->host->winrm.max_shells_per_user)
         return sim_refuse(
             op->fault, "w:QuotaLimit", CODE_TOO_MANY_SHELLS,
             "The WS-Management service cannot process the request. The maximum "
@@ -318,7 +315,7 @@ bool op_shell_command(struct operation *op)
         !soap_child(op->request->body, NS_SHELL, "Command"))
         return sim_refuse(op->fault, "w:SchemaValidationError", CODE_SCHEMA_VALIDATION,
                           "The body is no rsp:CommandLine.");
-    if (shell->run_count >= MAX_COMMANDS)
+    if (shell->run_count >= op->host->winrm.max_processes_per_shell)
         return sim_refuse(
             op->fault, "w:QuotaLimit", CODE_QUOTA_LIMIT,
             "The maximum number of processes of this shell has been exceeded.");
@@ -425,7 +422,7 @@ static struct timespec deadline_after(uint32_t ms)
 
 bool op_shell_receive(struct operation *op)
 {
-    uint32_t wait_ms = op->request->timeout_ms;
+    uint32_t wait_ms = op->request->timeout_ms, longest = op->host->winrm.max_timeout_ms;
     struct timespec deadline;
     struct shell **shell = find_shell(op);
     struct run **at, *run;
@@ -437,8 +434,7 @@ bool op_shell_receive(struct operation *op)
     if (!at)
         return false;
     run = *at;
-    deadline =
-        deadline_after(wait_ms == 0 || wait_ms > MAX_WAIT_MS ? MAX_WAIT_MS : wait_ms);
+    deadline = deadline_after(wait_ms == 0 || wait_ms > longest ? longest : wait_ms);
     run->refs++; /* it may be signalled away while we wait */
     while (!has_output(run) && !run->ended && !op->endpoint->closing && in_time)
         in_time = pthread_cond_timedwait(&op->endpoint->shell_changed,

@@ -21,6 +21,7 @@
 #include <microhttpd.h>
 
 #include "auth.h"
+#include "client-certificate.h"
 #include "dispatch.h"
 #include "err.h"
 #include "listen.h"
@@ -30,7 +31,7 @@
 #include "tls-binding.h"
 
 enum {
-    MAX_REQUEST_BYTES = 512 * 1024,       /* MaxEnvelopeSizekb 500, with room for UTF-16 */
+    ROOM = 12 * 1024, /* of a request beside MaxEnvelopeSizekb: what seals it */
     MAX_SKIPPED_BYTES = 16 * 1024 * 1024, /* more than that is not even read */
     MAX_CONNECTIONS = 8192,
     REQUEST_SECONDS = 120, /* MaxPacketRetrievalTimeSeconds */
@@ -47,7 +48,7 @@ struct server {
     unsigned *ports;
     int wake[2];
     struct MHD_Daemon *daemon;
-    char *tls_cert, *tls_key;
+    char *tls_cert, *tls_key, *client_ca;
     struct strbuf binding;
     pthread_t acceptor;
     bool is_accepting;
@@ -152,6 +153,7 @@ struct upload {
     size_t skipped;
     unsigned status; /* decided before the body came; 0: go on */
     bool only_identify;
+    bool is_unmapped; /* with a client certificate that is nobody's here */
     bool is_utf16;
     bool is_log_on;                   /* and perhaps nothing else */
     bool is_sealed;                   /* as came, so goes the answer */
@@ -224,6 +226,23 @@ static unsigned check_type(const struct connection *c, struct MHD_Connection *mh
                : MHD_HTTP_UNSUPPORTED_MEDIA_TYPE;
 }
 
+/* MS-WSMV 3.1.4.1.35. */
+static bool has_certificate(const struct server *server, struct MHD_Connection *mhd,
+                            struct upload *upload)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+    const char *authorization = header(mhd, "Authorization");
+    enum client_certificate which;
+
+    if (!server->client_ca || !info || !authorization ||
+        strcmp(authorization, MUTUAL_PROFILE) != 0)
+        return false;
+    which = client_certificate_look((gnutls_session_t)info->tls_session);
+    upload->is_unmapped = which == CLIENT_CERTIFICATE_UNMAPPED;
+    return which != CLIENT_CERTIFICATE_NONE;
+}
+
 /* What can be said before the body is there.  The body is read all the same, so that the
  * connection stays usable. */
 static unsigned judge(struct server *server, struct connection *c,
@@ -231,13 +250,16 @@ static unsigned judge(struct server *server, struct connection *c,
                       struct upload *upload)
 {
     const char *identify = header(mhd, "WSMANIDENTIFY");
+    struct auth_users users = server->users;
     unsigned status;
 
     if (!text_ieq(url, "/wsman") && !text_ieq(url, "/wsman/"))
         return MHD_HTTP_NOT_FOUND;
     if (strcmp(method, "POST") != 0)
         return MHD_HTTP_METHOD_NOT_ALLOWED;
-    if (auth_check(&server->users, header(mhd, "Authorization"), &c->scheme, &c->auth_state,
+    users.cbt = c->endpoint->host->winrm.cbt;
+    if (!has_certificate(server, mhd, upload) &&
+        auth_check(&users, header(mhd, "Authorization"), &c->scheme, &c->auth_state,
                    &upload->challenge) != AUTH_OK) {
         if (!identify || !text_ieq(identify, "unauthenticated"))
             return MHD_HTTP_UNAUTHORIZED;
@@ -277,16 +299,20 @@ static enum MHD_Result answer_request(struct server *server, struct connection *
     if (upload->is_log_on && upload->body.len == 0)
         return reply(server, mhd, MHD_HTTP_OK, NULL, upload);
     /* The service's log says why; the client gets no word (measured: diyan/pywinrm#129). */
-    if (server->options.demand_encryption && !server->tls_cert && !upload->is_sealed &&
-        !upload->only_identify)
+    if (!c->endpoint->host->winrm.allow_unencrypted && !server->tls_cert &&
+        !upload->is_sealed && !upload->only_identify)
         return reply(server, mhd, MHD_HTTP_INTERNAL_SERVER_ERROR, NULL, upload);
     if (upload->is_sealed &&
         !sealed_message_open(c->scheme, c->auth_state, &upload->body)) {
         upload->is_sealed = false;
         return reply(server, mhd, MHD_HTTP_BAD_REQUEST, NULL, upload);
     }
-    dispatch(c->endpoint, upload->body.text ? upload->body.text : "", upload->body.len,
-             upload->is_utf16 ? "UTF-16" : NULL, c->client, &answer);
+    if (upload->is_unmapped)
+        dispatch_denied(c->endpoint, upload->body.text ? upload->body.text : "",
+                        upload->body.len, &answer);
+    else
+        dispatch(c->endpoint, upload->body.text ? upload->body.text : "", upload->body.len,
+                 upload->is_utf16 ? "UTF-16" : NULL, c->client, &answer);
     len = answer.body.len;
     if (server->options.verbose)
         fprintf(stderr, "%s %s %s: HTTP %u, %zu bytes in, %zu out, %.1f ms\n",
@@ -315,9 +341,11 @@ static enum MHD_Result on_request(void *user, struct MHD_Connection *mhd, const 
     struct connection *c =
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
     struct upload *upload = *context;
+    size_t most;
 
     if (!c || !c->endpoint)
         return MHD_NO;
+    most = (size_t)c->endpoint->host->winrm.max_envelope_kb * 1024 + ROOM;
     if (!upload) {
         upload = *context = calloc(1, sizeof(*upload));
         if (!upload)
@@ -327,7 +355,7 @@ static enum MHD_Result on_request(void *user, struct MHD_Connection *mhd, const 
     }
     if (*size == 0)
         return answer_request(server, c, mhd, upload);
-    if (upload->status == 0 && upload->body.len + *size <= MAX_REQUEST_BYTES) {
+    if (upload->status == 0 && upload->body.len + *size <= most) {
         strbuf_add(&upload->body, data, *size);
     } else {
         if (upload->status == 0)
@@ -375,6 +403,11 @@ static bool open_endpoints(struct server *server, struct sim_host *const *hosts,
 
         if (!endpoint_init(e, hosts[i], err))
             return false;
+        if (server->options.demand_encryption)
+            hosts[i]->winrm.allow_unencrypted = false;
+        for (const char *const *w = server->options.winrm; w && *w; w++)
+            if (!winrm_config_apply(&hosts[i]->winrm, *w, err))
+                return false;
         e->owner = server->user;
         e->pull_items = server->options.pull_items;
         e->faults = server->options.faults;
@@ -399,7 +432,9 @@ static bool read_tls(struct server *server, struct err *err)
     enum { MAX_PEM = 1024 * 1024 };
 
     if (!o->tls_cert && !o->tls_key)
-        return true;
+        return !o->client_ca ||
+               err_fail(err, ERR_INVALID, 0,
+                        "client certificates need TLS: a certificate and a key");
     if (!o->tls_cert || !o->tls_key)
         return err_fail(err, ERR_INVALID, 0, "TLS needs both a certificate and a key");
     if (MHD_is_feature_supported(MHD_FEATURE_TLS) != MHD_YES)
@@ -408,6 +443,11 @@ static bool read_tls(struct server *server, struct err *err)
     server->tls_cert = os_read_file(o->tls_cert, MAX_PEM, NULL, err);
     server->tls_key =
         server->tls_cert ? os_read_file(o->tls_key, MAX_PEM, NULL, err) : NULL;
+    if (server->tls_key && o->client_ca) {
+        server->client_ca = os_read_file(o->client_ca, MAX_PEM, NULL, err);
+        if (!server->client_ca)
+            return false;
+    }
     return server->tls_key && tls_binding_make(server->tls_cert, &server->binding, err);
 }
 
@@ -431,6 +471,8 @@ static bool start_daemon(struct server *server, struct err *err)
     struct MHD_OptionItem tls[] = {
         { MHD_OPTION_HTTPS_MEM_CERT, 0, server->tls_cert },
         { MHD_OPTION_HTTPS_MEM_KEY, 0, server->tls_key },
+        { server->client_ca ? MHD_OPTION_HTTPS_MEM_TRUST : MHD_OPTION_END, 0,
+          server->client_ca },
         { MHD_OPTION_END, 0, NULL },
     };
     struct MHD_OptionItem none[] = { { MHD_OPTION_END, 0, NULL } };
@@ -536,6 +578,7 @@ void server_close(struct server *server)
     free(server->ports);
     free(server->tls_cert);
     free(server->tls_key);
+    free(server->client_ca);
     strbuf_free(&server->binding);
     free(server);
 }

@@ -23,9 +23,12 @@ struct server_options {
     const char *auth;       /* "basic,negotiate": what is offered; NULL: basic */
     const char *keytab;     /* the hosts' Kerberos keys; NULL: the system's, KRB5_KTNAME */
     bool demand_encryption; /* AllowUnencrypted=false: plain messages over http get 500 */
-    unsigned pull_items;    /* most items per Pull; 0: as many as fit */
-    struct fault_rules *faults;     /* lent */
+    const char *const *winrm;   /* "MaxEnvelopeSizekb=150": over what the lab says of each
+                               * host; NULL-terminated; NULL: none */
+    unsigned pull_items;        /* most items per Pull; 0: as many as fit */
+    struct fault_rules *faults; /* lent */
     const char *tls_cert, *tls_key; /* PEM files; NULL: plain HTTP */
+    const char *client_ca; /* PEM file; NULL: client certificates are not asked for */
     bool verbose;
     /* Called under the host's lock: before its store is used, and after it was changed.
      * Either may be NULL. */

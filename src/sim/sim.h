@@ -28,15 +28,18 @@ struct sim_options {
                               * the lab listens on port + n (or on a free port each) */
     const char *user, *password; /* NULL: "admin" and a random password */
     const char *auth;            /* "basic,negotiate": what the hosts offer; NULL: basic */
-    const char *keytab;     /* the hosts' Kerberos keys; NULL: what KRB5_KTNAME names */
-    bool demand_encryption; /* as AllowUnencrypted=false: plain messages get 500 */
-    bool full_size;         /* driver packages of realistic size (1.2 GB) */
-    unsigned pull_items;    /* most items per Pull; 0: as many as fit; 1: like old hosts */
+    const char *keytab;       /* the hosts' Kerberos keys; NULL: what KRB5_KTNAME names */
+    bool demand_encryption;   /* as AllowUnencrypted=false: plain messages get 500 */
+    bool full_size;           /* driver packages of realistic size (1.2 GB) */
+    const char *const *winrm; /* "MaxEnvelopeSizekb=150", see winrm-config.h; as @faults */
+    unsigned pull_items; /* most items per Pull; 0: as many as fit; 1: like old hosts */
     const char *const
         *faults;           /* "Class.Method@n=what", see fault-rule.h; NULL-terminated */
     unsigned lock_wait_ms; /* how long to wait for another program on the lab */
     const char *tls_cert, *tls_key; /* PEM files: https instead of http; NULL: http */
-    bool verbose;                   /* one line per request on stderr */
+    const char
+        *client_ca; /* PEM file: who has a certificate of it is the user; NULL: none */
+    bool verbose;   /* one line per request on stderr */
 };
 
 /* Loads or makes the lab and starts to answer. */

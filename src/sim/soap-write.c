@@ -5,6 +5,7 @@
 
 #include "host.h"
 #include "os.h"
+#include "fault-text.h"
 #include "soap.h"
 #include "text.h"
 #include "xml.h"
@@ -280,7 +281,7 @@ static bool is_receiver(const char *subcode)
 }
 
 static void put_wsman_fault(struct strbuf *to, const struct sim_host *host,
-                            const struct sim_fault *fault)
+                            const struct sim_fault *fault, const char *text)
 {
     /* What WMI itself refused comes as a fault of the WMI provider. */
     bool is_wmi = fault->code >> 12 == 0x80041 || fault->code >> 12 == 0x80044;
@@ -298,7 +299,7 @@ static void put_wsman_fault(struct strbuf *to, const struct sim_host *host,
         xml_put_text(to, host->name);
         strbuf_puts(to, "\"><f:Message>");
     }
-    xml_put_text(to, fault->text);
+    xml_put_text(to, text);
     if (is_wmi)
         strbuf_printf(to, " HRESULT = 0x%08x</f:Message></f:WSManFault></f:ProviderFault>",
                       fault->code);
@@ -309,6 +310,8 @@ void soap_put_fault(struct strbuf *to, const struct sim_host *host, const char *
                     const struct sim_fault *fault)
 {
     const char *detail = detail_of(fault->code);
+    const char *local = fault_text_in(host->locale, fault->code);
+    const char *text = local ? local : fault->text;
 
     soap_open(to, host->locale, fault_action(fault->subcode), relates_to, "");
     strbuf_puts(to, "<s:Fault><s:Code>");
@@ -318,12 +321,14 @@ void soap_put_fault(struct strbuf *to, const struct sim_host *host, const char *
         strbuf_printf(
             to, "<s:Value>%s</s:Value><s:Subcode><s:Value>%s</s:Value></s:Subcode>",
             is_receiver(fault->subcode) ? "s:Receiver" : "s:Sender", fault->subcode);
-    strbuf_puts(to, "</s:Code><s:Reason><s:Text xml:lang=\"en-US\">");
-    xml_put_text(to, fault->text);
+    strbuf_puts(to, "</s:Code><s:Reason><s:Text xml:lang=\"");
+    xml_put_text(to, local ? host->locale : "en-US");
+    strbuf_puts(to, "\">");
+    xml_put_text(to, text);
     strbuf_puts(to, "</s:Text></s:Reason><s:Detail>");
     if (detail)
         strbuf_printf(to, "<w:FaultDetail>" FAULT_DETAIL "%s</w:FaultDetail>", detail);
-    put_wsman_fault(to, host, fault);
+    put_wsman_fault(to, host, fault, text);
     strbuf_puts(to, "</s:Detail></s:Fault>");
     soap_close(to);
 }

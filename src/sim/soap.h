@@ -32,6 +32,7 @@
 #define WMI_PREFIX "http://schemas.microsoft.com/wbem/wsman/1/wmi/"
 #define DMTF_PREFIX "http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/"
 #define SHELL_CMD "http://schemas.microsoft.com/wbem/wsman/1/windows/shell/cmd"
+#define CONFIG_URI "http://schemas.microsoft.com/wbem/wsman/1/config"
 #define FAULT_DETAIL "http://schemas.dmtf.org/wbem/wsman/1/wsman/faultDetail/"
 
 /* WSManFault codes (windows-docs-rs, Win32::System::RemoteManagement) and WMI's. */

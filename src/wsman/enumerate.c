@@ -97,13 +97,8 @@ static void ask_release(struct query *q, const char *context)
     (void)!wsman_send(q->ws, &body, &how, &answer, &ignored);
 }
 
-static bool is_too_large(const struct err *err)
-{
-    return err->code == WSMAN_ENVELOPE_TOO_LARGE || err->code == WSMAN_ENVELOPE_TOO_SMALL ||
-           err->code == WSMAN_ENVELOPE_EXCEEDED || err->code == WSMAN_ENCODING_LIMIT;
-}
-
-/* One answer, with fewer items asked for as long as the host says that they do not fit. */
+/* One answer, with fewer items asked for as long as the host says that they do not fit; when
+ * one alone does not fit either, by the limit that the host itself has. */
 static bool next_batch(struct query *q, const char *context, struct err *err)
 {
     struct wsman_patience patience = wsman_patience(q->ws);
@@ -125,8 +120,13 @@ static bool next_batch(struct query *q, const char *context, struct err *err)
             return false;
         if (!context && wsman_wait(q->ws, &patience, err))
             continue;
-        if (!sent || q->max_elements == 1 || !is_too_large(err))
+        if (!sent || !wsman_is_too_large(err))
             return false;
+        if (q->max_elements == 1) {
+            if (wsman_learn_envelope(q->ws))
+                continue;
+            return wsman_say_limit(q->ws, err);
+        }
         q->max_elements = q->max_elements > 64 ? 64 : q->max_elements > 8 ? 8 : 1;
     }
 }

@@ -212,9 +212,7 @@ struct http *http_open(const struct wsman_options *options, struct err *err)
         return NULL;
     }
     pthread_once(&init_once, init_curl);
-    h->max_answer = (size_t)options->max_envelope_bytes * 4;
-    if (h->max_answer < MIN_ANSWER)
-        h->max_answer = MIN_ANSWER;
+    http_expect(h, options->max_envelope_bytes);
     h->is_cancelled = options->is_cancelled;
     h->cancel_user = options->cancel_user;
     h->on_log_on = options->on_log_on;
@@ -394,6 +392,13 @@ bool http_post(struct http *h, const struct http_request *request, struct strbuf
     if (code == CURLE_OK && !ret_body->failed && !h->too_large && !h->cancelled)
         return false;
     return http_check(h, code, ret_body, err);
+}
+
+void http_expect(struct http *h, uint32_t envelope_bytes)
+{
+    h->max_answer = (size_t)envelope_bytes * 4;
+    if (h->max_answer < MIN_ANSWER)
+        h->max_answer = MIN_ANSWER;
 }
 
 bool http_was_lost(const struct http *h)

@@ -30,6 +30,8 @@ struct http_request {
 bool http_post(struct http *http, const struct http_request *request,
                struct strbuf *ret_body, struct err *err) MUST_CHECK;
 
+/* Takes answers of @envelope_bytes and what may stand around them. */
+void http_expect(struct http *http, uint32_t envelope_bytes);
 /* The newest request ended with its connection, not with an answer. */
 bool http_was_lost(const struct http *http);
 

@@ -9,6 +9,7 @@
 
 #define NS_SOAP "http://www.w3.org/2003/05/soap-envelope"
 /* The version of 2004/08, not W3C's of 2005. */
+#define CONFIG_URI "http://schemas.microsoft.com/wbem/wsman/1/config"
 #define NS_ADDRESSING "http://schemas.xmlsoap.org/ws/2004/08/addressing"
 #define NS_ENUMERATION "http://schemas.xmlsoap.org/ws/2004/09/enumeration"
 #define NS_TRANSFER "http://schemas.xmlsoap.org/ws/2004/09/transfer"

@@ -12,11 +12,11 @@
 #include "wsman.h"
 
 #define RSP "http://schemas.microsoft.com/wbem/wsman/1/windows/shell"
-#define ENV(body)                                                                 \
-    "<s:Envelope xmlns:s=\"http://www.w3.org/2003/05/soap-envelope\" "            \
-    "xmlns:rsp=\"" RSP                                                            \
-    "\" xmlns:w=\"http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd\"><s:Body>" body \
-    "</s:Body></s:Envelope>"
+#define ENV(body)                                                                                      \
+    "<s:Envelope xmlns:s=\"http://www.w3.org/2003/05/soap-envelope\" "                                 \
+    "xmlns:a=\"http://schemas.xmlsoap.org/ws/2004/08/addressing\" xmlns:rsp=\"" RSP                    \
+    "\" xmlns:w=\"http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd\"><s:Header><a:RelatesTo>" REQUEST_ID \
+    "</a:RelatesTo></s:Header><s:Body>" body "</s:Body></s:Envelope>"
 #define CREATED(id)                                          \
     ENV("<x><w:SelectorSet><w:Selector Name=\"ShellId\">" id \
         "</w:Selector></w:SelectorSet></x>")
@@ -67,14 +67,17 @@ static struct cim_session *open_session(struct fake_server *server, unsigned tim
     return wsman_open(&options, &err);
 }
 
+/* As an answer to whatever is asked; owned by the caller. */
 static char *load(const char *name)
 {
+    static const char tag[] = "<a:RelatesTo>";
     char *path = text_printf(WSMAN_RECORDINGS "/%s.xml", name);
     struct err err = ERR_INIT;
-    char *bytes = os_read_file(path, 1 << 20, NULL, &err);
+    CLEANUP(free_cleanup) char *bytes = os_read_file(path, 1 << 20, NULL, &err);
+    const char *id = strstr(bytes, tag) + strlen(tag);
 
     free(path);
-    return bytes;
+    return text_printf("%.*s" REQUEST_ID "%s", (int)(id - bytes), bytes, strchr(id, '<'));
 }
 
 TEST(a_recorded_command_runs_from_create_to_delete)

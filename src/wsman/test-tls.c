@@ -13,28 +13,40 @@
 
 static const char answer_text[] =
     "<s:Envelope xmlns:s=\"http://www.w3.org/2003/05/soap-envelope\" "
-    "xmlns:n=\"http://schemas.xmlsoap.org/ws/2004/09/enumeration\"><s:Body>"
+    "xmlns:a=\"http://schemas.xmlsoap.org/ws/2004/08/addressing\" "
+    "xmlns:n=\"http://schemas.xmlsoap.org/ws/2004/09/enumeration\"><s:Header><a:RelatesTo>"
+    "%.41s</a:RelatesTo></s:Header><s:Body>"
     "<n:EnumerateResponse><n:EndOfSequence/></n:EnumerateResponse></s:Body></s:Envelope>";
+
+/* Of the request under way; one client at a time. */
+static char message_id[42];
 
 /* The body comes in calls after the first; the answer goes out with the call after the last. */
 static enum MHD_Result handle(void *user, struct MHD_Connection *connection,
                               const char *url, const char *method, const char *version,
                               const char *data, size_t *size, void **state)
 {
+    static const char tag[] = "<a:MessageID>";
     struct MHD_Response *response;
     enum MHD_Result result;
+    char *text, *id;
 
     if (!*state) {
         *state = user;
         return MHD_YES;
     }
     if (*size) {
+        text = text_ndup(data, *size);
+        id = strstr(text, tag);
+        if (id)
+            snprintf(message_id, sizeof(message_id), "%s", id + strlen(tag));
+        free(text);
         *size = 0;
         return MHD_YES;
     }
     ++*(unsigned *)user;
-    response = MHD_create_response_from_buffer(strlen(answer_text), (void *)answer_text,
-                                               MHD_RESPMEM_PERSISTENT);
+    text = text_printf(answer_text, message_id);
+    response = MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_FREE);
     MHD_add_response_header(response, "Content-Type", "application/soap+xml;charset=UTF-8");
     result = MHD_queue_response(connection, 200, response);
     MHD_destroy_response(response);

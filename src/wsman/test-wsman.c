@@ -154,6 +154,102 @@ TEST(items_that_do_not_fit_are_asked_for_in_smaller_numbers)
     fake_server_stop(server);
 }
 
+#define TOO_LARGE                                 \
+    {                                             \
+        FAULT("EncodingLimit", "2150858824"), 500 \
+    }
+#define CONFIG(kb)                                                           \
+    ENV("<cfg:Config xmlns:cfg=\"http://schemas.microsoft.com/wbem/wsman/1/" \
+        "config\"><cfg:MaxEnvelopeSizekb>" kb "</cfg:MaxEnvelopeSizekb></cfg:Config>")
+#define SIZE(bytes) "<w:MaxEnvelopeSize s:mustUnderstand=\"true\">" bytes "<"
+
+TEST(one_item_that_does_not_fit_is_asked_for_within_the_hosts_own_limit)
+{
+    static const struct fake_answer script[] = {
+        TOO_LARGE, /* 32000 items, then 64, 8, 1 */
+        TOO_LARGE,
+        TOO_LARGE,
+        TOO_LARGE,
+        { CONFIG("8192") },
+        { ENUMERATED(CONTEXT("1") "<w:Items>" VM("a") "</w:Items>") },
+        { PULLED("<n:Items>" VM("b") "</n:Items>" END) },
+    };
+    struct fake_server *server = fake_server_start(script, 7);
+    struct cim_session *session = connect_with(server, 5000);
+    struct seen seen = { 0 };
+    struct err err = ERR_INIT;
+
+    CHECK_OK(query(session, &seen, &err));
+    CHECK_STR_EQ(seen.names, "a;b;");
+    CHECK(strstr(fake_server_body(server, 3), SIZE("512000")));
+    CHECK(strstr(fake_server_body(server, 4), "wbem/wsman/1/config</w:ResourceURI>"));
+    CHECK(strstr(fake_server_body(server, 5), SIZE("8388608")));
+    CHECK(strstr(fake_server_body(server, 6), SIZE("8388608")));
+    cim_release(session);
+    fake_server_stop(server);
+}
+
+TEST(who_may_not_read_the_hosts_limit_goes_by_the_documented_one)
+{
+    static const struct fake_answer script[] = {
+        TOO_LARGE,
+        { FAULT("AccessDenied", "5"), 500 },
+        { ENV("<p:X xmlns:p=\"" V2 "X\"/>") },
+        TOO_LARGE,
+    };
+    struct fake_server *server = fake_server_start(script, 4);
+    struct cim_session *session = connect_with(server, 5000);
+    CLEANUP(cim_path_cleanup)
+    struct cim_path *path = cim_path_new("root/virtualization/v2", "X");
+    struct cim_instance *got = NULL;
+    struct err err = ERR_INIT;
+
+    CHECK_OK(cim_fetch(session, path, &got, &err));
+    cim_instance_free(TAKE(got));
+    CHECK(strstr(fake_server_body(server, 2), SIZE("153600")));
+    /* It is asked for once. */
+    CHECK(!cim_fetch(session, path, &got, &err));
+    CHECK_EQ(err.kind, ERR_REFUSED);
+    CHECK_EQ(fake_server_requests(server), 4);
+    cim_release(session);
+    fake_server_stop(server);
+}
+
+TEST(an_item_larger_than_the_hosts_own_limit_is_an_error_with_the_line_that_helps)
+{
+    static const struct fake_answer script[] = { TOO_LARGE, TOO_LARGE,         TOO_LARGE,
+                                                 TOO_LARGE, { CONFIG("150") }, TOO_LARGE };
+    struct fake_server *server = fake_server_start(script, 6);
+    struct cim_session *session = connect_with(server, 5000);
+    struct seen seen = { 0 };
+    struct err err = ERR_INIT;
+
+    CHECK(!query(session, &seen, &err));
+    CHECK_EQ(err.kind, ERR_REFUSED);
+    CHECK(strstr(err.hint, "now 150 KB"));
+    CHECK(strstr(err.hint, "winrm set winrm/config @{MaxEnvelopeSizekb=\"300\"}"));
+    CHECK_EQ(fake_server_requests(server), 6);
+    cim_release(session);
+    fake_server_stop(server);
+}
+
+TEST(a_change_that_does_not_fit_is_not_sent_again)
+{
+    static const struct fake_answer script[] = { TOO_LARGE, TOO_LARGE };
+    struct fake_server *server = fake_server_start(script, 2);
+    struct cim_session *session = connect_with(server, 5000);
+    CLEANUP(cim_path_cleanup)
+    struct cim_path *path = cim_path_new("root/virtualization/v2", "X");
+    struct cim_instance *out = NULL;
+    struct err err = ERR_INIT;
+
+    CHECK(!cim_invoke(session, path, "M", NULL, &out, &err));
+    CHECK_EQ(err.kind, ERR_REFUSED);
+    CHECK_EQ(fake_server_requests(server), 1);
+    cim_release(session);
+    fake_server_stop(server);
+}
+
 TEST(get_sends_all_keys_and_nested_references)
 {
     static const struct fake_answer script[] = {
@@ -405,10 +501,13 @@ TEST(a_thousand_instances_are_read_quickly)
     recording = os_read_file(path, 1 << 20, NULL, &err);
     item = strstr(recording, "<p:Msvm_ComputerSystem ");
     item_end = strstr(recording, "</n:Items>");
-    strbuf_puts(&body, "<s:Envelope xmlns:s=\"http://www.w3.org/2003/05/soap-envelope\" "
-                       "xmlns:n=\"http://schemas.xmlsoap.org/ws/2004/09/enumeration\" "
-                       "xmlns:w=\"http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd\"><s:Body>"
-                       "<n:EnumerateResponse><w:Items>");
+    strbuf_puts(&body,
+                "<s:Envelope xmlns:s=\"http://www.w3.org/2003/05/soap-envelope\" "
+                "xmlns:n=\"http://schemas.xmlsoap.org/ws/2004/09/enumeration\" "
+                "xmlns:w=\"http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd\" "
+                "xmlns:a=\"http://schemas.xmlsoap.org/ws/2004/08/addressing\"><s:Header>"
+                "<a:RelatesTo>" REQUEST_ID "</a:RelatesTo></s:Header><s:Body>"
+                "<n:EnumerateResponse><w:Items>");
     for (size_t i = 0; i < 1000; i++)
         strbuf_add(&body, item, (size_t)(item_end - item));
     strbuf_puts(&body,

@@ -15,6 +15,8 @@ struct wsman_session {
     uint32_t max_envelope_bytes, max_elements;
     bool (*is_cancelled)(void *user);
     void *cancel_user;
+    bool knows_envelope;       /* the host's limit was asked for */
+    uint64_t host_envelope_kb; /* 0: not known */
     bool had_answer; /* this host has answered before: it is there, and speaks SOAP */
     char message_id[MESSAGE_ID]; /* of the newest request */
     char *shell_id;              /* of the one shell of this session; NULL: none yet */
@@ -47,6 +49,14 @@ struct wsman_patience wsman_patience(const struct wsman_session *ws);
  * worth sending once more.  False: not worth it, out of patience, or stopped (then @err
  * says that). */
 bool wsman_wait(struct wsman_session *ws, struct wsman_patience *p, struct err *err);
+
+/* ---- envelope-limit.c ---- */
+
+bool wsman_is_too_large(const struct err *err); /* the answer did not fit */
+/* Goes by the host's own limit from now on.  True: that changes something, ask again. */
+bool wsman_learn_envelope(struct wsman_session *ws);
+/* Hints at the host's limit, if it is known; returns false. */
+bool wsman_say_limit(const struct wsman_session *ws, struct err *err);
 
 bool wsman_query(struct cim_session *self, const char *ns, const char *wql,
                  cim_row_fn *on_row, void *user, struct err *err);

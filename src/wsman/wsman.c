@@ -114,8 +114,9 @@ static bool wsman_get(struct cim_session *self, const struct cim_path *path,
         *err = ERR_INIT;
         if (get_once(ws, path, ret, err))
             return true;
-    } while (wsman_wait(ws, &patience, err));
-    return false;
+    } while (wsman_wait(ws, &patience, err) ||
+             (wsman_is_too_large(err) && wsman_learn_envelope(ws)));
+    return wsman_is_too_large(err) ? wsman_say_limit(ws, err) : false;
 }
 
 static bool wsman_put(struct cim_session *self, const struct cim_path *path,

@@ -14,6 +14,7 @@ enum {
     EXIT_FAILED = 1,
     EXIT_USAGE = 2,
     FAULT_MAX = 256,
+    WINRM_MAX = 64,
     LOCK_WAIT_MS = 3000
 };
 
@@ -37,9 +38,12 @@ static const char usage_text[] =
     "      --pull-items N         at most N items per answer, as old hosts do with 1\n"
     "      --full-size            driver packages of realistic size (1.2 GB)\n"
     "      --tls-cert FILE --tls-key FILE   serve https with this certificate\n"
+    "      --client-ca FILE       let in who has a TLS certificate of this authority\n"
     "      --auth LIST            how clients may log on: basic, negotiate (NTLM and\n"
     "                             Kerberos), kerberos, with commas (default: basic)\n"
     "      --keytab FILE          the hosts' Kerberos keys (default: KRB5_KTNAME)\n"
+    "      --winrm NAME=VALUE     a value of the hosts' winrm/config, such as\n"
+    "                             MaxEnvelopeSizekb=150; repeatable\n"
     "      --demand-encryption    refuse plain messages over http, as Windows does\n"
     "  -v, --verbose              one line per request on standard error\n"
     "      --help, --version\n"
@@ -244,9 +248,11 @@ enum {
     OPT_FULL,
     OPT_CERT,
     OPT_KEY,
+    OPT_CLIENT_CA,
     OPT_AUTH,
     OPT_KEYTAB,
     OPT_DEMAND,
+    OPT_WINRM,
     OPT_HELP,
     OPT_VERSION
 };
@@ -261,9 +267,11 @@ static const struct option long_options[] = {
     { "full-size", no_argument, NULL, OPT_FULL },
     { "tls-cert", required_argument, NULL, OPT_CERT },
     { "tls-key", required_argument, NULL, OPT_KEY },
+    { "client-ca", required_argument, NULL, OPT_CLIENT_CA },
     { "auth", required_argument, NULL, OPT_AUTH },
     { "keytab", required_argument, NULL, OPT_KEYTAB },
     { "demand-encryption", no_argument, NULL, OPT_DEMAND },
+    { "winrm", required_argument, NULL, OPT_WINRM },
     { "verbose", no_argument, NULL, 'v' },
     { "help", no_argument, NULL, OPT_HELP },
     { "version", no_argument, NULL, OPT_VERSION },
@@ -274,6 +282,8 @@ struct arguments {
     struct sim_options sim;
     const char *faults[FAULT_MAX + 1];
     size_t fault_count;
+    const char *winrm[WINRM_MAX + 1];
+    size_t winrm_count;
     char *password;
 };
 
@@ -301,6 +311,11 @@ static int take_option(int option, struct arguments *a)
             return wrong_usage("too many faults", NULL);
         a->faults[a->fault_count++] = optarg;
         return -1;
+    case OPT_WINRM:
+        if (a->winrm_count == WINRM_MAX)
+            return wrong_usage("too many values of winrm/config", NULL);
+        a->winrm[a->winrm_count++] = optarg;
+        return -1;
     case OPT_PULL:
         if (!text_to_u64(optarg, 10, &number) || number == 0 || number > 32000)
             return wrong_usage("--pull-items takes a number from 1 to 32000", optarg);
@@ -314,6 +329,9 @@ static int take_option(int option, struct arguments *a)
         return -1;
     case OPT_KEY:
         a->sim.tls_key = optarg;
+        return -1;
+    case OPT_CLIENT_CA:
+        a->sim.client_ca = optarg;
         return -1;
     case OPT_AUTH:
         a->sim.auth = optarg;
@@ -380,6 +398,7 @@ static int run(int argc, char **argv, struct arguments *a)
     a->sim.lab = first;
     a->sim.password = a->password;
     a->sim.faults = a->faults;
+    a->sim.winrm = a->winrm;
     a->sim.lock_wait_ms = LOCK_WAIT_MS;
     return serve(&a->sim);
 }
