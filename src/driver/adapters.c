@@ -178,13 +178,14 @@ bool driver_list_adapters(struct windows_source *source, struct driver_adapter *
 {
     CLEANUP(free_cleanup) char *class = text_printf("%s\\%s", CLASS, DISPLAY_CLASS);
     struct devices *devices = calloc(1, sizeof(*devices));
-    struct store_index index = { .source = source };
+    struct store_index index;
     struct driver_adapter *all = NULL;
     char **names = NULL;
     size_t count = 0, found = 0;
     bool ok = class && devices ? source_list_reg(source, class, false, &names, &count, err)
                                : err_no_memory(err);
 
+    store_index_init(&index, source);
     if (ok) {
         devices->source = source;
         all = calloc(count + 1, sizeof(*all));

@@ -3,10 +3,9 @@
  * The packages that belong to a display driver besides its own: AMD's OpenGL, Vulkan and
  * OpenCL come as software components with INFs of their own.
  *
- * Three records lead to them: paths in the adapter's class key, the class keys of software
- * components, and CopyINF lines.  That a component is the adapter's is told by provider
- * and version, on which both its class key and its INF must agree with the driver: the
- * link from component to adapter is not in every hive.
+ * Four records lead to them: paths in the adapter's class key, CopyINF lines, the class
+ * keys of software components, and the notes about files that INFs of the driver put into
+ * Windows' folders (PnpLockdownFiles).
  *
  * Sources: MicrosoftDocs/windows-driver-docs install/inf-copyinf-directive,
  * install/using-a-component-inf-file; BXWX/Lenovo-AMD-Drivers-R9000P_2023 (packages of one
@@ -16,29 +15,18 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "driver-set.h"
+#include "components.h"
 #include "package-inf.h"
-#include "store-index.h"
 #include "text.h"
 #include "win-path.h"
 
-static const char COMPONENT_CLASS[] = "HKLM\\SYSTEM\\CurrentControlSet\\Control\\Class\\"
-                                      "{5c4c3332-344d-483c-8739-259e934c9cc8}";
-
-enum { COMPANIONS_MAX = 64, DEPTH_MAX = 8 };
-
-/* A software component of the driver's provider and version. */
-struct component {
-    char *published, *section;
-    char *package; /* NULL: no record names it */
-};
+enum { DEPTH_MAX = 8 };
 
 struct companions {
     struct driver_set *set;
     struct store_index *index;
     const char *version;
-    struct component components[COMPANIONS_MAX];
-    size_t count;
+    struct components components;
 };
 
 bool driver_versions_equal(const char *a, const char *b)
@@ -52,100 +40,6 @@ bool driver_versions_equal(const char *a, const char *b)
         sscanf(b, "%9u.%9u.%9u.%9u%c", &y[0], &y[1], &y[2], &y[3], &rest) != 4)
         return text_ieq(a, b);
     return memcmp(x, y, sizeof(x)) == 0;
-}
-
-/* ---- software components ---- */
-
-/* What the databases and the INF's bytes say; they must not differ. */
-static bool find_package(struct companions *all, const char *published, char **ret,
-                         struct err *err)
-{
-    CLEANUP(free_cleanup) char *drivers = NULL;
-    CLEANUP(free_cleanup) char *system = NULL;
-    CLEANUP(free_cleanup) char *bytes = NULL;
-    const char *found = NULL;
-
-    if (!store_ask_database(all->set->origin, "DRIVERS", published, &drivers, err) ||
-        !store_ask_database(all->set->origin, "SYSTEM", published, &system, err) ||
-        !store_match_inf(all->index, published, &bytes, err))
-        return false;
-    const char *const told[] = { drivers, system, bytes };
-
-    for (size_t i = 0; i < ARRAY_LEN(told); i++) {
-        if (!told[i])
-            continue;
-        if (found && !text_ieq(found, told[i]))
-            return err_fail(
-                err, ERR_CONFLICT, 0,
-                "the host's records of '%s' name different packages: '%s', '%s'", published,
-                found, told[i]);
-        found = told[i];
-    }
-    *ret = text_dup(found);
-    return *ret || !found ? true : err_no_memory(err);
-}
-
-static bool consider_component(struct companions *all, const char *number, struct err *err)
-{
-    struct windows_source *source = all->set->origin;
-    CLEANUP(free_cleanup) char *key = text_printf("%s\\%s", COMPONENT_CLASS, number);
-    CLEANUP(free_cleanup) char *provider = NULL;
-    CLEANUP(free_cleanup) char *version = NULL;
-    CLEANUP(free_cleanup) char *published = NULL;
-    CLEANUP(free_cleanup) char *section = NULL;
-    CLEANUP(free_cleanup) char *extension = NULL;
-    struct component *one;
-
-    if (!key)
-        return err_no_memory(err);
-    if (!source_text(source, key, "ProviderName", &provider, err) ||
-        !source_text(source, key, "DriverVersion", &version, err) ||
-        !source_text(source, key, "InfPath", &published, err))
-        return false;
-    if (!published || !win_name_is_plain(published) ||
-        !text_ieq(provider, all->set->provider) ||
-        !driver_versions_equal(version, all->version))
-        return true;
-    for (size_t i = 0; i < all->count; i++)
-        if (text_ieq(all->components[i].published, published))
-            return true; /* one package, several components */
-    if (all->count == COMPANIONS_MAX)
-        return err_fail(err, ERR_UNSUPPORTED, 0, "more than %d software components",
-                        COMPANIONS_MAX);
-    if (!source_text(source, key, "InfSection", &section, err) ||
-        !source_text(source, key, "InfSectionExt", &extension, err))
-        return false;
-    one = &all->components[all->count++];
-    one->section =
-        section ? text_printf("%s%s", section, extension ? extension : "") : NULL;
-    if (!find_package(all, published, &one->package, err))
-        return false;
-    one->published = TAKE(published);
-    return true;
-}
-
-static bool read_components(struct companions *all, struct err *err)
-{
-    char **numbers;
-    size_t count;
-    bool ok = true;
-
-    if (!source_list_reg(all->set->origin, COMPONENT_CLASS, false, &numbers, &count, err))
-        return false;
-    for (size_t i = 0; ok && i < count; i++)
-        if (strspn(numbers[i], "0123456789") == 4 && !numbers[i][4])
-            ok = consider_component(all, numbers[i], err);
-    hive_texts_free(numbers, count);
-    return ok;
-}
-
-static const struct component *component_of(const struct companions *all,
-                                            const char *package)
-{
-    for (size_t i = 0; i < all->count; i++)
-        if (text_ieq(all->components[i].package, package))
-            return &all->components[i];
-    return NULL;
 }
 
 /* ---- one companion ---- */
@@ -163,6 +57,16 @@ static bool is_display_part(const struct inf_version *version)
 {
     return text_ieq(version->class_name, "Display") ||
            text_ieq(version->class_name, "SoftwareComponent");
+}
+
+/* An extension INF may bring files, or only settings for the host's device. */
+static bool has_files(const struct driver_package *package)
+{
+    for (size_t i = 0; i < package->file_count; i++)
+        if (!text_iends(package->files[i].path, ".inf") &&
+            !text_iends(package->files[i].path, ".cat"))
+            return true;
+    return false;
 }
 
 static bool consider_target(const char *package, void *user, struct err *err)
@@ -232,7 +136,7 @@ static bool add_contents(struct companions *all, const char *package,
                                     package);
     ok = package_inf_read(all->set->origin, package, component->section,
                           all->set->architecture, &inf, err) &&
-         driver_needs_inf(all->set, package, &inf, component->published, err) &&
+         driver_needs_inf(all->set, all->index, package, &inf, component->published, err) &&
          add_copied(all, &inf, depth, err);
     package_inf_clear(&inf);
     return ok;
@@ -241,9 +145,9 @@ static bool add_contents(struct companions *all, const char *package,
 static bool add(struct companions *all, const char *package, const char *reason,
                 unsigned depth, struct err *err)
 {
-    const struct component *component = component_of(all, package);
+    const struct component *component = components_of(&all->components, package);
     struct package_inf head = { 0 };
-    bool ok;
+    bool ok, skip;
 
     if (driver_set_package(all->set, package))
         return true;
@@ -254,33 +158,39 @@ static bool add(struct companions *all, const char *package, const char *reason,
         !package_inf_read(all->set->origin, package, NULL, all->set->architecture, &head,
                           err))
         return false;
-    if (!is_display_part(&head.version))
-        ok = err_fail(err, ERR_UNSUPPORTED, 0,
-                      "package '%s' is of class '%s', neither Display nor "
-                      "SoftwareComponent",
-                      package,
-                      head.version.class_name ? head.version.class_name : "not known");
-    else if (component && !driver_versions_equal(head.version.driver_version, all->version))
+    skip = !is_display_part(&head.version) &&
+           (!text_ieq(head.version.class_name, "Extension") ||
+            !has_files(driver_set_package(all->set, package)));
+    if (skip) {
+        driver_set_drop_package(all->set, package);
+        ok = driver_set_leave_out(all->set, err,
+                                  "package '%s' (%s): it is of class %s, no part of a "
+                                  "display driver",
+                                  package, reason,
+                                  head.version.class_name ? head.version.class_name
+                                                          : "not known");
+    } else if (component &&
+               !driver_versions_equal(head.version.driver_version, all->version)) {
         ok = err_fail(err, ERR_CONFLICT, 0,
                       "package '%s' has driver version %s, but the host registered %s",
                       package,
                       head.version.driver_version ? head.version.driver_version : "unknown",
                       all->version);
-    else
+    } else {
         ok = add_contents(all, package, component, depth, err);
+    }
     package_inf_clear(&head);
     return ok;
 }
 
-/* ---- the three records ---- */
+/* ---- the four records ---- */
 
-/* The texts of a value; none of a value that no text can be in. */
-static bool texts_of(struct companions *all, const char *key, const char *name, char ***ret,
-                     size_t *ret_count, struct err *err)
+bool driver_store_texts(struct driver_set *set, const char *key, const char *name,
+                        char ***ret, size_t *ret_count, struct err *err)
 {
     *ret = NULL;
     *ret_count = 0;
-    if (source_texts(all->set->origin, key, name, ret, ret_count, err))
+    if (source_texts(set->origin, key, name, ret, ret_count, err))
         return true;
     if (err->kind != ERR_UNSUPPORTED) /* a type that a running host does not give out */
         return false;
@@ -300,7 +210,7 @@ static bool add_named(struct companions *all, const char *key, unsigned depth,
         char **texts = NULL;
         size_t count = 0;
 
-        ok = texts_of(all, key, names[i], &texts, &count, err);
+        ok = driver_store_texts(all->set, key, names[i], &texts, &count, err);
         for (size_t j = 0; ok && j < count; j++) {
             CLEANUP(free_cleanup) char *package = win_path_store_package(texts[j]);
 
@@ -322,23 +232,72 @@ static bool add_named(struct companions *all, const char *key, unsigned depth,
     return ok;
 }
 
+/* Two records must agree on a component's package, as on the adapter's own; that the class
+ * key or a CopyINF line brought the same package already is one. */
 static bool add_components(struct companions *all, struct err *err)
 {
-    for (size_t i = 0; i < all->count; i++) {
-        const struct component *one = &all->components[i];
+    for (size_t i = 0; i < all->components.count; i++) {
+        const struct component *one = &all->components.all[i];
+        bool is_named = one->package && driver_set_package(all->set, one->package);
 
-        if (!one->package) {
-            if (!driver_set_leave_out(
-                    all->set, err,
-                    "software component '%s': no record of the host names "
-                    "its package",
-                    one->published))
-                return false;
-        } else if (!add(all, one->package, "software component", 0, err)) {
-            return err_wrap(err, "software component '%s'", one->published);
+        if (one->votes + is_named < 2) {
+            err_fail(err, ERR_CONFLICT, 0, "%s", one->told);
+            err_wrap(err,
+                     "%s of the host names the driver package of '%s', a software "
+                     "component of this driver",
+                     one->votes ? "only one record" : "no record", one->published);
+            return err_hint(err,
+                            "the DRIVERS hive, the folder Windows\\INF and the SOFTWARE "
+                            "hive hold such records: are they there?");
         }
+        if (!add(all, one->package, "software component", 0, err))
+            return err_wrap(err, "software component '%s'", one->published);
     }
     return true;
+}
+
+/* ---- the notes about files in Windows' folders ---- */
+
+static bool is_in_set(const struct companions *all, const char *published)
+{
+    if (text_ieq(all->set->inf, published))
+        return true;
+    for (size_t i = 0; i < all->components.count; i++) {
+        const struct component *one = &all->components.all[i];
+
+        if (text_ieq(one->published, published) &&
+            driver_set_package(all->set, one->package))
+            return true;
+    }
+    return false;
+}
+
+/* Another package that an INF of the driver put files from. */
+static bool add_noted(const struct lockdown_note *note, void *user, struct err *err)
+{
+    struct companions *all = user;
+
+    for (size_t i = 0; note->package && i < note->owner_count; i++)
+        if (is_in_set(all, note->owners[i]))
+            return add(all, note->package, "PnpLockdownFiles", 0, err) ||
+                   err_wrap(err, "PnpLockdownFiles of '%s' name package '%s'",
+                            note->owners[i], note->package);
+    return true;
+}
+
+static bool add_all_noted(struct companions *all, struct err *err)
+{
+    size_t before;
+    bool whole = true;
+
+    do { /* until nothing changes */
+        before = all->set->package_count;
+        if (!lockdown_each(&all->index->lockdown, add_noted, all, &whole, err))
+            return false;
+    } while (all->set->package_count != before);
+    return whole || driver_set_leave_out(all->set, err,
+                                         "what the host's PnpLockdownFiles name: there are "
+                                         "too many of them to ask a running host for each");
 }
 
 bool driver_add_companions(struct driver_set *set, struct store_index *index,
@@ -346,13 +305,10 @@ bool driver_add_companions(struct driver_set *set, struct store_index *index,
                            const struct package_inf *inf, struct err *err)
 {
     struct companions all = { .set = set, .index = index, .version = head->driver_version };
-    bool ok = read_components(&all, err) && add_named(&all, key, 0, err) &&
-              add_components(&all, err) && add_copied(&all, inf, 0, err);
+    bool ok = components_read(set, index, all.version, &all.components, err) &&
+              add_named(&all, key, 0, err) && add_copied(&all, inf, 0, err) &&
+              add_components(&all, err) && add_all_noted(&all, err);
 
-    for (size_t i = 0; i < all.count; i++) {
-        free(all.components[i].published);
-        free(all.components[i].section);
-        free(all.components[i].package);
-    }
+    components_clear(&all.components);
     return ok;
 }

@@ -237,6 +237,26 @@ bool driver_set_add_package(struct driver_set *set, const char *name, const char
     return true;
 }
 
+static void clear_package(struct driver_package *package)
+{
+    free(package->name);
+    free(package->source);
+    free(package->reason);
+    source_files_free(package->files, package->file_count);
+}
+
+void driver_set_drop_package(struct driver_set *set, const char *name)
+{
+    struct driver_package *last =
+        set->package_count ? &set->packages[set->package_count - 1] : NULL;
+
+    if (!last || !text_ieq(last->name, name))
+        return;
+    set->total_bytes -= last->bytes;
+    clear_package(last);
+    set->package_count--;
+}
+
 /* ---- hashes ---- */
 
 static bool take_hash(const char *path, uint64_t size, const char *sha256, void *user,
@@ -349,12 +369,8 @@ void driver_set_free(struct driver_set *set)
         free(set->candidates[i].source);
         free(set->candidates[i].package);
     }
-    for (size_t i = 0; i < set->package_count; i++) {
-        free(set->packages[i].name);
-        free(set->packages[i].source);
-        free(set->packages[i].reason);
-        source_files_free(set->packages[i].files, set->packages[i].file_count);
-    }
+    for (size_t i = 0; i < set->package_count; i++)
+        clear_package(&set->packages[i]);
     for (size_t i = 0; i < set->file_count; i++) {
         free(set->files[i].source);
         free(set->files[i].origin_path);

@@ -26,6 +26,8 @@ bool driver_set_leave_out(struct driver_set *set, struct err *err, const char *f
  * already.  ERR_NOT_FOUND: no such folder, or its INF is not in it. */
 bool driver_set_add_package(struct driver_set *set, const char *name, const char *reason,
                             struct err *err) MUST_CHECK;
+/* Takes the last package out again. */
+void driver_set_drop_package(struct driver_set *set, const char *name);
 /* Lent; NULL: not in the set. */
 const struct driver_package *driver_set_package(const struct driver_set *set,
                                                 const char *name);
@@ -52,17 +54,21 @@ bool driver_needs_intel(struct driver_set *set, const char *class_key_path, stru
 /* needs-inf.c: what @inf (with its install section) puts outside the store.  @published:
  * the name it was installed under. */
 struct package_inf;
-bool driver_needs_inf(struct driver_set *set, const char *package,
-                      const struct package_inf *inf, const char *published, struct err *err)
-    MUST_CHECK;
+struct store_index;
+bool driver_needs_inf(struct driver_set *set, struct store_index *index,
+                      const char *package, const struct package_inf *inf,
+                      const char *published, struct err *err) MUST_CHECK;
 
 /* companions.c: the packages that belong to the first one.  @key: the class key; @head and
  * @inf: of the first package (@inf without an install section when none is known). */
-struct store_index;
 struct inf_version;
 bool driver_add_companions(struct driver_set *set, struct store_index *index,
                            const char *key, const struct inf_version *head,
                            const struct package_inf *inf, struct err *err) MUST_CHECK;
+/* The texts of a registry value; none of a value of a type that a running host does not give
+ * out.  hive_texts_free(). */
+bool driver_store_texts(struct driver_set *set, const char *key, const char *name,
+                        char ***ret, size_t *ret_count, struct err *err) MUST_CHECK;
 /* "27.21.14.7005" and "27.21.014.7005" are one version; NULL equals none. */
 bool driver_versions_equal(const char *a, const char *b);
 

@@ -17,12 +17,10 @@
 #include "driver-set.h"
 #include "file-version.h"
 #include "package-inf.h"
+#include "store-index.h"
 #include "strbuf.h"
 #include "text.h"
 #include "win-path.h"
-
-static const char LOCKDOWN[] =
-    "HKLM\\SOFTWARE\\Microsoft\\Windows\\CurrentVersion\\Setup\\PnpLockdownFiles";
 
 enum { NAMES_SHOWN = 8 };
 
@@ -38,8 +36,7 @@ struct work {
     struct driver_set *set;
     const struct driver_package *package;
     const char *inf; /* published name */
-    char **lockdown; /* names of the keys */
-    size_t lockdown_count;
+    struct lockdown *lockdown;
     struct left_group *groups;
     size_t group_count;
 };
@@ -178,7 +175,6 @@ static void clear_work(struct work *work)
         strbuf_free(&work->groups[i].names);
     }
     free(work->groups);
-    hive_texts_free(work->lockdown, work->lockdown_count);
 }
 
 /* ---- one destination from two places ---- */
@@ -250,43 +246,23 @@ static bool meet(struct work *work, size_t index, const struct driver_file *one,
 
 /* ---- what Windows recorded about it ---- */
 
-/* Windows protects the files that a driver with PnpLockdown put into its folders, and
- * notes whose they are and where they came from: the key's name has '/' for '\'. */
 static bool lockdown_agrees(struct work *work, const struct driver_file *file,
                             struct err *err)
 {
-    CLEANUP(free_cleanup) char *name = text_printf("%%SystemRoot%%/%s", file->destination);
-    CLEANUP(free_cleanup) char *key = NULL;
-    CLEANUP(free_cleanup) char *from = NULL;
+    const struct lockdown_note *note;
     const char *relative;
-    char **owners = NULL;
-    size_t owner_count = 0;
-    bool known = false, owned = false;
 
-    for (char *p = name; p && *p; p++)
-        *p = *p == '\\' ? '/' : *p;
-    for (size_t i = 0; name && i < work->lockdown_count && !known; i++)
-        known = text_ieq(work->lockdown[i], name);
-    if (!known)
-        return name ? true : err_no_memory(err);
-    key = text_printf("%s\\%s", LOCKDOWN, name);
-    if (!key)
-        return err_no_memory(err);
-    if (!source_texts(work->set->origin, key, "Owners", &owners, &owner_count, err) ||
-        !source_text(work->set->origin, key, "Source", &from, err)) {
-        hive_texts_free(owners, owner_count);
+    if (!lockdown_find(work->lockdown, file->destination, &note, err))
         return false;
-    }
-    for (size_t i = 0; i < owner_count; i++)
-        owned |= text_ieq(owners[i], work->inf);
-    hive_texts_free(owners, owner_count);
-    relative = from ? text_istr(from, "\\System32\\DriverStore\\") : NULL;
-    if (!owned || !relative || text_ieq(relative + 1, file->origin_path))
+    relative =
+        note && note->source ? text_istr(note->source, "\\System32\\DriverStore\\") : NULL;
+    if (!relative || !lockdown_is_owner(note, work->inf) ||
+        text_ieq(relative + 1, file->origin_path))
         return true; /* another package's file lies there on the host, or none is named */
     return err_fail(err, ERR_CONFLICT, 0,
                     "'%s' comes from '%s' by the INF, from '%s' by the host's "
                     "PnpLockdownFiles",
-                    file->destination, file->origin_path, from);
+                    file->destination, file->origin_path, note->source);
 }
 
 /* ---- the files ---- */
@@ -357,14 +333,15 @@ static bool consider(struct work *work, const struct inf_file *file, struct err 
                        : leave_out(work, file, why, err);
 }
 
-bool driver_needs_inf(struct driver_set *set, const char *package,
-                      const struct package_inf *inf, const char *published, struct err *err)
+bool driver_needs_inf(struct driver_set *set, struct store_index *index,
+                      const char *package, const struct package_inf *inf,
+                      const char *published, struct err *err)
 {
     struct work work = { .set = set,
                          .package = driver_set_package(set, package),
-                         .inf = published };
-    bool ok = source_list_reg(set->origin, LOCKDOWN, false, &work.lockdown,
-                              &work.lockdown_count, err);
+                         .inf = published,
+                         .lockdown = &index->lockdown };
+    bool ok = true;
 
     for (size_t i = 0; ok && i < inf->install.file_count; i++)
         ok = consider(&work, &inf->install.files[i], err);

@@ -407,7 +407,7 @@ static bool add_main_package(struct driver_set *set, const char *package,
     else if (ok)
         ok = package_inf_read(set->origin, package, set->inf_section, set->architecture,
                               &inf, err) &&
-             driver_needs_inf(set, package, &inf, set->inf, err);
+             driver_needs_inf(set, index, package, &inf, set->inf, err);
     ok = ok && driver_add_companions(set, index, key, &head.version, &inf, err);
     package_inf_clear(&head);
     package_inf_clear(&inf);
@@ -460,12 +460,13 @@ bool driver_resolve(struct windows_source *source, const char *gpu, struct drive
                     struct err *err)
 {
     CLEANUP(driver_set_cleanup) struct driver_set *set = calloc(1, sizeof(*set));
-    struct store_index index = { .source = source };
+    struct store_index index;
     bool ok;
 
     if (!set)
         return err_no_memory(err);
     set->origin = source;
+    store_index_init(&index, source);
     ok = resolve(set, gpu, &index, err);
     store_index_clear(&index);
     if (!ok)

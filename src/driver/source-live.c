@@ -185,6 +185,7 @@ struct windows_source *windows_source_live(struct cim_session *session, struct e
     live->session = session;
     source = &live->base;
     source->ops = &live_ops;
+    source->is_remote = true;
     if (!source_text(source, "HKLM\\SOFTWARE\\Microsoft\\Windows NT\\CurrentVersion",
                      "SystemRoot", &source->system_root, err)) {
         err_wrap(err, "reading the host's registry");

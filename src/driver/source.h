@@ -53,6 +53,7 @@ struct windows_source {
     char *system_root;         /* as its own registry says: "C:\\Windows"; owned by the
                         * implementation */
     bool lacks_store;          /* no files at hand: packages cannot be looked at */
+    bool is_remote;            /* every question goes over the network */
     bool was_dirty;            /* a hive was made whole from its transaction logs */
     struct progress *progress; /* lent; see windows_source_watch() */
 };

@@ -25,8 +25,14 @@ static bool need_list(struct store_index *index, struct err *err)
     return true;
 }
 
+void store_index_init(struct store_index *index, struct windows_source *source)
+{
+    *index = (struct store_index){ .source = source, .lockdown = { .source = source } };
+}
+
 void store_index_clear(struct store_index *index)
 {
+    lockdown_clear(&index->lockdown);
     source_files_free(index->infs, index->inf_count);
     *index = (struct store_index){ 0 };
 }

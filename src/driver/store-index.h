@@ -3,14 +3,18 @@
 #pragma once
 
 #include "driver-set.h"
+#include "lockdown.h"
 
-/* The store's INFs, listed when first needed: on a running host that takes seconds. */
+/* The store's INFs and the notes about files put beside it, read when first needed: on a
+ * running host that takes seconds. */
 struct store_index {
     struct windows_source *source; /* lent */
+    struct lockdown lockdown;
     bool is_listed;
     struct source_file *infs; /* "<package>\\<inf>" below the FileRepository */
     size_t inf_count;
 };
+void store_index_init(struct store_index *index, struct windows_source *source);
 void store_index_clear(struct store_index *index);
 
 typedef bool package_fn(const char *package, void *user, struct err *err);

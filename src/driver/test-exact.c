@@ -308,6 +308,13 @@ static void put_ogl(struct machine *machine, const char *class_name, const char 
     machine_text_file(machine, STORE OGL_PACKAGE "/atio6axx.dll", "opengl");
 }
 
+/* What the driver database says of it: a second record beside the INF's bytes. */
+static void put_database_record(struct machine *machine)
+{
+    machine_text(machine->drivers, "DriverDatabase\\DriverInfFiles\\oem8.inf", "Active",
+                 HIVE_SZ, OGL_PACKAGE);
+}
+
 static void put_component(struct machine *machine, const char *version)
 {
     machine_text(machine->system, COMPONENTS "\\0000", "InfPath", HIVE_SZ, "oem8.inf");
@@ -326,6 +333,7 @@ TEST(a_software_component_of_the_drivers_provider_and_version_comes_along)
     begin(&r, "amd");
     put_ogl(&r.machine, "SoftwareComponent", AMD_VERSION, OGL_SECTION);
     put_component(&r.machine, AMD_VERSION);
+    put_database_record(&r.machine);
     go(&r, "1002:744c");
     CHECK_RESOLVED(&r);
     CHECK_EQ(r.set ? r.set->package_count : 0, 2);
@@ -358,6 +366,7 @@ TEST(a_component_whose_inf_has_another_version_than_its_record_is_refused)
     begin(&r, "amd");
     put_ogl(&r.machine, "SoftwareComponent", "1.2.3.4", OGL_SECTION);
     put_component(&r.machine, AMD_VERSION);
+    put_database_record(&r.machine);
     go(&r, "1002:744c");
     check_refused(&r, ERR_CONFLICT, "has driver version 1.2.3.4");
     done(&r);
@@ -377,18 +386,148 @@ TEST(records_that_disagree_about_a_component_are_refused)
     done(&r);
 }
 
-TEST(a_package_of_a_foreign_class_named_by_the_class_key_is_refused_by_name)
+static void put_amd_inf(struct machine *machine, const char *sections)
 {
-    struct resolved r;
+    CLEANUP(free_cleanup) char *inf = component_inf("Display", AMD_VERSION, sections);
 
-    begin(&r, "amd");
-    put_ogl(&r.machine, "MEDIA", AMD_VERSION, OGL_SECTION);
-    machine_text(r.machine.system, CLASS_KEY, "OpenGLDriverName", HIVE_SZ,
+    machine_text_file(machine, STORE AMD_PACKAGE "/u0399999.inf", inf);
+    machine_text_file(machine, "INF/oem7.inf", inf);
+    machine_text_file(machine, STORE AMD_PACKAGE "/atio6axx.dll", "main");
+}
+
+/* A path of the adapter's class key into the package. */
+static void put_class_path(struct machine *machine)
+{
+    machine_text(machine->system, CLASS_KEY, "OpenGLDriverName", HIVE_SZ,
                  "C:\\Windows\\System32\\DriverStore\\FileRepository\\" OGL_PACKAGE
                  "\\atio6axx.dll");
-    go(&r, "1002:744c");
-    check_refused(&r, ERR_UNSUPPORTED, "is of class 'MEDIA'");
-    done(&r);
+}
+
+TEST(a_package_of_a_foreign_class_named_by_the_class_key_stays_out_with_its_class_named)
+{
+    static const char *const classes[] = { "MEDIA", "System", "USB" };
+
+    for (size_t i = 0; i < ARRAY_LEN(classes); i++) {
+        struct resolved r;
+
+        test_case(classes[i]);
+        begin(&r, "amd");
+        put_ogl(&r.machine, classes[i], AMD_VERSION, OGL_SECTION);
+        put_class_path(&r.machine);
+        go(&r, "1002:744c");
+        CHECK_RESOLVED(&r);
+        CHECK_EQ(r.set ? r.set->package_count : 0, 1);
+        CHECK(is_left_out(r.set, OGL_PACKAGE, classes[i]));
+        done(&r);
+    }
+}
+
+TEST(an_extension_comes_along_when_it_has_files)
+{
+    for (int with = 0; with < 2; with++) {
+        CLEANUP(free_cleanup) char *file = NULL;
+        struct err err = ERR_INIT;
+        struct resolved r;
+
+        begin(&r, "amd");
+        put_ogl(&r.machine, "Extension", AMD_VERSION, "");
+        put_class_path(&r.machine);
+        file = text_printf("%s/Windows/" STORE OGL_PACKAGE "/atio6axx.dll", r.machine.root);
+        if (!with)
+            CHECK_OK(os_remove_file(file, &err));
+        go(&r, "1002:744c");
+        CHECK_RESOLVED(&r);
+        CHECK_EQ(r.set ? r.set->package_count : 0, 1 + with);
+        done(&r);
+    }
+}
+
+TEST(a_component_that_fewer_than_two_records_know_is_refused_and_all_are_named)
+{
+    for (int records = 0; records < 2; records++) {
+        struct resolved r;
+
+        begin(&r, "amd");
+        put_ogl(&r.machine, "SoftwareComponent", AMD_VERSION, OGL_SECTION);
+        if (records == 0) /* the INF's bytes are the one */
+            machine_text_file(&r.machine, "INF/oem8.inf", "another");
+        put_component(&r.machine, AMD_VERSION);
+        go(&r, "1002:744c");
+        check_refused(&r, ERR_CONFLICT,
+                      records ? "only one record of the host" : "no record of the host");
+        check_refused(&r, ERR_CONFLICT, "DRIVERS hive: does not tell");
+        check_refused(&r, ERR_CONFLICT,
+                      records ? "published INF: " OGL_PACKAGE
+                              : "published INF: does not tell");
+        check_refused(&r, ERR_CONFLICT, "PnpLockdownFiles: does not tell");
+        done(&r);
+    }
+}
+
+#define LOCKDOWN                                                    \
+    "Microsoft\\Windows\\CurrentVersion\\Setup\\PnpLockdownFiles\\" \
+    "%SystemRoot%/System32/atiogl.dll"
+
+static void put_note(struct machine *machine, const char *owner)
+{
+    const char *const owners[] = { owner };
+
+    machine_texts(machine->software, LOCKDOWN, "Owners", owners, 1);
+    machine_text(machine->software, LOCKDOWN, "Source", HIVE_EXPAND_SZ,
+                 "%SystemRoot%\\System32\\DriverStore\\FileRepository\\" OGL_PACKAGE
+                 "\\atio6axx.dll");
+}
+
+TEST(each_second_record_of_a_component_suffices)
+{
+    static const char *const records[] = { "database", "class key", "lockdown", "adapter",
+                                           "CopyINF" };
+
+    for (size_t i = 0; i < ARRAY_LEN(records); i++) {
+        struct resolved r;
+
+        test_case(records[i]);
+        begin(&r, "amd");
+        put_ogl(&r.machine, "SoftwareComponent", AMD_VERSION, OGL_SECTION);
+        put_component(&r.machine, AMD_VERSION);
+        if (i == 0)
+            put_database_record(&r.machine);
+        else if (i == 1)
+            machine_text(r.machine.system, COMPONENTS "\\0000", "OpenGLDriverName", HIVE_SZ,
+                         "C:\\Windows\\System32\\DriverStore\\FileRepository\\" OGL_PACKAGE
+                         "\\x.dll");
+        else if (i == 2)
+            put_note(&r.machine, "oem8.inf");
+        else if (i == 3)
+            put_class_path(&r.machine);
+        else
+            put_amd_inf(&r.machine, "[ati2mtag_Navi31]\r\nCopyINF=amdogl.inf\r\n");
+        go(&r, "1002:744c");
+        CHECK_RESOLVED(&r);
+        CHECK_EQ(r.set ? r.set->package_count : 0, 2);
+        CHECK(file_at(r.set, "System32\\atiogl.dll") != NULL);
+        done(&r);
+    }
+}
+
+TEST(a_package_that_an_inf_of_the_driver_put_files_from_comes_along)
+{
+    static const char *const owners[] = { "oem7.inf", "oem99.inf" };
+
+    for (size_t i = 0; i < ARRAY_LEN(owners); i++) {
+        struct resolved r;
+
+        test_case(owners[i]);
+        begin(&r, "amd");
+        put_ogl(&r.machine, "SoftwareComponent", AMD_VERSION, OGL_SECTION);
+        put_note(&r.machine, owners[i]);
+        go(&r, "1002:744c");
+        CHECK_RESOLVED(&r);
+        CHECK_EQ(r.set ? r.set->package_count : 0, i == 0 ? 2 : 1);
+        if (r.set && r.set->package_count == 2)
+            CHECK_STR_EQ(r.set->packages[1].reason, "PnpLockdownFiles");
+        done(&r);
+    }
 }
 
 TEST(packages_named_in_keys_below_the_class_key_come_along)
@@ -404,15 +543,6 @@ TEST(packages_named_in_keys_below_the_class_key_come_along)
     CHECK_EQ(r.set ? r.set->package_count : 0, 2);
     CHECK(is_left_out(r.set, OGL_PACKAGE, "no record says which section"));
     done(&r);
-}
-
-static void put_amd_inf(struct machine *machine, const char *sections)
-{
-    CLEANUP(free_cleanup) char *inf = component_inf("Display", AMD_VERSION, sections);
-
-    machine_text_file(machine, STORE AMD_PACKAGE "/u0399999.inf", inf);
-    machine_text_file(machine, "INF/oem7.inf", inf);
-    machine_text_file(machine, STORE AMD_PACKAGE "/atio6axx.dll", "main");
 }
 
 #define COPY_INF "[ati2mtag_Navi31]\r\nCopyINF=amdogl.inf,absent.inf\r\n"
@@ -469,6 +599,7 @@ TEST(two_packages_that_differ_about_one_file_are_refused_but_for_the_common_load
         begin(&r, "amd");
         put_ogl(&r.machine, "SoftwareComponent", AMD_VERSION, ogl);
         put_component(&r.machine, AMD_VERSION);
+        put_database_record(&r.machine);
         put_amd_inf(&r.machine, main);
         go(&r, "1002:744c");
         if (i == 0) {
