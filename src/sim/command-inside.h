@@ -111,5 +111,19 @@ uint32_t run_where(struct task *task, const struct arguments *arguments);
 uint32_t run_fsutil(struct task *task, const struct arguments *arguments);
 uint32_t run_hostname(struct task *task, const struct arguments *arguments);
 
+/* ---- redirection (command-redirect.c) ---- */
+
+void streams_clear(struct streams *streams);
+/* The word that begins after blanks at *at, quotes removed; *at is behind it.  Owned. */
+char *take_word(const char **at);
+/* At a '>': sets a stream.  False: not understood. */
+bool take_redirect(struct task *task, unsigned stream, const char **at);
+/* Cuts redirections out of @text and resolves '^'; they are then in task->streams.  The rest
+ * is owned by the caller; NULL with a message: not understood. */
+char *strip_redirects(struct task *task, const char *text, size_t len);
+/* Before the command runs, and after. */
+bool open_redirects(struct task *task);
+bool write_redirects(struct task *task);
+
 /* A whole line for cmd.exe /c. */
 uint32_t run_line(struct task *task, const char *line);

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "command-inside.h"
+#include "command-robocopy.h"
 #include "os.h"
 #include "text.h"
 
@@ -27,31 +27,7 @@ enum {
     DEPTH_MAX = 64,
     ROUND_FILES = 64,
     ROUND_BYTES = 32 << 20,
-    PATTERN_MAX = 16,
     FAT_TIME = 2000000,
-};
-
-struct counts {
-    uint64_t total, copied, skipped, mismatch, failed, extra;
-};
-
-struct robocopy {
-    struct task *task;
-    const char *patterns[PATTERN_MAX], *without[PATTERN_MAX], *without_dirs[PATTERN_MAX];
-    size_t pattern_count, without_count, without_dir_count;
-    bool below, empty_too;      /* /S, /E */
-    bool list_only, purge;      /* /L, /PURGE */
-    bool no_header, no_summary; /* /NJH, /NJS */
-    bool no_dirs, no_files;     /* /NDL, /NFL */
-    bool no_class, no_size;     /* /NC, /NS */
-    bool no_progress, bytes, full_path, times, verbose;
-    bool even_same, even_tweaked, not_older, fat_times; /* /IS /IT /XO /FFT */
-    bool copy_data, copy_attributes, copy_times;
-    uint32_t add, remove; /* attributes: /A+ /A- */
-    uint64_t retries, wait_s;
-    uint32_t result;
-    struct counts dirs, files, size;
-    uint64_t started_ms;
 };
 
 /* ---- options ---- */
@@ -148,115 +124,6 @@ static bool take_option(struct robocopy *r, const char *word)
     return false;
 }
 
-/* ---- output ---- */
-
-static void put_size(const struct robocopy *r, uint64_t size, char ret[24])
-{
-    if (r->bytes || size < 1000000)
-        snprintf(ret, 24, "%" PRIu64, size);
-    else if (size < 1000000000)
-        snprintf(ret, 24, "%.1f m", (double)size / (1 << 20));
-    else
-        snprintf(ret, 24, "%.3f g", (double)size / (1 << 30));
-}
-
-static void put_time(int64_t usec, char ret[40])
-{
-    struct cim_datetime t = { .usec = usec };
-    char iso[40];
-
-    cim_datetime_to_iso(&t, iso); /* 2024-08-14T08:12:34... */
-    snprintf(ret, 40, "%.4s/%.2s/%.2s %.8s", iso, iso + 5, iso + 8, iso + 11);
-}
-
-static void put_file_line(const struct robocopy *r, const char *class_name,
-                          const char *folder, const struct file_info *info,
-                          struct strbuf *to)
-{
-    char size[24], time[40] = "";
-
-    put_size(r, info->size, size);
-    if (r->times)
-        put_time(info->mtime_usec, time);
-    strbuf_puts(to, "\t");
-    if (!r->no_class)
-        strbuf_printf(to, "%*s%-*s\t", 4, "", 12, class_name);
-    if (!r->no_size)
-        strbuf_printf(to, "%*s\t", r->bytes ? 10 : 8, size);
-    if (r->times)
-        strbuf_printf(to, "%s\t", time);
-    strbuf_printf(to, "%s%s%s\r\n", r->full_path ? folder : "", r->full_path ? "\\" : "",
-                  info->name);
-}
-
-static void flush(struct robocopy *r, struct strbuf *lines)
-{
-    if (lines->len > 0)
-        say_bytes(r->task, lines->text, lines->len);
-    strbuf_clear(lines);
-}
-
-static void put_error(uint32_t code, const char *doing, const char *path, struct strbuf *to)
-{
-    char time[40];
-
-    put_time(os_now_usec(), time);
-    strbuf_printf(to, "%s ERROR %u (0x%08X) %s %s\r\n%s\r\n", time, code, code, doing, path,
-                  world_code_text(code));
-}
-
-static void put_header(const struct robocopy *r, const char *from, const char *to)
-{
-    char time[40];
-
-    put_time(os_now_usec(), time);
-    say(r->task,
-        "\r\n-------------------------------------------------------------------------------\r\n"
-        "   ROBOCOPY     ::     Robust File Copy for Windows                              \r\n"
-        "-------------------------------------------------------------------------------\r\n\r\n"
-        "  Started : %s\r\n   Source : %s\\\r\n     Dest : %s\\\r\n\r\n    Files : ",
-        time, from, to);
-    for (size_t i = 0; i < r->pattern_count; i++)
-        say(r->task, "%s%s\r\n", i ? "\t    " : "", r->patterns[i]);
-    say(r->task, "\r\n------------------------------------------------------------------"
-                 "------------\r\n\r\n");
-}
-
-static void put_counts(const struct robocopy *r, const char *name, const struct counts *c,
-                       bool sizes)
-{
-    const uint64_t numbers[] = { c->total,    c->copied, c->skipped,
-                                 c->mismatch, c->failed, c->extra };
-
-    say(r->task, "%8s :", name);
-    for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
-        char text[24];
-
-        if (sizes)
-            put_size(r, numbers[i], text);
-        else
-            snprintf(text, sizeof(text), "%" PRIu64, numbers[i]);
-        say(r->task, "%10s", text);
-    }
-    say(r->task, "\r\n");
-}
-
-static void put_summary(const struct robocopy *r)
-{
-    uint64_t seconds = (os_monotonic_ms() - r->started_ms) / 1000;
-    char time[40];
-
-    say(r->task,
-        "\r\n------------------------------------------------------------------------------"
-        "\r\n\r\n               Total    Copied   Skipped  Mismatch    FAILED    Extras\r\n");
-    put_counts(r, "Dirs", &r->dirs, false);
-    put_counts(r, "Files", &r->files, false);
-    put_counts(r, "Bytes", &r->size, true);
-    put_time(os_now_usec(), time);
-    say(r->task, "%8s :%4" PRIu64 ":%02u:%02u\r\n   Ended : %s\r\n\r\n", "Times",
-        seconds / 3600, (unsigned)(seconds / 60 % 60), (unsigned)(seconds % 60), time);
-}
-
 /* ---- choosing ---- */
 
 static bool is_chosen(const struct robocopy *r, const char *name)
@@ -312,6 +179,13 @@ static const char *class_of(const struct robocopy *r, const struct file_info *fr
     }
     *ret_copy = r->even_same;
     return "same";
+}
+
+static void flush(struct robocopy *r, struct strbuf *lines)
+{
+    if (lines->len > 0)
+        say_bytes(r->task, lines->text, lines->len);
+    strbuf_clear(lines);
 }
 
 /* ---- copying ---- */
@@ -394,10 +268,11 @@ static void put_done(struct robocopy *r, const struct job *job, size_t first, si
         r->size.copied += job->files[i]->size;
         r->result |= EXIT_COPIED;
         if (!r->no_files) {
-            put_file_line(r,
-                          class_of(r, job->files[i],
-                                   find_entry(job->targets, job->files[i]->name), &copy),
-                          job->from, job->files[i], lines);
+            robocopy_put_file(r,
+                              class_of(r, job->files[i],
+                                       find_entry(job->targets, job->files[i]->name),
+                                       &copy),
+                              job->from, job->files[i], lines);
             if (!r->no_progress)
                 strbuf_puts(lines, "  0%  \r100%  \r\n");
         }
@@ -433,7 +308,7 @@ static void copy_files(struct robocopy *r, const struct job *job)
         CLEANUP(free_cleanup)
         char *path =
             at < job->count ? text_printf("%s\\%s", job->from, job->files[at]->name) : NULL;
-        put_error(code, "Copying File", path ? path : job->from, &lines);
+        robocopy_put_error(code, "Copying File", path ? path : job->from, &lines);
         flush(r, &lines);
         if (wait_for_retry(r, tried++))
             continue;
@@ -476,14 +351,14 @@ static void handle_extras(struct robocopy *r, const struct entries *sources,
                 say(r->task, "\t*EXTRA Dir        -1\t%s\\\r\n", path);
         } else if (!r->no_files) {
             r->size.extra += extra->size;
-            put_file_line(r, "*EXTRA File", to, extra, &line);
+            robocopy_put_file(r, "*EXTRA File", to, extra, &line);
             flush(r, &line);
         }
         if (!r->purge || r->list_only)
             continue;
         code = task_remove(r->task, path, dir, true);
         if (code != 0) {
-            put_error(code, "Deleting Extra File", path, &line);
+            robocopy_put_error(code, "Deleting Extra File", path, &line);
             flush(r, &line);
             r->result |= EXIT_FAILED;
         }
@@ -523,7 +398,7 @@ static void choose_files(struct robocopy *r, struct job *job)
             r->size.skipped += file->size;
         }
         if (!r->no_files && (copy || r->verbose))
-            put_file_line(r, class_name, job->from, file, &lines);
+            robocopy_put_file(r, class_name, job->from, file, &lines);
     }
     flush(r, &lines);
 }
@@ -551,7 +426,7 @@ static bool make_target(struct robocopy *r, const char *to, size_t files, bool *
     if (code != 0) {
         CLEANUP(strbuf_cleanup) struct strbuf line = STRBUF_INIT;
 
-        put_error(code, "Creating Destination Directory", to, &line);
+        robocopy_put_error(code, "Creating Destination Directory", to, &line);
         flush(r, &line);
         r->result |= r->dirs.total == 1 ? EXIT_FATAL : EXIT_FAILED;
         r->dirs.failed++;
@@ -576,7 +451,7 @@ static void do_folder(struct robocopy *r, const char *from, const char *to, unsi
     if (code != 0) {
         CLEANUP(strbuf_cleanup) struct strbuf line = STRBUF_INIT;
 
-        put_error(code, "Scanning Source Directory", from, &line);
+        robocopy_put_error(code, "Scanning Source Directory", from, &line);
         flush(r, &line);
         r->result |= EXIT_FAILED;
         return;
@@ -657,13 +532,13 @@ uint32_t run_robocopy(struct task *task, const struct arguments *arguments)
             } else if (!take_option(&r, word)) {
                 return usage(&r, word);
             }
-        } else if (list && *list_count < PATTERN_MAX) {
+        } else if (list && *list_count < ROBOCOPY_PATTERN_MAX) {
             list[(*list_count)++] = word;
         } else if (!from) {
             from = plain_folder(task, word);
         } else if (!to) {
             to = plain_folder(task, word);
-        } else if (r.pattern_count < PATTERN_MAX) {
+        } else if (r.pattern_count < ROBOCOPY_PATTERN_MAX) {
             r.patterns[r.pattern_count++] = word;
         } else {
             return usage(&r, word);
@@ -677,19 +552,19 @@ uint32_t run_robocopy(struct task *task, const struct arguments *arguments)
     if (r.pattern_count == 0)
         r.patterns[r.pattern_count++] = "*.*";
     if (!r.no_header)
-        put_header(&r, from, to);
+        robocopy_put_header(&r, from, to);
     code = task_stat(task, from, &info);
     if (code == 0 && !(info.attributes & FILE_IS_DIR))
         code = 267;
     if (code != 0) {
         CLEANUP(strbuf_cleanup) struct strbuf line = STRBUF_INIT;
 
-        put_error(code, "Accessing Source Directory", from, &line);
+        robocopy_put_error(code, "Accessing Source Directory", from, &line);
         flush(&r, &line);
         return EXIT_FATAL;
     }
     do_folder(&r, from, to, 0);
     if (!r.no_summary)
-        put_summary(&r);
+        robocopy_put_summary(&r);
     return r.result;
 }
