@@ -21,16 +21,6 @@ struct copy {
     uint64_t files, bytes;
 };
 
-static bool next_bytes(void *to, size_t len, size_t *ret_len, void *user, struct err *err)
-{
-    ssize_t n = read(*(int *)user, to, len);
-
-    if (n < 0)
-        return err_fail(err, ERR_SYSTEM, 0, "reading failed");
-    *ret_len = (size_t)n;
-    return true;
-}
-
 static bool copy_file(const struct os_entry *entry, void *user, struct err *err)
 {
     struct copy *copy = user;
@@ -46,8 +36,8 @@ static bool copy_file(const struct os_entry *entry, void *user, struct err *err)
     fd = open(from, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return err_fail(err, ERR_NOT_FOUND, 0, "cannot open '%s'", from);
-    ok = volume_write(copy->volume, to, entry->size, next_bytes, &fd, entry->mtime_usec,
-                      FILE_IS_READONLY, err);
+    ok = volume_import(copy->volume, to, fd, entry->size, NULL, NULL, entry->mtime_usec,
+                       FILE_IS_READONLY, err);
     close(fd);
     copy->files++;
     copy->bytes += entry->size;

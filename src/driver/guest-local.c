@@ -296,30 +296,16 @@ static bool local_make_dirs(struct guest_disk *self, const char *path, struct er
     return local_need(local, true, err) && volume_make_dirs(local->volume, full, err);
 }
 
-struct import {
-    struct os_file *file;
-    bool (*on_bytes)(size_t len, void *user, struct err *err);
-    void *user;
-};
-
-static bool next_bytes(void *to, size_t len, size_t *ret_len, void *user, struct err *err)
-{
-    struct import *import = user;
-
-    return os_file_read(import->file, to, len, ret_len, err) &&
-           (!import->on_bytes || import->on_bytes(*ret_len, import->user, err));
-}
-
 bool local_import(struct local_disk *local, const char *from, const char *path,
                   int64_t mtime_usec, uint32_t attributes,
                   bool (*on_bytes)(size_t len, void *user, struct err *err), void *user,
                   struct err *err)
 {
     CLEANUP(os_file_cleanup) struct os_file *file = os_file_open(from, err);
-    struct import import = { .file = file, .on_bytes = on_bytes, .user = user };
 
-    return file && volume_write(local->volume, path, os_file_size(file), next_bytes,
-                                &import, mtime_usec, attributes, err);
+    return file &&
+           volume_import(local->volume, path, os_file_descriptor(file), os_file_size(file),
+                         on_bytes, user, mtime_usec, attributes, err);
 }
 
 struct copy {

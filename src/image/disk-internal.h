@@ -13,6 +13,12 @@ struct disk_free_map {
 /* NULL ends it; what is then still changed in memory and free is written at once. */
 bool disk_set_free_map(struct disk *disk, const struct disk_free_map *map, struct err *err)
     MUST_CHECK;
+/* Writes as disk_write(), by sharing blocks with the file @fd from @from on, as far as that
+ * is possible: *ret_done says how far, in whole pages; the rest is to be written. */
+bool disk_share(struct disk *disk, uint64_t offset, int fd, uint64_t from, size_t len,
+                size_t *ret_done, struct err *err) MUST_CHECK;
+/* False once a file system said that it cannot. */
+bool disk_may_share(const struct disk *disk);
 /* Lets a disk open for reading be changed in memory, never in its file: a trial. */
 void disk_keep_in_memory(struct disk *disk);
 /* From now on nothing can be committed: a file system was left half changed. */

@@ -34,6 +34,7 @@ struct disk {
     bool began;
     bool is_spoiled;
     bool is_committing; /* the tail of the file may be in use already */
+    bool cannot_share;  /* blocks with other files: the file system said so */
     bool has_scratch;   /* open for reading; changes stay in memory and are lost */
 };
 
@@ -292,6 +293,19 @@ static bool is_unseen(const struct disk *disk, const struct extent *extent, uint
     return disk->free_map && disk->free_map->is_free(disk->free_map->user, offset, len);
 }
 
+/* Makes the extent at @offset one of the own file. */
+static bool make_room(struct disk *disk, uint64_t offset, uint64_t len,
+                      struct extent *extent, struct err *err)
+{
+    struct format *format = disk->format;
+
+    /* Making room shows nothing: the block is known to this session only.  A block that
+     * had parts here before stays seen; the second map() tells. */
+    return begin(disk, err) &&
+           (!format->ops->make_room || format->ops->make_room(format, offset, err)) &&
+           format->ops->map(format, offset, len, extent, err);
+}
+
 /* Writes what may be written at once.  *ret_done: how much from the start on (0: the
  * first page must wait for the commit). */
 static bool write_through(struct disk *disk, uint64_t offset, const uint8_t *from,
@@ -311,14 +325,9 @@ static bool write_through(struct disk *disk, uint64_t offset, const uint8_t *fro
         *ret_done = extent.len;
         return true;
     }
-    if (!extent.is_own || (extent.len < len && extent.len % IMAGE_PAGE)) {
-        /* Making room shows nothing: the block is known to this session only.  A block
-         * that had parts here before stays seen; the second map() tells. */
-        if (!begin(disk, err) ||
-            (format->ops->make_room && !format->ops->make_room(format, offset, err)) ||
-            !format->ops->map(format, offset, len, &extent, err))
-            return false;
-    }
+    if ((!extent.is_own || (extent.len < len && extent.len % IMAGE_PAGE)) &&
+        !make_room(disk, offset, len, &extent, err))
+        return false;
     if (!is_unseen(disk, &extent, offset, extent.len)) {
         /* Perhaps a part of it. */
         uint64_t part = 0;
@@ -340,6 +349,47 @@ static bool write_through(struct disk *disk, uint64_t offset, const uint8_t *fro
     if (extent.len >= DIRECT_BYTES)
         image_file_start_writeback(disk->file, extent.file_offset, extent.len);
     *ret_done = extent.len;
+    return true;
+}
+
+bool disk_may_share(const struct disk *disk)
+{
+    return disk->mode == DISK_WRITE && !disk->cannot_share;
+}
+
+bool disk_share(struct disk *disk, uint64_t offset, int fd, uint64_t from, size_t len,
+                size_t *ret_done, struct err *err)
+{
+    struct format *format = disk->format;
+
+    *ret_done = 0;
+    if (!check_range(disk, offset, len, err))
+        return false;
+    while (disk_may_share(disk) && len >= IMAGE_PAGE && offset % IMAGE_PAGE == 0 &&
+           from % IMAGE_PAGE == 0) {
+        struct extent extent;
+        bool is_shared = false;
+
+        if (!format->ops->map(format, offset, len, &extent, err) ||
+            (!extent.is_own && !make_room(disk, offset, len, &extent, err)))
+            return false;
+        extent.len -= extent.len % IMAGE_PAGE;
+        if (extent.len == 0 || extent.file_offset % IMAGE_PAGE ||
+            !is_unseen(disk, &extent, offset, extent.len))
+            return true;
+        if (!begin(disk, err) || !image_file_share(disk->file, extent.file_offset, fd, from,
+                                                   extent.len, &is_shared, err))
+            return false;
+        disk->cannot_share = !is_shared;
+        if (!is_shared)
+            return true;
+        for (uint64_t i = 0; i < extent.len; i += IMAGE_PAGE)
+            pages_remove(&disk->pages, (offset + i) / IMAGE_PAGE);
+        *ret_done += extent.len;
+        offset += extent.len;
+        from += extent.len;
+        len -= extent.len;
+    }
     return true;
 }
 

@@ -5,7 +5,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -231,6 +234,25 @@ bool image_file_write(struct image_file *file, uint64_t offset, const void *from
     return true;
 }
 
+bool image_file_share(struct image_file *file, uint64_t offset, int other, uint64_t from,
+                      size_t len, bool *ret_shared, struct err *err)
+{
+    struct file_clone_range range = {
+        .src_fd = other, .src_offset = from, .src_length = len, .dest_offset = offset
+    };
+
+    *ret_shared = ioctl(file->fd, FICLONERANGE, &range) == 0;
+    if (!*ret_shared && (errno == ENOSPC || errno == EDQUOT || errno == EIO))
+        return err_errno(err, errno, "writing '%s'", file->path);
+    if (!*ret_shared)
+        return true; /* another file system, or one that cannot: copying does it */
+    watch(&(struct image_file_event){
+        .kind = IMAGE_FILE_WRITE, .path = file->path, .offset = offset, .len = len });
+    if (offset + len > file->size)
+        file->size = offset + len;
+    return true;
+}
+
 bool image_file_resize(struct image_file *file, uint64_t size, struct err *err)
 {
     watch(&(struct image_file_event){
@@ -298,4 +320,34 @@ bool image_file_is(const struct image_file *file, const char *path)
 
     return fstat(file->fd, &a) == 0 && stat(path, &b) == 0 && a.st_dev == b.st_dev &&
            a.st_ino == b.st_ino;
+}
+
+const void *image_source_map(int fd, uint64_t offset, size_t len)
+{
+    void *bytes = mmap(NULL, len, PROT_READ, MAP_PRIVATE, fd, (off_t)offset);
+
+    return bytes == MAP_FAILED ? NULL : bytes;
+}
+
+void image_source_unmap(const void *bytes, size_t len)
+{
+    munmap((void *)(uintptr_t)bytes, len);
+}
+
+bool image_source_read(int fd, uint64_t offset, void *to, size_t len, struct err *err)
+{
+    size_t done = 0;
+
+    while (done < len) {
+        ssize_t n = pread(fd, (uint8_t *)to + done, len - done, (off_t)(offset + done));
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return err_errno(err, errno, "reading the file to copy");
+        if (n == 0)
+            return err_fail(err, ERR_SYSTEM, 0, "the file changed while it was copied");
+        done += (size_t)n;
+    }
+    return true;
 }

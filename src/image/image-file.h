@@ -53,6 +53,11 @@ bool image_file_read(const struct image_file *file, uint64_t offset, void *to, s
                      struct err *err) MUST_CHECK;
 bool image_file_write(struct image_file *file, uint64_t offset, const void *from,
                       size_t len, struct err *err) MUST_CHECK;
+/* Makes [@offset, @offset + @len) share its blocks with @len bytes of another file from
+ * @from on, where the file system can (XFS, Btrfs); all numbers in whole pages.
+ * *ret_shared false: it cannot, and nothing changed. */
+bool image_file_share(struct image_file *file, uint64_t offset, int other, uint64_t from,
+                      size_t len, bool *ret_shared, struct err *err) MUST_CHECK;
 bool image_file_resize(struct image_file *file, uint64_t size, struct err *err) MUST_CHECK;
 /* What was written is on the disk. */
 bool image_file_sync(struct image_file *file, struct err *err) MUST_CHECK;
@@ -76,9 +81,17 @@ struct image_file_event {
         IMAGE_FILE_SYNC_FOLDER
     } kind;
     const char *path;
-    uint64_t offset; /* the new size for IMAGE_FILE_RESIZE */
-    const void *bytes;
+    uint64_t offset;   /* the new size for IMAGE_FILE_RESIZE */
+    const void *bytes; /* NULL for IMAGE_FILE_WRITE: shared with another file */
     size_t len;
 };
+/* A part of a local file, readable in memory; @offset in whole pages.  NULL: not to be had.
+ * Who reads behind the end of a file that was cut meanwhile is ended by SIGBUS. */
+const void *image_source_map(int fd, uint64_t offset, size_t len);
+void image_source_unmap(const void *bytes, size_t len);
+/* Fills all of @to; a file that ends before is an error. */
+bool image_source_read(int fd, uint64_t offset, void *to, size_t len, struct err *err)
+    MUST_CHECK;
+
 /* Called before each change.  NULL outside tests. */
 extern void (*image_file_watch)(const struct image_file_event *event);

@@ -134,6 +134,12 @@ bool volume_write(struct volume *volume, const char *path, uint64_t size,
                                struct err *err),
                   void *user, int64_t mtime_usec, uint32_t attributes, struct err *err)
     MUST_CHECK;
+/* The same from @size bytes of a local file, open for reading as @fd.  Where the file
+ * system can share blocks between files (XFS, Btrfs) and holds both, nothing is copied.
+ * @on_bytes: after each piece; NULL: not told. */
+bool volume_import(struct volume *volume, const char *path, int fd, uint64_t size,
+                   bool (*on_bytes)(size_t len, void *user, struct err *err), void *user,
+                   int64_t mtime_usec, uint32_t attributes, struct err *err) MUST_CHECK;
 bool volume_write_all(struct volume *volume, const char *path, const void *bytes,
                       size_t len, int64_t mtime_usec, uint32_t attributes, struct err *err)
     MUST_CHECK;

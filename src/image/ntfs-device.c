@@ -68,6 +68,21 @@ static s64 part_pread(struct ntfs_device *dev, void *buf, s64 count, s64 offset)
     return count;
 }
 
+static bool write_part(struct ntfs_part *part, uint64_t offset, const uint8_t *from,
+                       size_t len)
+{
+    const struct ntfs_shared *shared = &part->shared;
+    size_t done = 0;
+
+    if (shared->bytes && from >= shared->bytes && len <= shared->len &&
+        (size_t)(from - shared->bytes) <= shared->len - len &&
+        !disk_share(part->disk, offset, shared->fd,
+                    shared->offset + (uint64_t)(from - shared->bytes), len, &done,
+                    &part->err))
+        return false;
+    return disk_write(part->disk, offset + done, from + done, len - done, &part->err);
+}
+
 static s64 part_pwrite(struct ntfs_device *dev, const void *buf, s64 count, s64 offset)
 {
     struct ntfs_part *part = part_of(dev);
@@ -81,8 +96,7 @@ static s64 part_pwrite(struct ntfs_device *dev, const void *buf, s64 count, s64 
         errno = EROFS;
         return -1;
     }
-    if (!disk_write(part->disk, part->offset + (uint64_t)offset, buf, (size_t)count,
-                    &part->err)) {
+    if (!write_part(part, part->offset + (uint64_t)offset, buf, (size_t)count)) {
         errno = EIO;
         return -1;
     }

@@ -20,6 +20,15 @@
 #include "disk-internal.h"
 #include "image.h"
 
+/* A part of a local file in memory: what is written from there is shared with the file
+ * where that is possible, instead of being copied. */
+struct ntfs_shared {
+    const uint8_t *bytes; /* NULL: none */
+    size_t len;
+    int fd;
+    uint64_t offset;
+};
+
 /* The volume as libntfs-3g's device, and which of its clusters were free at the start. */
 struct ntfs_part {
     struct disk *disk;
@@ -30,6 +39,7 @@ struct ntfs_part {
     uint64_t cluster_count;
     uint32_t cluster_bytes;
     struct disk_free_map map;
+    struct ntfs_shared shared;
 };
 
 struct volume {
@@ -53,6 +63,22 @@ bool ntfs_part_take_free_map(struct ntfs_part *part, ntfs_volume *ntfs, struct e
 /* ERR_* for errno of a failed call; the disk's own error when that was the reason. */
 bool volume_fail(struct volume *volume, struct err *err, const char *what,
                  const char *path);
+
+/* ---- content ---- */
+
+struct volume_source {
+    bool (*next)(void *to, size_t len, size_t *ret_len, void *user, struct err *err);
+    void *user;
+    uint64_t size;
+    int fd; /* a local file instead of @next; -1: none */
+    bool (*on_bytes)(size_t len, void *user,
+                     struct err *err); /* after each piece; or NULL */
+};
+/* Makes the content of @inode what @source gives. */
+bool volume_write_content(struct volume *volume, ntfs_inode *inode, const char *path,
+                          const struct volume_source *source, struct err *err) MUST_CHECK;
+/* Where the next allocation starts: right behind the last one. */
+void volume_lead_allocator(struct volume *volume);
 
 /* ---- paths ---- */
 

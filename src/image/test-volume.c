@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* NTFS volumes, judged by ntfsprogs, 7-Zip and The Sleuth Kit. */
 
+#include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "err.h"
+#include "image-file.h"
 #include "image.h"
 #include "little-endian.h"
 #include "ntfs-internal.h"
@@ -388,6 +392,102 @@ TEST(the_image_grows_by_what_was_written)
     /* 60 MB of content; without leading the allocator 20 x 16 MiB more. */
     CHECK(after.st_size - before.st_size < 66 << 20);
     CHECK(after.st_size - before.st_size > 55 << 20);
+}
+
+/* ---- sharing blocks instead of copying ---- */
+
+static uint64_t shared_bytes;
+
+static void count_shared(const struct image_file_event *event)
+{
+    if (event->kind == IMAGE_FILE_WRITE && !event->bytes)
+        shared_bytes += event->len;
+}
+
+/* A file of @len random bytes into an image beside it, and back; by us and by 7-Zip. */
+static bool import_and_compare(const char *folder, size_t len, struct err *err)
+{
+    CLEANUP(free_cleanup) char *from = text_printf("%s/source", folder);
+    CLEANUP(free_cleanup) char *image = text_printf("%s/image.vhdx", folder);
+    CLEANUP(free_cleanup) uint8_t *bytes = malloc(len), *read = NULL;
+    struct dice dice = { len };
+    struct disk *disk = NULL;
+    struct volume *volume;
+    size_t read_len = 0;
+    int fd;
+    bool ok;
+
+    dice_fill(&dice, bytes, len);
+    ok = write_whole(from, bytes, len) && make_ntfs_image(image, 40, NULL, err);
+    fd = open(from, O_RDONLY | O_CLOEXEC);
+    volume = ok ? open_ntfs_image(image, DISK_WRITE, &disk, err) : NULL;
+    ok = volume && volume_import(volume, "f", fd, len, NULL, NULL, WHEN, 0, err) &&
+         volume_close(volume, err) && disk_commit(disk, err);
+    close(fd);
+    disk_close(disk);
+    volume = ok ? open_ntfs_image(image, DISK_READ, &disk, err) : NULL;
+    ok = volume && volume_read_all(volume, "f", len, &read, &read_len, err) &&
+         read_len == len && memcmp(read, bytes, len) == 0;
+    volume_drop(volume);
+    disk_close(disk);
+    return ok && shell("7z e -so %s f | cmp - %s", image, from) == 0;
+}
+
+/* In a process of its own, which alone sees the file system it mounts: 0 when it is as it
+ * should be, 77 when this machine cannot do that. */
+static int share_on_xfs(void)
+{
+    static const size_t sizes[] = { 70000, 5 << 20, (5 << 20) + 4097 };
+    struct err err = ERR_INIT;
+    char text[1024];
+
+    if (unshare(CLONE_NEWNS) != 0 || shell("mount --make-rprivate /") != 0 ||
+        shell("truncate -s 400M %s && mkfs.xfs -q %s && mkdir -p %s && mount -o loop %s %s",
+              scratch("fs.img"), scratch("fs.img"), scratch("fs"), scratch("fs.img"),
+              scratch("fs")) != 0)
+        return 77;
+    image_file_watch = count_shared;
+    for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+        shell("rm -f %s/*", scratch("fs"));
+        shared_bytes = 0;
+        if (!import_and_compare(scratch("fs"), sizes[i], &err) ||
+            shared_bytes != sizes[i] / 4096 * 4096) {
+            err_format(&err, text, sizeof(text));
+            printf("# %zu bytes, %llu shared: %s\n", sizes[i],
+                   (unsigned long long)shared_bytes, text);
+            fflush(stdout);
+            return 1;
+        }
+    }
+    return 0;
+}
+
+TEST(blocks_are_shared_with_the_source_where_the_file_system_can)
+{
+    int status = 0;
+    pid_t child;
+
+    if (!has_tools() || !has_program("mkfs.xfs") || !has_program("7z"))
+        SKIP("mkntfs, qemu-img, mkfs.xfs or 7z is not installed");
+    scratch_dir();
+    fflush(NULL);
+    child = fork();
+    if (child == 0)
+        _exit(share_on_xfs());
+    CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status));
+    if (WEXITSTATUS(status) == 77)
+        SKIP("this machine lets nobody mount an XFS");
+    CHECK_EQ(WEXITSTATUS(status), 0);
+}
+
+TEST(a_local_file_is_copied_where_the_file_system_cannot_share)
+{
+    struct err err = ERR_INIT;
+
+    if (!has_tools() || !has_program("7z"))
+        SKIP("mkntfs, qemu-img or 7z is not installed");
+    CHECK_EQ(shell("mkdir -p %s", scratch("copied")), 0);
+    CHECK_OK(import_and_compare(scratch("copied"), (3 << 20) + 77, &err));
 }
 
 /* ---- what must not be written ---- */

@@ -2,10 +2,8 @@
 /*
  * Changing the files of a volume.
  *
- * libntfs-3g starts each allocation 16 MiB behind the last one, which makes a dynamic
- * image seven times as large as what was written: next_cluster() leads it back.  A failure
- * half-way leaves the structures in memory half changed, so the volume is broken then and
- * cannot be committed.
+ * A failure half-way leaves the structures in memory half changed, so the volume is broken
+ * then and cannot be committed.
  */
 
 #include <errno.h>
@@ -16,7 +14,6 @@
 #include "text.h"
 
 enum {
-    PIECE = 1 << 20,
     SETTABLE = FILE_IS_READONLY | FILE_IS_HIDDEN | FILE_IS_SYSTEM | FILE_IS_ARCHIVE,
     IN_PLACE_MAX = 32 << 20,   /* one file written over its old content... */
     IN_PLACE_TOTAL = 64 << 20, /* ...as long as so much waits in memory */
@@ -39,25 +36,6 @@ static bool check_writable(struct volume *volume, struct err *err)
         return err_fail(err, ERR_INVALID, 0,
                         "an earlier change of the volume failed half-way");
     return true;
-}
-
-/* Where the next allocation starts: right behind the last one. */
-static void lead_allocator(struct volume *volume)
-{
-    ntfs_volume *ntfs = volume->ntfs;
-
-    if (volume->next_cluster + 1 >= (uint64_t)ntfs->nr_clusters)
-        volume->next_cluster = (uint64_t)ntfs->mft_zone_end;
-    ntfs->data1_zone_pos = (LCN)volume->next_cluster;
-}
-
-static void note_allocation(struct volume *volume, ntfs_attr *data)
-{
-    if (!NAttrNonResident(data) || ntfs_attr_map_whole_runlist(data) < 0)
-        return;
-    for (const runlist_element *run = data->rl; run && run->length; run++)
-        if (run->lcn >= 0)
-            volume->next_cluster = (uint64_t)(run->lcn + run->length);
 }
 
 /* ---- names and security ---- */
@@ -116,7 +94,7 @@ static ntfs_inode *create(struct volume *volume, ntfs_inode *folder, const char 
     }
     if (!to_unicode(volume, name, &wide, &len, err))
         return NULL;
-    lead_allocator(volume);
+    volume_lead_allocator(volume);
     inode = ntfs_create(folder, security, wide, (u8)len, type);
     free(wide);
     if (!inode) {
@@ -185,58 +163,6 @@ static ntfschar *stored_name(struct volume *volume, ntfs_inode *inode, uint64_t 
 
 /* ---- content ---- */
 
-struct source {
-    bool (*next)(void *to, size_t len, size_t *ret_len, void *user, struct err *err);
-    void *user;
-    uint64_t size;
-};
-
-static bool fill_piece(const struct source *source, uint8_t *to, size_t len,
-                       struct err *err)
-{
-    size_t done = 0;
-
-    while (done < len) {
-        size_t n = 0;
-
-        if (!source->next(to + done, len - done, &n, source->user, err))
-            return false;
-        if (n == 0 || n > len - done)
-            return err_fail(err, ERR_SYSTEM, 0, "the file changed while it was copied");
-        done += n;
-    }
-    return true;
-}
-
-static bool write_content(struct volume *volume, ntfs_inode *inode, const char *path,
-                          const struct source *source, struct err *err)
-{
-    CLEANUP(free_cleanup) uint8_t *bytes = malloc(PIECE);
-    ntfs_attr *data;
-    bool ok;
-
-    if (!bytes)
-        return err_no_memory(err);
-    data = ntfs_attr_open(inode, AT_DATA, AT_UNNAMED, 0);
-    if (!data)
-        return volume_fail(volume, err, "writing", path);
-    lead_allocator(volume);
-    ok = ntfs_attr_truncate_solid(data, (s64)source->size) == 0 ||
-         volume_fail(volume, err, "writing", path);
-    if (ok)
-        note_allocation(volume, data);
-    for (uint64_t at = 0; ok && at < source->size;) {
-        s64 n = (s64)(source->size - at < PIECE ? source->size - at : PIECE);
-
-        ok = fill_piece(source, bytes, (size_t)n, err);
-        if (ok && ntfs_attr_pwrite(data, (s64)at, n, bytes) != n)
-            ok = volume_fail(volume, err, "writing", path);
-        at += (uint64_t)n;
-    }
-    ntfs_attr_close(data);
-    return ok;
-}
-
 static void set_facts(ntfs_inode *inode, int64_t mtime_usec, uint32_t attributes)
 {
     uint32_t flags = le32_to_cpu(inode->flags) & ~(uint32_t)SETTABLE;
@@ -279,10 +205,10 @@ static bool check_room(struct volume *volume, uint64_t size, struct err *err)
 
 /* Writes @source over an old file, keeping the file itself: its security, its record. */
 static bool write_in_place(struct volume *volume, ntfs_inode *inode, const char *path,
-                           const struct source *source, int64_t mtime_usec,
+                           const struct volume_source *source, int64_t mtime_usec,
                            uint32_t attributes, struct err *err)
 {
-    bool ok = write_content(volume, inode, path, source, err);
+    bool ok = volume_write_content(volume, inode, path, source, err);
 
     if (ok)
         set_facts(inode, mtime_usec, attributes);
@@ -316,12 +242,10 @@ static bool unlink_inode(struct volume *volume, ntfs_inode *folder, ntfs_inode *
     return fail_broken(volume, err, "removing", path);
 }
 
-bool volume_write(struct volume *volume, const char *path, uint64_t size,
-                  bool (*next)(void *to, size_t len, size_t *ret_len, void *user,
-                               struct err *err),
-                  void *user, int64_t mtime_usec, uint32_t attributes, struct err *err)
+static bool write_file(struct volume *volume, const char *path,
+                       const struct volume_source *source, int64_t mtime_usec,
+                       uint32_t attributes, struct err *err)
 {
-    struct source source = { .next = next, .user = user, .size = size };
     CLEANUP(free_cleanup) char *folder_path = NULL, *name = NULL;
     struct err why = ERR_INIT;
     ntfs_inode *folder, *inode;
@@ -333,7 +257,7 @@ bool volume_write(struct volume *volume, const char *path, uint64_t size,
         return false;
     if (!*name)
         return err_fail(err, ERR_INVALID, 0, "no name of a file");
-    if (!check_room(volume, size, err))
+    if (!check_room(volume, source->size, err))
         return err_wrap(err, "writing '%.200s' to the image", path);
     folder = volume_open_folder(volume, folder_path, err);
     if (!folder)
@@ -348,11 +272,10 @@ bool volume_write(struct volume *volume, const char *path, uint64_t size,
             ntfs_inode_close(folder);
             return false;
         }
-        if (count_names(inode) == 1 && size <= IN_PLACE_MAX &&
-            disk_dirty_bytes(volume->part.disk) + size <= IN_PLACE_TOTAL) {
+        if (count_names(inode) == 1 && source->size <= IN_PLACE_MAX &&
+            disk_dirty_bytes(volume->part.disk) + source->size <= IN_PLACE_TOTAL) {
             ntfs_inode_close(folder);
-            return write_in_place(volume, inode, path, &source, mtime_usec, attributes,
-                                  err);
+            return write_in_place(volume, inode, path, source, mtime_usec, attributes, err);
         }
         security = inode->security_id;
         if (!unlink_inode(volume, folder, inode, name, path, err))
@@ -370,7 +293,7 @@ bool volume_write(struct volume *volume, const char *path, uint64_t size,
         ntfs_inode_close(folder);
         return false;
     }
-    ok = write_content(volume, inode, path, &source, err);
+    ok = volume_write_content(volume, inode, path, source, err);
     set_facts(inode, mtime_usec, attributes);
     if (ntfs_inode_close_in_dir(inode, folder) < 0 && ok)
         ok = volume_fail(volume, err, "writing", path);
@@ -378,6 +301,29 @@ bool volume_write(struct volume *volume, const char *path, uint64_t size,
         ok = volume_fail(volume, err, "writing", path);
     volume->is_broken = volume->is_broken || !ok;
     return ok;
+}
+
+bool volume_write(struct volume *volume, const char *path, uint64_t size,
+                  bool (*next)(void *to, size_t len, size_t *ret_len, void *user,
+                               struct err *err),
+                  void *user, int64_t mtime_usec, uint32_t attributes, struct err *err)
+{
+    const struct volume_source source = {
+        .next = next, .user = user, .size = size, .fd = -1
+    };
+
+    return write_file(volume, path, &source, mtime_usec, attributes, err);
+}
+
+bool volume_import(struct volume *volume, const char *path, int fd, uint64_t size,
+                   bool (*on_bytes)(size_t len, void *user, struct err *err), void *user,
+                   int64_t mtime_usec, uint32_t attributes, struct err *err)
+{
+    const struct volume_source source = {
+        .fd = fd, .size = size, .on_bytes = on_bytes, .user = user
+    };
+
+    return write_file(volume, path, &source, mtime_usec, attributes, err);
 }
 
 struct memory_source {
@@ -525,7 +471,7 @@ static bool link_path(struct volume *volume, const char *from, const char *to_fo
     }
     ok = ok && to_unicode(volume, to_name, &wide, &len, err);
     if (ok) {
-        lead_allocator(volume);
+        volume_lead_allocator(volume);
         ok = ntfs_link(inode, folder, wide, (u8)len) == 0 ||
              fail_broken(volume, err, "renaming", from);
         ntfs_inode_update_mbsname(folder, to_name, inode->mft_no);

@@ -303,6 +303,11 @@ uint64_t os_file_size(const struct os_file *file)
     return file->size;
 }
 
+int os_file_descriptor(const struct os_file *file)
+{
+    return file->fd;
+}
+
 bool os_file_read(struct os_file *file, void *to, size_t len, size_t *ret_len,
                   struct err *err)
 {

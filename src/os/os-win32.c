@@ -244,6 +244,12 @@ uint64_t os_file_size(const struct os_file *file)
     return file->size;
 }
 
+int os_file_descriptor(const struct os_file *file)
+{
+    (void)file;
+    return -1;
+}
+
 bool os_file_read(struct os_file *file, void *to, size_t len, size_t *ret_len,
                   struct err *err)
 {

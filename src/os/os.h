@@ -35,6 +35,7 @@ struct os_file;
 struct os_file *os_file_open(const char *path, struct err *err);   /* for reading */
 struct os_file *os_file_create(const char *path, struct err *err); /* private; replaces */
 uint64_t os_file_size(const struct os_file *file);
+int os_file_descriptor(const struct os_file *file); /* lent; -1 on systems that have none */
 /* *ret_len 0: the end. */
 bool os_file_read(struct os_file *file, void *to, size_t len, size_t *ret_len,
                   struct err *err) MUST_CHECK;
