@@ -17,7 +17,7 @@ struct assign {
     struct plan_context *context;
     struct plan *plan;
     const struct dda_assign_options *options;
-    struct dda_view view;
+    const struct dda_view *view;
     struct assign_facts facts;
     struct vm_changes changes;
 };
@@ -30,9 +30,9 @@ static bool collect_devices(struct assign *a, struct err *err)
     struct dda_set *all = &a->facts.all;
 
     *all = a->facts.card;
-    for (size_t i = 0; i < a->view.list.count; i++)
-        if (dda_entry_of(&a->view.list.devices[i], a->facts.vm->id) &&
-            !dda_set_add(all, &a->view.list.devices[i], err))
+    for (size_t i = 0; i < a->view->list.count; i++)
+        if (dda_entry_of(&a->view->list.devices[i], a->facts.vm->id) &&
+            !dda_set_add(all, &a->view->list.devices[i], err))
             return false;
     return true;
 }
@@ -45,7 +45,7 @@ static void collect_hardware(struct assign *a)
     for (size_t i = 0; i < facts->all.count; i++) {
         const struct dda_device *device = facts->all.items[i];
         const struct hv_function *function =
-            hv_find_function(a->view.host, device->instance_id);
+            hv_find_function(a->view->host, device->instance_id);
         struct device_facts *to = &facts->hardware[i];
 
         if (function)
@@ -65,7 +65,7 @@ static void compute_gaps(struct assign *a)
 
     facts->gaps_known =
         gaps_for_devices(facts->hardware_refs, facts->all.count, facts->vm,
-                         a->view.host->platform.address_bits, &facts->gaps, &why);
+                         a->view->host->platform.address_bits, &facts->gaps, &why);
     if (!facts->gaps_known) {
         facts->gaps_error = why;
         facts->gaps = (struct gaps){ .low_bytes = facts->vm->low_mmio_bytes.value,
@@ -151,14 +151,14 @@ static bool choose(struct assign *a, const char *vm, struct err *err)
     struct assign_facts *facts = &a->facts;
     const struct dda_device *device;
 
-    if (!hv_select_vm(a->view.host, vm, &facts->vm, err) ||
-        !dda_select(&a->view, a->options->gpu, &device, err) ||
-        !dda_set_add_card(&facts->card, &a->view.list, device, a->options->only, err))
+    if (!hv_select_vm(a->view->host, vm, &facts->vm, err) ||
+        !dda_select(a->view, a->options->gpu, &device, err) ||
+        !dda_set_add_card(&facts->card, &a->view->list, device, a->options->only, err))
         return false;
-    facts->host = a->view.host;
-    facts->list = &a->view.list;
+    facts->host = a->view->host;
+    facts->list = &a->view->list;
     facts->options = a->options;
-    facts->gpu = hv_find_gpu(a->view.host, device->instance_id);
+    facts->gpu = hv_find_gpu(a->view->host, device->instance_id);
     return true;
 }
 
@@ -175,28 +175,45 @@ static bool plan_all(struct assign *a, struct err *err)
     for (size_t i = 0; i < facts->card.count; i++)
         facts->changes_vm |= must_move(a, facts->card.items[i]);
     if (!dda_lock_vm(a->plan, facts->vm, err) ||
-        !dda_lock_device(a->plan, &a->view, facts->card.items[0], err) ||
+        !dda_lock_device(a->plan, a->view, facts->card.items[0], err) ||
         !run_assign_checks(a->plan, facts, err))
         return false;
     return plan_has_errors(a->plan) || add_steps(a, err);
 }
 
-struct plan *dda_plan_assign(struct plan_context *context, const char *host, const char *vm,
+struct plan *dda_assign_from(struct plan_context *context, const struct dda_view *view,
+                             const char *host, const char *vm,
                              const struct dda_assign_options *options, struct err *err)
 {
-    struct assign a = { .context = context, .options = options };
+    struct assign a = { .context = context, .view = view, .options = options };
     CLEANUP(plan_cleanup) struct plan *plan = NULL;
     CLEANUP(free_cleanup) char *title = NULL;
-    bool ok = dda_view_read(context, host, HV_SURVEY, &a.view, err) && choose(&a, vm, err);
+    bool ok;
 
-    if (ok) {
-        title = text_printf("assign '%s' to '%s'", dda_name(a.facts.card.items[0]),
-                            a.facts.vm->name);
-        plan = title ? plan_new(host, title, err) : NULL;
+    if (!choose(&a, vm, err))
+        return NULL;
+    title = text_printf("assign '%s' to '%s'", dda_name(a.facts.card.items[0]),
+                        a.facts.vm->name);
+    if (!title) {
+        err_no_memory(err);
+        return NULL;
     }
+    plan = plan_new(host, title, err);
     a.plan = plan;
     ok = plan && vm_changes_init(&a.changes, err) && plan_all(&a, err);
     vm_changes_clear(&a.changes);
-    dda_view_clear(&a.view);
     return ok ? TAKE(plan) : NULL;
+}
+
+struct plan *dda_plan_assign(struct plan_context *context, const char *host, const char *vm,
+                             const struct dda_assign_options *options, struct err *err)
+{
+    struct dda_view view;
+    struct plan *plan;
+
+    if (!dda_view_read(context, host, HV_SURVEY, &view, err))
+        return NULL;
+    plan = dda_assign_from(context, &view, host, vm, options, err);
+    dda_view_clear(&view);
+    return plan;
 }

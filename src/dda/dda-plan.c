@@ -5,7 +5,6 @@
 
 #include <string.h>
 
-#include "dda-steps.h"
 #include "text.h"
 #include "tr.h"
 #include "vm-steps.h"
@@ -131,21 +130,7 @@ bool dda_lock_device(struct plan *plan, const struct dda_view *view,
     return name ? plan_lock(plan, name, err) : err_no_memory(err);
 }
 
-/* ---- steps ---- */
-
-bool dda_add_way_home(struct plan *plan, const struct dda_device *device, struct err *err)
-{
-    switch (device->state) {
-    case DDA_ASSIGNED:
-    case DDA_ORPHANED:
-    case DDA_DISMOUNTED:
-        return add_device_mount(plan, device, err) && add_device_enable(plan, device, err);
-    case DDA_DISABLED:
-        return add_device_enable(plan, device, err);
-    default:
-        return true;
-    }
-}
+/* ---- power ---- */
 
 bool dda_check_power(struct plan *plan, const struct hv_vm *vm, bool may_stop,
                      const char *severity, bool *ret_can, bool *ret_stop, struct err *err)

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "assignable.h"
+#include "dda.h"
 #include "plan.h"
 
 enum { DEVICES_MAX = 64 };
@@ -12,9 +13,22 @@ struct dda_view {
     struct hv_host *host;
     struct dda_list list;
 };
+/* What the way home needs to know of a host. */
+enum { DDA_RETURNS = HV_DEVICES | HV_GPU_DETAILS | HV_FUNCTIONS };
 bool dda_view_read(struct plan_context *context, const char *host, unsigned what,
                    struct dda_view *ret, struct err *err) MUST_CHECK;
 void dda_view_clear(struct dda_view *view);
+
+/* The planners behind dda.h, which ask the host nothing more. */
+struct plan *dda_assign_from(struct plan_context *context, const struct dda_view *view,
+                             const char *host, const char *vm,
+                             const struct dda_assign_options *options, struct err *err);
+struct plan *dda_return_from(struct plan_context *context, const struct dda_view *view,
+                             const char *host, const struct dda_return_options *options,
+                             struct err *err);
+struct plan *dda_recover_from(struct plan_context *context, const struct dda_view *view,
+                              const char *host, const struct dda_recover_options *options,
+                              struct err *err);
 
 /* A set of devices, lent from a view. */
 struct dda_set {
@@ -44,10 +58,6 @@ bool dda_lock_vm(struct plan *plan, const struct hv_vm *vm, struct err *err) MUS
 char *dda_lock_name(const struct dda_view *view, const struct dda_device *device);
 bool dda_lock_device(struct plan *plan, const struct dda_view *view,
                      const struct dda_device *device, struct err *err) MUST_CHECK;
-
-/* Steps that bring @device home from where it is: mounted, enabled; not its VM's entry. */
-bool dda_add_way_home(struct plan *plan, const struct dda_device *device, struct err *err)
-    MUST_CHECK;
 
 /* A finding unless @vm is off or may be stopped; *ret_stop: it has to be.  @severity: what it
  * is when it may not. */

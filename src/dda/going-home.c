@@ -124,11 +124,22 @@ static bool add_removals(struct home *h, struct err *err)
     return true;
 }
 
-/* All of a card are mounted before the first is enabled, as they left. */
+static bool is_dismounted(const struct dda_device *device)
+{
+    return device->state == DDA_ASSIGNED || device->state == DDA_ORPHANED ||
+           device->state == DDA_DISMOUNTED;
+}
+
+/* All are mounted before the first is enabled: a driver finds its whole card. */
 static bool add_ways(struct home *h, struct err *err)
 {
     for (size_t i = 0; i < h->set.count; i++)
-        if (!dda_add_way_home(h->plan, h->set.items[i], err))
+        if (is_dismounted(h->set.items[i]) &&
+            !add_device_mount(h->plan, h->set.items[i], err))
+            return false;
+    for (size_t i = 0; i < h->set.count; i++)
+        if ((is_dismounted(h->set.items[i]) || h->set.items[i]->state == DDA_DISABLED) &&
+            !add_device_enable(h->plan, h->set.items[i], err))
             return false;
     return true;
 }

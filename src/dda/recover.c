@@ -133,22 +133,29 @@ static bool has_warnings(const struct plan *plan)
     return false;
 }
 
+struct plan *dda_recover_from(struct plan_context *context, const struct dda_view *view,
+                              const char *host, const struct dda_recover_options *options,
+                              struct err *err)
+{
+    struct plan *plan = plan_with(context, host, view, options, "warning", err);
+
+    /* What stands in the way of one device does not keep the others; but where nothing at all
+     * can be done, that is no success. */
+    if (!plan || plan->step_count > 0 || !has_warnings(plan))
+        return plan;
+    plan_free(plan);
+    return plan_with(context, host, view, options, "error", err);
+}
+
 struct plan *dda_plan_recover(struct plan_context *context, const char *host,
                               const struct dda_recover_options *options, struct err *err)
 {
-    struct dda_view view = { 0 };
+    struct dda_view view;
     struct plan *plan;
 
-    if (!dda_view_read(context, host, HV_DEVICES | HV_GPU_DETAILS | HV_FUNCTIONS, &view,
-                       err))
+    if (!dda_view_read(context, host, DDA_RETURNS, &view, err))
         return NULL;
-    plan = plan_with(context, host, &view, options, "warning", err);
-    /* What stands in the way of one device does not keep the others; but where nothing at all
-     * can be done, that is no success. */
-    if (plan && plan->step_count == 0 && has_warnings(plan)) {
-        plan_free(plan);
-        plan = plan_with(context, host, &view, options, "error", err);
-    }
+    plan = dda_recover_from(context, &view, host, options, err);
     dda_view_clear(&view);
     return plan;
 }

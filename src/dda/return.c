@@ -12,7 +12,7 @@
 #include "tr.h"
 
 struct back {
-    struct dda_view view;
+    const struct dda_view *view;
     const struct dda_return_options *options;
     const struct hv_vm *vm; /* NULL: not named */
     struct dda_set set;
@@ -28,19 +28,19 @@ static bool only_vm(struct back *b, struct err *err)
 {
     CLEANUP(strbuf_cleanup) struct strbuf names = STRBUF_INIT;
 
-    for (size_t v = 0; v < b->view.host->vm_count; v++) {
-        const struct hv_vm *vm = &b->view.host->vms[v];
+    for (size_t v = 0; v < b->view->host->vm_count; v++) {
+        const struct hv_vm *vm = &b->view->host->vms[v];
         bool has = false;
 
-        for (size_t i = 0; i < b->view.list.count; i++)
-            has |= is_ones(&b->view.list.devices[i], vm);
+        for (size_t i = 0; i < b->view->list.count; i++)
+            has |= is_ones(&b->view->list.devices[i], vm);
         if (!has)
             continue;
         strbuf_printf(&names, "%s'%.40s'", names.len ? ", " : "", vm->name);
         if (!b->vm)
             b->vm = vm;
         else
-            b->vm = NULL, v = b->view.host->vm_count;
+            b->vm = NULL, v = b->view->host->vm_count;
     }
     if (names.failed)
         return err_no_memory(err);
@@ -61,16 +61,16 @@ static bool choose(struct back *b, struct err *err)
 {
     const struct dda_device *device;
 
-    if (b->options->vm && !hv_select_vm(b->view.host, b->options->vm, &b->vm, err))
+    if (b->options->vm && !hv_select_vm(b->view->host, b->options->vm, &b->vm, err))
         return false;
     if (b->options->gpu)
-        return dda_select(&b->view, b->options->gpu, &device, err) &&
-               dda_set_add_card(&b->set, &b->view.list, device, b->options->only, err);
+        return dda_select(b->view, b->options->gpu, &device, err) &&
+               dda_set_add_card(&b->set, &b->view->list, device, b->options->only, err);
     if (!b->vm && !only_vm(b, err))
         return false;
-    for (size_t i = 0; i < b->view.list.count; i++)
-        if (is_ones(&b->view.list.devices[i], b->vm) &&
-            !dda_set_add(&b->set, &b->view.list.devices[i], err))
+    for (size_t i = 0; i < b->view->list.count; i++)
+        if (is_ones(&b->view->list.devices[i], b->vm) &&
+            !dda_set_add(&b->set, &b->view->list.devices[i], err))
             return false;
     return true;
 }
@@ -93,29 +93,41 @@ static char *title_of(const struct back *b)
     return text_printf("return the devices of '%s' to the host", b->vm->name);
 }
 
+struct plan *dda_return_from(struct plan_context *context, const struct dda_view *view,
+                             const char *host, const struct dda_return_options *options,
+                             struct err *err)
+{
+    struct back b = { .view = view, .options = options };
+    const struct going_home how = { .stop = options->stop,
+                                    .force_stop = options->force_stop,
+                                    .start = options->start,
+                                    .severity = "error" };
+    CLEANUP(plan_cleanup) struct plan *plan = NULL;
+    CLEANUP(free_cleanup) char *title = NULL;
+
+    if (!choose(&b, err))
+        return NULL;
+    title = title_of(&b);
+    if (!title) {
+        err_no_memory(err);
+        return NULL;
+    }
+    plan = plan_new(host, title, err);
+    if (!plan || !check_owner(&b, plan, err) ||
+        (!plan_has_errors(plan) && !dda_plan_home(context, plan, view, &b.set, &how, err)))
+        return NULL;
+    return TAKE(plan);
+}
+
 struct plan *dda_plan_return(struct plan_context *context, const char *host,
                              const struct dda_return_options *options, struct err *err)
 {
-    struct back b = { .options = options };
-    CLEANUP(plan_cleanup) struct plan *plan = NULL;
-    CLEANUP(free_cleanup) char *title = NULL;
-    bool ok = dda_view_read(context, host, HV_DEVICES | HV_GPU_DETAILS | HV_FUNCTIONS,
-                            &b.view, err) &&
-              choose(&b, err);
+    struct dda_view view;
+    struct plan *plan;
 
-    if (ok) {
-        title = title_of(&b);
-        plan = title ? plan_new(host, title, err) : NULL;
-        ok = plan || (title ? false : err_no_memory(err));
-    }
-    ok = ok && check_owner(&b, plan, err) &&
-         (plan_has_errors(plan) ||
-          dda_plan_home(context, plan, &b.view, &b.set,
-                        &(struct going_home){ .stop = options->stop,
-                                              .force_stop = options->force_stop,
-                                              .start = options->start,
-                                              .severity = "error" },
-                        err));
-    dda_view_clear(&b.view);
-    return ok ? TAKE(plan) : NULL;
+    if (!dda_view_read(context, host, DDA_RETURNS, &view, err))
+        return NULL;
+    plan = dda_return_from(context, &view, host, options, err);
+    dda_view_clear(&view);
+    return plan;
 }

@@ -1,0 +1,266 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A card goes to a VM and comes back, a hundred times, broken and killed at every change, and is
+never lost; what is left in between comes home.
+
+usage: test-dda.py HVGPU HVGPU-SIM [NAME...]      (see scenario.py)
+
+HVGPU_DDA_TRIPS: round trips instead of a hundred; HVGPU_DDA_EVERY: only each so-manieth change
+is broken, which is for every-day testing.
+"""
+
+import os
+import re
+import signal
+import subprocess
+
+import scenario
+from scenario import must
+
+LAB = str(scenario.SOURCE / "tests/scenarios/dda.yaml")
+HOST = f"sim:{LAB}"
+TRIPS = int(os.environ.get("HVGPU_DDA_TRIPS", "100"))
+EVERY = int(os.environ.get("HVGPU_DDA_EVERY", "1"))
+CHANGES_MAX = 60
+# What is new each time: the GUID of an entry in a VM.
+ENTRY = re.compile(r"(Microsoft:[0-9A-F-]{36}\\+)[0-9A-F]{8}-[0-9A-F-]{27}", re.I)
+ENTRY_ID = re.compile(r"\{[0-9A-F]{8}-[0-9A-F-]{27}\}", re.I)
+ASSIGN = ("dda", "assign", "compute", "--gpu", "A16", "--yes")
+RETURN = ("dda", "return", "--gpu", "A16", "--yes")
+
+
+def state(world):
+    """Where each device is: {instance id: (state, [VMs])}."""
+    listed = world.json("dda", "list", host=HOST)["hosts"][0]["devices"]
+    return {d["instance_id"]: (d["state"], sorted(u["vm"] or u["vm_id"] for u in d["assigned_to"]))
+            for d in listed}
+
+
+def all_home(world, what):
+    away = {k: v for k, v in state(world).items() if v != ("host", []) and v[0] != "phantom"}
+    if away:
+        raise AssertionError(f"{what}: not at home: {away}")
+
+
+def dump(world):
+    return ENTRY_ID.sub("{NEW}", ENTRY.sub(r"\1NEW", world.dump(LAB)))
+
+
+def must_be(world, before, what):
+    now = dump(world)
+    if now != before:
+        raise AssertionError(f"{what}: the host is not as it should be\n"
+                             f"{scenario.difference(before, now)}")
+
+
+def used(world):
+    """The dump of a host whose card has been away once: that leaves phantoms."""
+    must(world.hvgpu(*ASSIGN, host=HOST))
+    must(world.hvgpu(*RETURN, host=HOST))
+    return dump(world)
+
+
+def was_killed(done):
+    return done.returncode == -signal.SIGKILL
+
+
+def faults(mode):
+    """HVGPU_FAULT for each change in turn, a sample of them if so wanted."""
+    for n in range(1, CHANGES_MAX):
+        if n % EVERY == (len(mode) % EVERY):
+            yield {"HVGPU_FAULT": f"{mode}:{n}"}, n
+    raise AssertionError(f"{mode}: no end")
+
+
+def test_a_hundred_times_there_and_back(world):
+    with world.serve(LAB) as server:
+        before = state_of(world, server)
+        for trip in range(TRIPS):
+            must(world.hvgpu(*ASSIGN, host=server), f"assign {trip}")
+            there = state_of(world, server)
+            taken = [k for k, v in there.items() if v == ("assigned", ["compute"])]
+            if len(taken) != 2:
+                raise AssertionError(f"trip {trip}: {there}")
+            how = ("undo", "--yes") if trip % 3 == 2 else RETURN
+            must(world.hvgpu(*how, host=server), f"back {trip}")
+            if state_of(world, server) != before:
+                raise AssertionError(f"trip {trip}: {state_of(world, server)}")
+        vm = world.json("vm", "show", "compute", host=server)["hosts"][0]["vms"][0]
+        if (vm["stop_action"], vm["checkpoint_type"], vm["guest_controlled_cache"]) != \
+                ("save", "production", False):
+            raise AssertionError(f"the VM's settings are not as before: {vm}")
+
+
+def state_of(world, server):
+    listed = world.json("dda", "list", host=server)["hosts"][0]["devices"]
+    return {d["instance_id"]: (d["state"], sorted(u["vm"] for u in d["assigned_to"]))
+            for d in listed if d["state"] != "phantom"}
+
+
+def broken(world, mode, do, undo_first):
+    """Runs @do with each change failing; afterwards all is as before, or the run succeeded."""
+    before = used(world)
+    if undo_first:
+        must(world.hvgpu(*ASSIGN, host=HOST))
+        before = dump(world)
+    count = 0
+    for env, n in faults(mode):
+        done = world.hvgpu(*do, host=HOST, env=env)
+        if done.returncode == 0:
+            must(world.hvgpu("undo", "--yes", host=None))
+            must_be(world, before, f"undo behind change {n}")
+            break
+        if "could not be undone" in done.stderr or "could not be taken back" in done.stderr:
+            raise AssertionError(f"change {n}: {done.stdout}{done.stderr}")
+        must_be(world, before, f"{mode}:{n}")
+        count += 1
+    if count < 6 // EVERY:
+        raise AssertionError(f"only {count} changes")
+
+
+def test_assign_that_fails_before_any_change_takes_all_back(world):
+    broken(world, "fail-before", ASSIGN, False)
+
+
+def test_assign_that_loses_any_answer_takes_all_back(world):
+    broken(world, "fail-after", ASSIGN, False)
+
+
+def test_return_that_fails_before_any_change_takes_all_back(world):
+    broken(world, "fail-before", RETURN, True)
+
+
+def test_return_that_loses_any_answer_takes_all_back(world):
+    broken(world, "fail-after", RETURN, True)
+
+
+def killed(world, mode, do, prepare):
+    """Runs @do killed at each change: undo takes it back, and of another one resume finishes it."""
+    used(world)
+    if prepare:
+        must(world.hvgpu(*prepare, host=HOST))
+    before = dump(world)
+    must(world.hvgpu(*do, host=HOST))
+    after = dump(world)
+    must(world.hvgpu("undo", "--yes", host=None))
+    must_be(world, before, "undo of the whole")
+    for env, n in faults(mode):
+        done = world.hvgpu(*do, host=HOST, env=env)
+        if not was_killed(done):
+            must(done)
+            break
+        must(world.hvgpu("undo", "--yes", host=None), f"undo {n}")
+        must_be(world, before, f"undo of {mode}:{n}")
+
+        if not was_killed(world.hvgpu(*do, host=HOST, env=env)):
+            raise AssertionError(f"{mode}:{n} did not kill twice")
+        must(world.hvgpu("resume", "--yes", host=None), f"resume {n}")
+        must_be(world, after, f"resume of {mode}:{n}")
+        must(world.hvgpu("undo", "--yes", host=None), f"undo {n}")
+        must_be(world, before, f"undo of the resumed {mode}:{n}")
+
+
+def test_assign_killed_at_any_change_is_undone_or_resumed(world):
+    killed(world, "kill-after", ASSIGN, None)
+
+
+def test_assign_killed_before_any_change_is_undone_or_resumed(world):
+    killed(world, "kill-before", ASSIGN, None)
+
+
+def test_return_killed_at_any_change_is_undone_or_resumed(world):
+    killed(world, "kill-after", RETURN, ASSIGN)
+
+
+def test_an_undo_killed_at_any_change_is_undone_by_the_next(world):
+    before = used(world)
+    for env, n in faults("kill-after"):
+        must(world.hvgpu(*ASSIGN, host=HOST))
+        done = world.hvgpu("undo", "--yes", host=None, env=env)
+        if not was_killed(done):
+            must(done)
+            break
+        must(world.hvgpu("undo", "--yes", host=None), f"undo {n}")
+        must_be(world, before, f"undo killed at {n}")
+
+
+def forget(world):
+    """The journal of what was is lost, as if another user's hvgpu had been at work."""
+    for path in (world.dir / "state/hvgpu").glob("journal.db*"):
+        path.unlink()
+
+
+def test_recover_brings_home_what_a_killed_run_left_at_any_change(world):
+    used(world)
+    for do in (ASSIGN, RETURN):
+        for env, n in faults("kill-after"):
+            if do is RETURN:
+                must(world.hvgpu(*ASSIGN, host=HOST))
+            forget(world)
+            done = world.hvgpu(*do, host=HOST, env=env)
+            forget(world)
+            found = state(world)
+            must(world.hvgpu("dda", "recover", "--yes", host=HOST), f"recover {n}")
+            for device, (where, users) in state(world).items():
+                if where not in ("host", "phantom", "assigned"):
+                    raise AssertionError(f"{do[1]} {n}: {device} was {found[device]}, "
+                                         f"is {where} {users}")
+            # What a VM has whole is in nobody's way.
+            must(world.hvgpu(*RETURN, host=HOST))
+            all_home(world, f"{do[1]} {n}")
+            if not was_killed(done):
+                must(done)
+                break
+
+
+def test_recover_clears_entries_of_a_card_that_was_moved_and_says_where_one_is(world):
+    must(world.hvgpu(*ASSIGN, host=HOST))
+    must(sim(world, "move", LAB, "NVIDIA A16", "PCIROOT(40)#PCI(0400)#PCI(0000)"), "move")
+    gone = [d for d in world.json("dda", "list", host=HOST)["hosts"][0]["devices"]
+            if d["state"] == "gone"]
+    if [d["moved_to"] for d in gone] != ["PCIROOT(40)#PCI(0400)#PCI(0000)"]:
+        raise AssertionError(gone)
+    shown = must(world.hvgpu("dda", "recover", "--dry-run", host=HOST)).stdout
+    if "may have moved there" not in shown:
+        raise AssertionError(shown)
+    must(world.hvgpu("dda", "recover", "--yes", host=HOST))
+    left = [k for k, v in state(world).items() if v[0] == "gone"]
+    if left:
+        raise AssertionError(left)
+    must(world.hvgpu("dda", "return", "compute", "--yes", host=HOST))
+    all_home(world, "after the move")
+    must(world.hvgpu(*ASSIGN, host=HOST), "assign from the new place")
+
+
+def sim(world, *words):
+    return subprocess.run([world.sim, *words], env=world.env, capture_output=True, text=True,
+                          timeout=scenario.SECONDS_MAX, check=False)
+
+
+def test_what_was_assigned_stays_through_a_restart_of_the_host(world):
+    must(world.hvgpu(*ASSIGN, host=HOST))
+    before = state(world)
+    must(sim(world, "reboot", LAB), "reboot")
+    if state(world) != before:
+        raise AssertionError(f"{before} became {state(world)}")
+    must(world.hvgpu("dda", "recover", "--yes", host=HOST))  # nothing is in between
+    if state(world) != before:
+        raise AssertionError("recover took an assigned device away")
+    must(world.hvgpu(*RETURN, host=HOST))
+    all_home(world, "after the restart")
+
+
+def test_two_hvgpu_want_one_card_and_one_gets_it(world):
+    with world.serve(LAB) as server:
+        both = [world.start("dda", "assign", vm, "--gpu", "A16", "--yes", host=server)
+                for vm in ("compute", "other")]
+        ends = [(p.communicate(timeout=scenario.SECONDS_MAX), p.returncode) for p in both]
+        if sorted(code for _, code in ends) != [0, 1]:
+            raise AssertionError(ends)
+        users = {tuple(v[1]) for v in state_of(world, server).values() if v[0] == "assigned"}
+        if len(users) != 1 or len(next(iter(users))) != 1:
+            raise AssertionError(state_of(world, server))
+
+
+if __name__ == "__main__":
+    scenario.main(globals())
