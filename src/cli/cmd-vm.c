@@ -74,9 +74,14 @@ static char *list_gpus(const json_t *vm)
     }
     json_array_foreach(json_object_get(vm, "devices"), i, item)
     {
-        const char *device = view_text(item, "location_path");
+        const char *gpu = view_text(item, "gpu"), *place = view_text(item, "location_path");
 
-        strbuf_printf(&text, "%s%s", text.len ? ", " : "", device ? device : "?");
+        /* The other functions of its card go without saying. */
+        if (gpu || !place || json_is_true(json_object_get(item, "gone")))
+            strbuf_printf(&text, "%s%s", text.len ? ", " : "",
+                          json_is_true(json_object_get(item, "gone")) ? _("gone")
+                          : gpu                                       ? gpu
+                                                                      : "?");
     }
     return strbuf_take(&text);
 }
@@ -172,14 +177,25 @@ static void show_adapters(struct output *out, const json_t *vm)
     }
 }
 
-static void show_items(struct output *out, const char *label, const json_t *items,
-                       const char *key)
+static void show_devices(struct output *out, const json_t *devices)
 {
-    const json_t *item;
+    const json_t *device;
     size_t i;
 
-    json_array_foreach(items, i, item)
-        output_field(out, LABEL_COLUMNS, i ? "" : label, view_text(item, key));
+    json_array_foreach(devices, i, device)
+    {
+        CLEANUP(strbuf_cleanup) struct strbuf text = STRBUF_INIT;
+        const char *gpu = view_text(device, "gpu");
+        const char *place = view_text(device, "location_path");
+        const char *id = view_text(device, "instance_id");
+
+        if (gpu)
+            strbuf_printf(&text, "%s  ", gpu);
+        strbuf_puts(&text, place ? place : id ? id : "?");
+        if (json_is_true(json_object_get(device, "gone")))
+            strbuf_puts(&text, _("  (the host does not have it)"));
+        output_field(out, LABEL_COLUMNS, i ? "" : _("device"), text.text);
+    }
 }
 
 static void show_disks(struct output *out, const json_t *disks)
@@ -221,7 +237,7 @@ static void show_vm(struct output *out, const json_t *vm)
     view_field(out, LABEL_COLUMNS, _("checkpoints"), vm, "checkpoint_type");
     show_disks(out, json_object_get(vm, "disks"));
     show_adapters(out, vm);
-    show_items(out, _("device"), json_object_get(vm, "devices"), "location_path");
+    show_devices(out, json_object_get(vm, "devices"));
 }
 
 static bool print_show(const struct invocation *in, const json_t *document, struct err *err)

@@ -55,6 +55,14 @@ static void judge_gpu(json_t *list, const struct hv_gpu *gpu)
 {
     char evidence[64];
 
+    if (gpu->place == GPU_DISMOUNTED)
+        add(list, "gpu-dismounted", "warning", "GPU",
+            gpu->name ? gpu->name : gpu->instance_id, "place: dismounted",
+            "it was taken from the host, and no VM has it",
+            "bring it home with 'hvgpu dda recover', or give it to a VM with 'hvgpu dda "
+            "assign'",
+            "Justsenger/ExHyperV issue 88");
+
     if (!gpu->problem_code.known || gpu->problem_code.value == 0)
         return;
     snprintf(evidence, sizeof(evidence), "problem code %" PRIu64, gpu->problem_code.value);
@@ -69,6 +77,15 @@ static bool is_pinned_to_nothing(const struct hv_host *host, const struct hv_vm 
 {
     for (size_t i = 0; i < vm->adapter_count; i++)
         if (vm->adapters[i].interface_path && !adapter_gpu(host, &vm->adapters[i]))
+            return true;
+    return false;
+}
+
+static bool names_a_gone_device(const struct hv_host *host, const struct hv_vm *vm)
+{
+    (void)host;
+    for (size_t i = 0; i < vm->device_count; i++)
+        if (vm->devices[i].is_gone)
             return true;
     return false;
 }
@@ -108,6 +125,11 @@ static const struct {
       "its GPU was removed or moved to another slot: the VM cannot start",
       "detach the partition and attach the VM to a GPU that is there",
       "Justsenger/ExHyperV (stale pin)" },
+    { "device-gone", "error", names_a_gone_device,
+      "HostResource names a device that the host does not list",
+      "its device was removed, moved to another slot or given back: the VM cannot start",
+      "clear the entry away with 'hvgpu dda recover', and assign the device again",
+      "Justsenger/ExHyperV issue 98" },
     { "cache-types", "warning", lacks_cache_types, "GuestControlledCacheTypes is false",
       "the guest may not control cache types, which GPUs need",
       "attach sets it; by hand: Set-VM -GuestControlledCacheTypes $true",

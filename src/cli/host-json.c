@@ -114,8 +114,9 @@ json_t *gpus_to_json(const struct hv_host *host, const struct hv_gpu *only)
             add_user(host, gpus, adapter_gpu(host, &vm->adapters[a]), vm,
                      vm->adapters[a].partition_id);
         for (size_t d = 0; d < vm->device_count; d++)
-            add_user(host, gpus, hv_find_gpu(host, vm->devices[d].instance_id), vm,
-                     (struct known_u64){ false, 0 });
+            if (!vm->devices[d].is_gone)
+                add_user(host, gpus, hv_find_gpu(host, vm->devices[d].instance_id), vm,
+                         (struct known_u64){ false, 0 });
     }
     if (!only)
         return gpus;
@@ -169,15 +170,21 @@ static json_t *disks_to_json(const struct hv_vm *vm)
     return list;
 }
 
-static json_t *devices_to_json(const struct hv_vm *vm)
+static json_t *devices_to_json(const struct hv_host *host, const struct hv_vm *vm)
 {
     json_t *list = json_array();
 
-    for (size_t i = 0; i < vm->device_count; i++)
-        json_array_append_new(list, json_pack("{s:o, s:o}", "location_path",
-                                              text_to_json(vm->devices[i].location_path),
-                                              "instance_id",
-                                              text_to_json(vm->devices[i].instance_id)));
+    for (size_t i = 0; i < vm->device_count; i++) {
+        const struct hv_device *device = &vm->devices[i];
+        const struct hv_gpu *gpu = hv_find_gpu(host, device->instance_id);
+
+        json_array_append_new(list,
+                              json_pack("{s:o, s:o, s:o, s:b}", "location_path",
+                                        text_to_json(device->location_path), "instance_id",
+                                        text_to_json(device->instance_id), "gpu",
+                                        gpu ? text_to_json(gpu->name) : json_null(), "gone",
+                                        device->is_gone));
+    }
     return list;
 }
 
@@ -204,5 +211,5 @@ json_t *vm_to_json(const struct hv_host *host, const struct hv_vm *vm)
         known_to_json(vm->high_mmio_bytes), "stop_action", word_to_json(stop),
         "checkpoint_type", word_to_json(checkpoint), "memory", memory, "disks",
         disks_to_json(vm), "adapters", adapters_to_json(host, vm), "devices",
-        devices_to_json(vm));
+        devices_to_json(host, vm));
 }

@@ -13,6 +13,7 @@
 static char name_a[] = "RTX", id_a[] = "PCI\\VEN_10DE&DEV_2860\\A", path_a[] = PATH_A,
             id_b[] = "PCI\\VEN_8086&DEV_A7A0\\B", path_gone[] = PATH_GONE,
             vm_name[] = "dev-box", vm_id[] = "11111111-1111-1111-1111-111111111111",
+            location[] = "PCIROOT(0)#PCI(0100)",
             broken[] = "a\xff"
                        "b";
 
@@ -158,6 +159,43 @@ TEST(status_finds_what_the_records_of_a_host_tell)
     vm.devices = &device;
     vm.device_count = 1;
     CHECK(finds(&host, "stop-action-device", "error"));
+    CHECK(!finds(&host, "device-gone", "error"));
+    device.is_gone = true;
+    CHECK(finds(&host, "device-gone", "error"));
+    CHECK(!finds(&host, "gpu-dismounted", "warning"));
+    gpus[0].place = GPU_DISMOUNTED;
+    CHECK(finds(&host, "gpu-dismounted", "warning"));
+}
+
+TEST(a_device_that_is_gone_is_nobodys_and_says_which_it_was)
+{
+    struct hv_device devices[] = {
+        { .instance_id = id_a, .location_path = location },
+        { .instance_id = id_a, .is_gone = true },
+    };
+    struct hv_vm vm = {
+        .name = vm_name, .id = vm_id, .devices = devices, .device_count = 1
+    };
+    struct hv_gpu gpus[2];
+    struct hv_host host = host_with(&vm, gpus);
+    json_t *json = vm_to_json(&host, &vm), *all = gpus_to_json(&host, NULL);
+    const json_t *device = json_array_get(json_object_get(json, "devices"), 0);
+
+    CHECK_STR_EQ(text_at(device, "gpu"), name_a);
+    CHECK(json_is_false(json_object_get(device, "gone")));
+    CHECK_EQ(json_array_size(json_object_get(json_array_get(all, 0), "assigned_to")), 1);
+    json_decref(json);
+    json_decref(all);
+
+    vm.devices = &devices[1];
+    json = vm_to_json(&host, &vm);
+    all = gpus_to_json(&host, NULL);
+    device = json_array_get(json_object_get(json, "devices"), 0);
+    CHECK_STR_EQ(text_at(device, "instance_id"), id_a);
+    CHECK(json_is_true(json_object_get(device, "gone")));
+    CHECK_EQ(json_array_size(json_object_get(json_array_get(all, 0), "assigned_to")), 0);
+    json_decref(json);
+    json_decref(all);
 }
 
 TEST(status_finds_nothing_where_nothing_is_known_or_no_gpu_is_used)

@@ -87,8 +87,16 @@ static bool on_assigned(const struct cim_instance *row, void *user, struct err *
     if (device_id && list->count > 0)
         item = bsearch(&(struct express){ .device_id = device_id }, list->items,
                        list->count, sizeof(*list->items), by_device);
+    if (!item && device_id) {
+        /* "Microsoft:ED28B-7BDD0\PCIP\VEN_..." still tells which device it was. */
+        const char *rest = strchr(device_id, '\\');
+
+        device->is_gone = true;
+        device->instance_id = text_dup(rest ? rest + 1 : NULL);
+        return !rest || device->instance_id || err_no_memory(err);
+    }
     if (!item)
-        return true; /* from a pool, or gone */
+        return true; /* from a pool */
     device->location_path = text_dup(item->location_path);
     device->instance_id = text_dup(item->instance_id);
     if ((item->location_path && !device->location_path) ||
@@ -112,6 +120,11 @@ bool read_devices(struct cim_session *session, struct hv_host *host, struct err 
     ok = ok && cim_query(session, HV_NS, "SELECT * FROM Msvm_PciExpressSettingData",
                          on_assigned, &list, &why);
     free_items(&list);
+    /* Hyper-V lists a device some time after it was dismounted. */
+    for (size_t i = 0; ok && i < host->gpu_count; i++)
+        if (host->gpus[i].place == GPU_PLACE_UNKNOWN &&
+            text_istarts(host->gpus[i].instance_id, "PCIP\\"))
+            host->gpus[i].place = GPU_DISMOUNTED;
     if (ok || is_missing_class(&why)) /* before 10586 there are no such classes */
         return true;
     *err = why;

@@ -64,6 +64,7 @@ struct hv_disk {
 
 struct hv_device { /* DDA */
     char *location_path, *instance_id;
+    bool is_gone; /* the host has no such device to give */
 };
 
 /* A memory range Windows gave a started device: one per memory BAR that has an address. */
