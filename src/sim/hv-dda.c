@@ -118,11 +118,11 @@ static uint32_t check_dismount(struct sim_host *host, const struct move *move,
 }
 
 /* The pool sees it some hundred milliseconds later (a tool retries five times half a
- * second: ExHyperV); here three times as late as a job ends. */
+ * second: ExHyperV). */
 static void pool_follows(struct sim_host *host, struct err *err)
 {
-    host->devices_due_usec = os_now_usec() + (int64_t)host->job_ms * 3000;
-    if (!host->job_ms && !hv_follow_devices(host, err))
+    host->devices_due_usec = os_now_usec() + (int64_t)host->lab->device_ms * 1000;
+    if (!host->lab->device_ms && !hv_follow_devices(host, err))
         host->devices_due_usec = 1;
 }
 

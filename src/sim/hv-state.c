@@ -412,16 +412,22 @@ static bool start_after_boot(struct sim_host *host, struct sim_object *system, b
     return settle(host, system, before, err);
 }
 
-static bool finish_disabling(struct sim_host *host, struct err *err)
+/* What waited for a restart: being disabled, and working again. */
+static bool boot_devices(struct sim_host *host, struct err *err)
 {
     for (size_t i = 0; host->machine && i < host->machine->device_count; i++) {
         const struct sim_device *device = &host->machine->devices[i];
         struct sim_object *entity = sim_pnp_entity(host, device->instance_id);
+        uint64_t problem = entity ? hv_number(entity, "ConfigManagerErrorCode") : 0;
+        bool ok = true;
 
-        if (entity &&
-            hv_number(entity, "ConfigManagerErrorCode") == SIM_PROBLEM_NEED_RESTART &&
-            (!sim_device_stop(host, device, SIM_PROBLEM_DISABLED, err) ||
-             !hv_device_changed(host, device, false, err)))
+        if (problem == SIM_PROBLEM_NEED_RESTART)
+            ok = sim_device_stop(host, device, SIM_PROBLEM_DISABLED, err) &&
+                 hv_device_changed(host, device, false, err);
+        else if (problem && problem == device->problem_after_return)
+            ok = sim_device_start(host, device, err) &&
+                 hv_device_changed(host, device, true, err);
+        if (!ok)
             return false;
     }
     return true;
@@ -463,7 +469,7 @@ bool hv_reboot(struct sim_host *host,
         if (!settle(host, o, state_after_end(host, o), err))
             return false;
     }
-    if (!finish_disabling(host, err) || !detach_images(host, err) ||
+    if (!boot_devices(host, err) || !detach_images(host, err) ||
         (while_off && !while_off(host, user, err)) || !hv_follow_devices(host, err))
         return false;
     for (n = 0; (o = sim_store_next(host->store, o, HV_NS, "Msvm_ComputerSystem"));) {

@@ -163,4 +163,5 @@ extern const struct sim_behaviour sim_settings_behaviour; /* hv-settings.c */
 extern const struct sim_behaviour sim_summary_behaviour;  /* hv-summary.c */
 extern const struct sim_behaviour sim_dda_behaviour;      /* hv-dda.c */
 extern const struct sim_behaviour sim_destroy_behaviour;  /* hv-destroy.c */
+extern const struct sim_behaviour sim_snapshot_behaviour; /* hv-snapshot.c */
 extern const struct sim_behaviour sim_job_behaviour;

@@ -167,6 +167,9 @@ bool lab_check_device(struct reader *r, yaml_node_t *node, struct lab_device_ent
         !strchr(device->instance_id + 4, '\\'))
         return fail_at(r, node, "'%s' is no instance id of a PCI device",
                        device->instance_id);
+    for (const char *c = device->instance_id; *c; c++)
+        if (*c <= ' ' || *c > '~' || *c == '"')
+            return fail_at(r, node, "an instance id has no blanks and only ASCII letters");
     if (!lab_is_location_path(device->location_path))
         return fail_at(r, node, "'%s' is no location path (PCIROOT(0)#PCI(0100))",
                        device->location_path);

@@ -2,6 +2,7 @@
 /*
  * Lab files: what stands in them, key by key.  docs/man/hvgpu-lab.5 tells users.
  */
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -423,6 +424,7 @@ static bool read_host(struct reader *r, yaml_node_t *node, void *target)
         { "cluster", TEXT, offsetof(struct lab_host, cluster) },
         { "hyperv", BOOL, offsetof(struct lab_host, hyperv) },
         { "job_ms", UNSIGNED, offsetof(struct lab_host, job_ms), 0, 600000 },
+        { "device_ms", UNSIGNED, offsetof(struct lab_host, device_ms), 0, 86400000 },
         { "address_bits", UNSIGNED, offsetof(struct lab_host, address_bits), 36, 52 },
         { "manufacturer", TEXT, offsetof(struct lab_host, machine.manufacturer) },
         { "model", TEXT, offsetof(struct lab_host, machine.model) },
@@ -451,6 +453,8 @@ static bool read_host(struct reader *r, yaml_node_t *node, void *target)
     if (!lab_map(r, node, "a host", keys, ARRAY_LEN(keys), host))
         return false;
 
+    if (host->device_ms == UINT_MAX)
+        host->device_ms = 3 * host->job_ms;
     /* What may be a folder here and a computer name there (NetBIOS: 15 letters). */
     len = strlen(host->name);
     if (!len || len > 15 ||

@@ -105,24 +105,26 @@ bool lab_read_devices(struct reader *r, yaml_node_t *node, void *target);
 bool lab_check_devices(struct reader *r, yaml_node_t *node, struct sim_machine *machine);
 
 /* The keys that all PCI devices have: of the lab_device_entry @member of @type. */
-#define LAB_DEVICE_KEYS(type, member)                                               \
-    { "name", TEXT, offsetof(type, member.device.name), .required = true },         \
-        { "instance_id", TEXT, offsetof(type, member.device.instance_id),           \
-          .required = true },                                                       \
-        { "location_path", TEXT, offsetof(type, member.device.location_path),       \
-          .required = true },                                                       \
-        { "acpi_path", TEXT, offsetof(type, member.device.acpi_path) },             \
-        { "bars", OTHER, offsetof(type, member.device), .read = lab_read_bars },    \
-        { "pci", OTHER, offsetof(type, member.device.pci), .read = lab_read_pci },  \
-        { "problem", U32, offsetof(type, member.device.problem), 0, 57 },           \
-        { "interrupts", WORD, offsetof(type, member.interrupts),                    \
-          .words = lab_interrupt_words },                                           \
-        { "legacy_vga", BOOL, offsetof(type, member.device.legacy_vga) },           \
-        { "console", BOOL, offsetof(type, member.device.shows_console) },           \
-        { "disable_reboots", BOOL, offsetof(type, member.device.disable_reboots) }, \
-        { "mitigations", BOOL, offsetof(type, member.device.has_mitigations) },     \
-    {                                                                               \
-        "dismounted", BOOL, offsetof(type, member.device.is_dismounted)             \
+#define LAB_DEVICE_KEYS(type, member)                                                      \
+    { "name", TEXT, offsetof(type, member.device.name), .required = true },                \
+        { "instance_id", TEXT, offsetof(type, member.device.instance_id),                  \
+          .required = true },                                                              \
+        { "location_path", TEXT, offsetof(type, member.device.location_path),              \
+          .required = true },                                                              \
+        { "acpi_path", TEXT, offsetof(type, member.device.acpi_path) },                    \
+        { "bars", OTHER, offsetof(type, member.device), .read = lab_read_bars },           \
+        { "pci", OTHER, offsetof(type, member.device.pci), .read = lab_read_pci },         \
+        { "problem", U32, offsetof(type, member.device.problem), 0, 57 },                  \
+        { "interrupts", WORD, offsetof(type, member.interrupts),                           \
+          .words = lab_interrupt_words },                                                  \
+        { "legacy_vga", BOOL, offsetof(type, member.device.legacy_vga) },                  \
+        { "console", BOOL, offsetof(type, member.device.shows_console) },                  \
+        { "disable_reboots", BOOL, offsetof(type, member.device.disable_reboots) },        \
+        { "problem_after_return", U32, offsetof(type, member.device.problem_after_return), \
+          1, 57 },                                                                         \
+        { "mitigations", BOOL, offsetof(type, member.device.has_mitigations) },            \
+    {                                                                                      \
+        "dismounted", BOOL, offsetof(type, member.device.is_dismounted)                    \
     }
 
 /* The value of "gpus"; @target: struct lab_host (lab-gpu.c). */

@@ -120,6 +120,7 @@ struct lab_host {
     bool hyperv;                               /* false: no root\virtualization\v2 */
     struct winrm_config winrm;
     unsigned job_ms;
+    unsigned device_ms;       /* how late the pool sees a dismounted device */
     unsigned address_bits;    /* physical address width of the processor */
     const char **iov_reasons; /* why SR-IOV is not supported; none: it is */
     size_t iov_reason_count;

@@ -96,8 +96,10 @@ struct sim_device {
     bool legacy_vga;      /* also has the memory 0xA0000 to 0xBFFFF */
     bool shows_console;   /* a monitor hangs on it */
     bool disable_reboots; /* is only disabled after the host's next start */
-    bool has_mitigations; /* its vendor says how to assign it safely */
-    bool is_dismounted;   /* at the lab's beginning */
+    uint32_t
+        problem_after_return; /* enabled again after a VM had it; until a restart; 0: none */
+    bool has_mitigations;     /* its vendor says how to assign it safely */
+    bool is_dismounted;       /* at the lab's beginning */
     size_t range_count;
     struct sim_range ranges[SIM_RANGE_MAX];
 };

@@ -31,6 +31,9 @@
     "REV_A1\\4&1c3d25bb&0&0019', location_path: PCIROOT(0)#PCI(0300)#PCI(0000),\n"             \
     "          mode: gpu-pv, bars: [ { size: 16 MiB }, { size: 128, io: true } ],\n"           \
     "          console: true, pci: { device_type: 3 } }\n"                                     \
+    "      - { name: Sticky, instance_id: 'PCI\\VEN_8086&DEV_4905\\4&1&0&2',\n"                \
+    "          location_path: PCIROOT(0)#PCI(0800)#PCI(0000), mode: gpu-pv,\n"                 \
+    "          problem_after_return: 43 }\n"                                                   \
     "    devices:\n"                                                                           \
     "      - { name: NoAcs, class: net, instance_id: 'PCI\\VEN_8086&DEV_10C9\\6&2&0&1',\n"     \
     "          location_path: PCIROOT(0)#PCI(0500)#PCI(0000), mitigations: true,\n"            \
@@ -68,6 +71,7 @@ static const char CLIENT[] = HOST("Professional", "");
 #define KEPT "PCIROOT(0)#PCI(0600)#PCI(0000)"
 #define FIRMWARE "PCIROOT(0)#PCI(1A00)"
 #define OLD "PCIROOT(0)#PCI(1C00)#PCI(0000)"
+#define STICKY "PCIROOT(0)#PCI(0800)#PCI(0000)"
 #define BUSY "PCIROOT(0)#PCI(0700)#PCI(0000)"
 
 static const struct sim_device *device_at(struct fixture *f, const char *location)
@@ -233,7 +237,7 @@ TEST(disabled_device_has_code_22_and_neither_resources_nor_display_nor_partition
 
     CHECK_EQ(problem(entity(f, GEFORCE)), 0);
     CHECK_EQ(resources_of(f, GEFORCE), 3); /* memory, ports, interrupt */
-    CHECK_EQ(count_of(f, "Msvm_PartitionableGpu"), 1);
+    CHECK_EQ(count_of(f, "Msvm_PartitionableGpu"), 2);
     CHECK_EQ(switch_device(f, GEFORCE, "Disable", &reboot), 0);
     CHECK(!reboot);
     CHECK_EQ(problem(entity(f, GEFORCE)), 22);
@@ -241,16 +245,16 @@ TEST(disabled_device_has_code_22_and_neither_resources_nor_display_nor_partition
     CHECK(sim_pnp_is_present(entity(f, GEFORCE)));
     CHECK_EQ(resources_of(f, GEFORCE), 0);
     CHECK_EQ(count_cimv2(f, "Win32_DeviceMemoryAddress"), memories - 1);
-    CHECK_EQ(count_cimv2(f, "Win32_VideoController"), 1);
-    CHECK_EQ(count_of(f, "Msvm_PartitionableGpu"), 0);
+    CHECK_EQ(count_cimv2(f, "Win32_VideoController"), 2);
+    CHECK_EQ(count_of(f, "Msvm_PartitionableGpu"), 1);
 
     CHECK_EQ(switch_device(f, GEFORCE, "Enable", &reboot), 0);
     CHECK(!reboot);
     CHECK_EQ(problem(entity(f, GEFORCE)), 0);
     CHECK_EQ(resources_of(f, GEFORCE), 3);
     CHECK_EQ(count_cimv2(f, "Win32_DeviceMemoryAddress"), memories);
-    CHECK_EQ(count_cimv2(f, "Win32_VideoController"), 2);
-    CHECK_EQ(count_of(f, "Msvm_PartitionableGpu"), 1);
+    CHECK_EQ(count_cimv2(f, "Win32_VideoController"), 3);
+    CHECK_EQ(count_of(f, "Msvm_PartitionableGpu"), 2);
 }
 
 TEST(device_in_use_is_disabled_only_after_the_next_start)
@@ -695,4 +699,51 @@ TEST(dump_tells_what_the_host_does_not_that_a_guest_has_no_room)
     CHECK_EQ(outcome(f, request_state(f, "fit", 2)), 0);
     hv_dump_guests(&f->host, &text);
     CHECK_EQ(text.len, 0);
+}
+
+TEST(card_that_was_not_reset_comes_back_with_a_problem_until_the_host_restarts)
+{
+    FIXTURE_OF(SERVER);
+    struct err err = ERR_INIT;
+
+    f->host.dir = text_dup("/nonexistent/hvgpu-test");
+    CHECK_EQ(switch_device(f, STICKY, "Disable", NULL), 0);
+    CHECK_EQ(switch_device(f, STICKY, "Enable", NULL), 0);
+    CHECK_EQ(problem(entity(f, STICKY)), 0); /* no VM had it */
+    take_from_host(f, STICKY);
+    CHECK_EQ(mount(f, STICKY), 0);
+    CHECK_EQ(switch_device(f, STICKY, "Enable", NULL), 0);
+    CHECK_EQ(problem(entity(f, STICKY)), 43);
+    CHECK_EQ(resources_of(f, STICKY), 0);
+    CHECK_EQ(count_of(f, "Msvm_PartitionableGpu"), 1);
+    CHECK_OK(hv_reboot(&f->host, NULL, NULL, &err));
+    CHECK_EQ(problem(entity(f, STICKY)), 0);
+    CHECK_EQ(count_of(f, "Msvm_PartitionableGpu"), 2);
+    free(TAKE(f->host.dir));
+}
+
+static long checkpoint(struct fixture *f, const char *name)
+{
+    CLEANUP(cim_instance_cleanup)
+    struct cim_instance *in = cim_instance_new(HV_NS, "__PARAMETERS");
+    struct err err = ERR_INIT;
+    long value;
+
+    CHECK_OK(cim_set_path(in, "AffectedSystem", sim_object_path(vm(f, name)), &err));
+    value = call(
+        f, sim_store_next(f->host.store, NULL, HV_NS, "Msvm_VirtualSystemSnapshotService"),
+        "CreateSnapshot", in, NULL);
+    return value == FAULT ? FAULT : outcome(f, value);
+}
+
+TEST(vm_that_runs_with_a_device_gets_no_checkpoint)
+{
+    FIXTURE_OF(SERVER);
+
+    take_from_host(f, A100);
+    CHECK_EQ(assign(f, "fit", A100), 0);
+    CHECK_EQ(checkpoint(f, "fit"), FAULT); /* off: not simulated */
+    CHECK_EQ(outcome(f, request_state(f, "fit", 2)), 0);
+    CHECK_EQ(checkpoint(f, "fit"), HV_FAILED);
+    CHECK_EQ(checkpoint(f, "on"), FAULT);
 }

@@ -182,6 +182,9 @@ TEST(broken_files_get_one_error_with_their_line)
         { HOST_WITH(
               ", gpus: [ { name: G, instance_id: 'PCI\\VEN_1\\2', location_path: P, mode: none } ]"),
           "'P' is no location path" },
+        { HOST_WITH(
+              ", gpus: [ { name: G, instance_id: 'PCI\\VEN_1 2\\3', location_path: PCIROOT(0)#PCI(0100), mode: none } ]"),
+          "no blanks" },
         { GPU("mode: none, problem: 22, dismounted: true"), "has no 'problem'" },
         { GPU("mode: none, interrupts: often"), "'often' is none of" },
         { GPU("mode: none, pci: { device_type: 15 }"), "is no number from 0 to 14" },

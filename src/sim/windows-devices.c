@@ -401,6 +401,12 @@ static bool enable_or_disable(struct sim_call *call, struct sim_fault *fault)
     call->host->dirty = true;
     if (enable) {
         ok = sim_device_start(call->host, device, &err);
+        /* A card that was not reset on its way back does not start until the host does
+         * (code 10 and 43: ExHyperV README on FLR; windows-driver-docs cm-prob-*). */
+        if (ok && device->problem_after_return && sim_pnp_dismounted(call->host, device)) {
+            enable = false;
+            ok = sim_device_stop(call->host, device, device->problem_after_return, &err);
+        }
     } else if (device->disable_reboots) {
         reboot = true;
         ok = object_set_number(call->host, call->object, "ConfigManagerErrorCode",
