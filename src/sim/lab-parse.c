@@ -445,6 +445,7 @@ static bool read_host(struct reader *r, yaml_node_t *node, void *target)
                                .winrm = WINRM_DEFAULTS,
                                .hyperv = true,
                                .job_ms = 100,
+                               .device_ms = UINT_MAX,
                                .address_bits = 39 };
     host->machine.memory_bytes = UINT64_C(32) << 30;
     host->machine.logical_processors = 16;
