@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
-"""Inventory of many simulated hosts: time, requests and memory of client and simulator.
+"""Looking at many simulated hosts: time, requests and memory of client and simulator.
 
-usage: bench/fleet.py BUILD [HOSTS...]        (default: 10 50 200)
+usage: bench/fleet.py BUILD [HOSTS...]        (default: 10 100 1000)
 
 The simulator runs in a process of its own, so that each side's memory and processor time
-are its own.  Requests are what the simulator answered.  For comparison: libvirt 9.0's
-Hyper-V driver needs 6 + 3N requests for a host with N VMs (virsh list --all)."""
+are its own.  Requests are what the simulator answered.  Two comparisons:
+
+  - a serial loop, one hvgpu per host: measured on a sample of hosts and scaled to all;
+  - libvirt 9.0's Hyper-V driver, which needs 6 + 3N requests for a host with N VMs
+    (virsh list --all): counted in its source, not run."""
 
 import json
 import os
@@ -16,67 +19,113 @@ import tempfile
 import time
 
 VMS = 50
+SAMPLE = 25  # hosts of the serial loop
+COMMANDS = ["status --json", "gpu list --json", "vm list --json", "vm list"]
 
 
-def wait(process):
-    """Status, processor seconds and peak memory (KiB) of a finished child."""
+def ended(process):
+    """Status, processor seconds and peak memory (MB) of a finished child."""
     _, status, usage = os.wait4(process.pid, 0)
-    return os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime, usage.ru_maxrss
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return process.returncode, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
-def measure(build, hosts, folder):
-    sim = build / "src/sim/program/hvgpu-sim"
-    log = open(folder / "requests", "w+")
-    password = folder / "password"
-    password.touch(mode=0o600)
-    password.write_text("bench-only")
-    server = subprocess.Popen(
-        [sim, f"fleet:{hosts}", "--ephemeral", "-v", "--password-file", password],
-        stdout=subprocess.PIPE, stderr=log, text=True)
-    places = [server.stdout.readline().split() for _ in range(hosts)]
+class Fleet:
+    """A running simulator with an inventory of its hosts."""
 
-    inventory = folder / "inventory.yaml"
-    with open(inventory, "w") as out:
-        out.write(f"defaults:\n  user: admin\n  password_file: {password}\nhosts:\n")
-        for name, url in places:
-            out.write(f"  {name}:\n    url: {url}\n")
+    def __init__(self, build, hosts, folder):
+        self.log = open(folder / "requests", "w+", encoding="utf-8")
+        self.inventory = folder / "inventory.yaml"
+        self.password = folder / "password"
+        self.password.touch(mode=0o600)
+        self.password.write_text("bench-only", encoding="utf-8")
+        began = time.monotonic()
+        self.process = subprocess.Popen(
+            [build / "src/sim/program/hvgpu-sim", f"fleet:{hosts}", "--ephemeral", "-v",
+             "--password-file", self.password],
+            stdout=subprocess.PIPE, stderr=self.log, text=True)
+        self.places = [self.process.stdout.readline().split() for _ in range(hosts)]
+        if not self.places[-1]:
+            sys.exit(f"the simulator did not start: {(folder / 'requests').read_text('utf-8')}")
+        self.started = time.monotonic() - began
+        with open(self.inventory, "w", encoding="utf-8") as out:
+            out.write(f"defaults:\n  user: admin\n  password_file: {self.password}\nhosts:\n")
+            for name, url in self.places:
+                out.write(f"  {name}:\n    url: {url}\n")
 
-    result = folder / "result.json"
-    start = time.monotonic()
-    client = subprocess.Popen(
-        [build / "src/cli/hvgpu", "--inventory", inventory, "status", "--json"],
-        stdout=open(result, "w"))
-    status, cpu, memory = wait(client)
-    wall = time.monotonic() - start
-    server.terminate()
-    _, server_cpu, server_memory = wait(server)
+    def requests(self):
+        self.log.seek(0)
+        return sum(1 for _ in self.log)
 
-    found = json.load(open(result))["hosts"]
-    errors = sum(1 for host in found if host["error"])
-    log.seek(0)
-    requests = sum(1 for _ in log)
-    return {
-        "hosts": len(found), "errors": errors, "status": status, "wall": wall, "cpu": cpu,
-        "memory": memory / 1024, "server_cpu": server_cpu,
-        "server_memory": server_memory / 1024, "requests": requests,
-    }
+    def end(self):
+        self.process.terminate()
+        return ended(self.process)
+
+
+def failed_hosts(path, is_json, hosts):
+    text = path.read_text(encoding="utf-8")
+    if is_json:
+        found = json.loads(text)["hosts"]
+        return hosts - sum(1 for host in found if not host["error"])
+    return hosts - len({line.split()[0] for line in text.splitlines()[1:]})
+
+
+def measure(build, hosts, command):
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        fleet = Fleet(build, hosts, folder)
+        result = folder / "result"
+        began = time.monotonic()
+        with open(result, "w", encoding="utf-8") as out:
+            client = subprocess.Popen([build / "src/cli/hvgpu", "--inventory", fleet.inventory,
+                                       *command.split()], stdout=out)
+            status, cpu, memory = ended(client)
+        wall = time.monotonic() - began
+        _, sim_cpu, sim_memory = fleet.end()
+        failed = failed_hosts(result, "--json" in command, hosts)
+        print(f"| `{command}` | {hosts} | {fleet.started:.1f} s | {wall:.1f} s | {cpu:.1f} s "
+              f"| {memory:.0f} MB | {sim_cpu:.1f} s | {sim_memory:.0f} MB "
+              f"| {fleet.requests() / hosts:.1f} | {6 + 3 * VMS} |", flush=True)
+        if status or failed:
+            sys.exit(f"{failed} of {hosts} hosts failed, exit status {status}")
+
+
+def measure_loop(build, hosts):
+    """One hvgpu per host, one after the other, on SAMPLE of them."""
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        fleet = Fleet(build, SAMPLE, folder)
+        cpu = 0
+        began = time.monotonic()
+        for name, _ in fleet.places:
+            client = subprocess.Popen(
+                [build / "src/cli/hvgpu", "--inventory", fleet.inventory, "-H", name,
+                 "status", "--json"], stdout=subprocess.DEVNULL)
+            status, used, memory = ended(client)
+            cpu += used
+            if status:
+                sys.exit(f"{name}: exit status {status}")
+        wall = time.monotonic() - began
+        _, sim_cpu, _ = fleet.end()
+        scale = hosts / SAMPLE
+        print(f"\nSerial loop of `hvgpu -H HOST status --json`, measured on {SAMPLE} hosts and "
+              f"scaled to {hosts}: {wall * scale:.0f} s, client {cpu * scale:.0f} s of processor "
+              f"time, simulator {sim_cpu * scale:.0f} s, {fleet.requests() / SAMPLE:.1f} requests "
+              f"per host, {memory:.0f} MB at a time.")
 
 
 def main():
-    build = pathlib.Path(sys.argv[1])
-    counts = [int(word) for word in sys.argv[2:]] or [10, 50, 200]
-    print("| hosts | errors | wall | client CPU | client memory | simulator CPU | "
-          "simulator memory | requests per host | libvirt would need |")
-    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+    build = pathlib.Path(sys.argv[1]).resolve()
+    os.environ.setdefault("HVGPU_DATA_DIR", str(pathlib.Path(__file__).resolve().parent.parent))
+    counts = [int(word) for word in sys.argv[2:]] or [10, 100, 1000]
+    print("| command | hosts | simulator up in | time | client CPU | client memory "
+          "| simulator CPU | simulator memory | requests per host | libvirt would need |")
+    print("| --- " * 10 + "|")
     for hosts in counts:
-        with tempfile.TemporaryDirectory() as folder:
-            row = measure(build, hosts, pathlib.Path(folder))
-        print(f"| {row['hosts']} | {row['errors']} | {row['wall']:.2f} s | {row['cpu']:.2f} s "
-              f"| {row['memory']:.0f} MB | {row['server_cpu']:.2f} s "
-              f"| {row['server_memory']:.0f} MB | {row['requests'] / hosts:.1f} "
-              f"| {6 + 3 * VMS} |")
-        if row["status"] or row["errors"] or row["hosts"] != hosts:
-            sys.exit(f"only {row['hosts'] - row['errors']} of {hosts} hosts answered")
+        for command in COMMANDS:
+            measure(build, hosts, command)
+    measure_loop(build, max(counts))
+    print(f"\nLoad average when it ended: {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors.")
 
 
 if __name__ == "__main__":

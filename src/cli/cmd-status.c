@@ -12,7 +12,10 @@
 #include "text.h"
 #include "tr.h"
 
-enum { DETAILED_HOSTS = 4 /* more are a table with a line each */ };
+enum {
+    DETAILED_HOSTS = 4, /* more are a table with a line each */
+    FLEET_FINDINGS = 20 /* shown below that table, errors first */
+};
 
 static json_t *vm_counts(const struct hv_host *host)
 {
@@ -67,29 +70,33 @@ static void put_system(struct strbuf *to, const json_t *host)
                       (long long)json_integer_value(json_object_get(os, "build")));
 }
 
-static void print_findings(struct output *out, const char *host, const json_t *findings)
+static bool is_error(const json_t *finding)
+{
+    return strcmp(view_text(finding, "severity"), "error") == 0;
+}
+
+static void print_finding(struct output *out, const char *host, const json_t *finding)
+{
+    enum style style = is_error(finding) ? STYLE_BAD : STYLE_WARN;
+    CLEANUP(free_cleanup)
+    char *line = text_printf("%s%s%s: %s", host ? host : "", host ? ": " : "",
+                             view_text(finding, "subject"), view_text(finding, "cause"));
+    CLEANUP(free_cleanup) char *clean = line ? clean_text(line, 0) : NULL;
+
+    output_text(out, "%s%s%s %s\n", style_on(out, style),
+                is_error(finding) ? _("error:") : _("warning:"), style_off(out, style),
+                clean ? clean : "");
+    output_text(out, "  → %s\n", view_text(finding, "fix"));
+}
+
+static void print_findings(struct output *out, const json_t *findings)
 {
     const json_t *finding;
     size_t i;
 
-    json_array_foreach(findings, i, finding)
-    {
-        const char *severity = view_text(finding, "severity");
-        bool is_error = strcmp(severity, "error") == 0;
-        enum style style = is_error ? STYLE_BAD : STYLE_WARN;
-        CLEANUP(free_cleanup) char *line = NULL;
-        CLEANUP(free_cleanup) char *clean = NULL;
-
-        if (strcmp(severity, "info") == 0)
-            continue;
-        line = text_printf("%s%s%s: %s", host ? host : "", host ? ": " : "",
-                           view_text(finding, "subject"), view_text(finding, "cause"));
-        clean = line ? clean_text(line, 0) : NULL;
-        output_text(out, "%s%s%s %s\n", style_on(out, style),
-                    is_error ? _("error:") : _("warning:"), style_off(out, style),
-                    clean ? clean : "");
-        output_text(out, "  → %s\n", view_text(finding, "fix"));
-    }
+    json_array_foreach(findings, i,
+                       finding) if (strcmp(view_text(finding, "severity"), "info") != 0)
+        print_finding(out, NULL, finding);
 }
 
 static char *users_of(const json_t *gpu)
@@ -142,11 +149,85 @@ static bool print_host(struct output *out, const json_t *host, struct err *err)
     }
     if (table_row_count(table) > 0 && !table_print(table, out, err))
         return false;
-    print_findings(out, NULL, json_object_get(host, "findings"));
+    print_findings(out, json_object_get(host, "findings"));
     return true;
 }
 
-static bool print_fleet(struct output *out, const json_t *hosts, struct err *err)
+/* ---- many hosts: a line each, then sums, then what is wrong ---- */
+
+static void add_to(json_t *memory, const char *key, long long more)
+{
+    json_object_set_new(
+        memory, key, json_integer(json_integer_value(json_object_get(memory, key)) + more));
+}
+
+/* Keeps the first of them; how many there were is counted. */
+static void remember_finding(json_t *memory, const char *host, json_t *finding)
+{
+    const char *list = is_error(finding) ? "error_list" : "warning_list";
+    json_t *kept = json_object_get(memory, list);
+
+    add_to(memory, is_error(finding) ? "errors" : "warnings", 1);
+    if (!kept) {
+        kept = json_array();
+        json_object_set_new(memory, list, kept);
+    }
+    if (json_array_size(kept) < FLEET_FINDINGS)
+        json_array_append_new(kept,
+                              json_pack("{s:s, s:O}", "host", host, "finding", finding));
+}
+
+static void remember_host(json_t *memory, const json_t *host)
+{
+    const json_t *findings = json_object_get(host, "findings");
+    json_t *finding;
+    size_t i;
+
+    add_to(memory, "gpus", (long long)json_array_size(json_object_get(host, "gpus")));
+    add_to(memory, "total", count_of(host, "total"));
+    add_to(memory, "running", count_of(host, "running"));
+    add_to(memory, "with_gpu", count_of(host, "with_gpu"));
+    json_array_foreach(findings, i,
+                       finding) if (strcmp(view_text(finding, "severity"), "info") != 0)
+        remember_finding(memory, view_text(host, "host"), finding);
+}
+
+static long long memory_of(const json_t *memory, const char *key)
+{
+    return json_integer_value(json_object_get(memory, key));
+}
+
+static void print_sums(const struct invocation *in)
+{
+    const json_t *memory = in->blocks->memory, *kept;
+    long long left = memory_of(memory, "errors") + memory_of(memory, "warnings");
+    size_t i, shown = 0;
+
+    output_text(in->out,
+                _("hosts: %zu, failed: %lld; GPUs: %lld; VMs: %lld, running: %lld, with a "
+                  "GPU: %lld\n"),
+                in->blocks->host_count, memory_of(memory, "failed"),
+                memory_of(memory, "gpus"), memory_of(memory, "total"),
+                memory_of(memory, "running"), memory_of(memory, "with_gpu"));
+    for (int list = 0; list < 2; list++)
+        json_array_foreach(json_object_get(memory, list ? "warning_list" : "error_list"), i,
+                           kept)
+        {
+            if (shown >= FLEET_FINDINGS)
+                break;
+            print_finding(in->out, view_text(kept, "host"),
+                          json_object_get(kept, "finding"));
+            shown++;
+            left--;
+        }
+    if (left > 0)
+        output_text(in->out,
+                    _("and %lld more; all are in 'status --json', those of one host in "
+                      "'status -H HOST'\n"),
+                    left);
+}
+
+static bool print_fleet(const struct invocation *in, const json_t *hosts, struct err *err)
 {
     static const struct column columns[] = {
         { N_("HOST"), COL_SHRINK | COL_KEEP_END },
@@ -172,11 +253,13 @@ static bool print_fleet(struct output *out, const json_t *hosts, struct err *err
 
         table_cell(table, view_text(host, "host"));
         if (!json_is_null(json_object_get(host, "error"))) {
+            add_to(in->blocks->memory, "failed", 1);
             table_styled(table, STYLE_BAD, _("failed"));
             for (int c = 0; c < 5; c++)
                 table_cell(table, NULL);
             continue;
         }
+        remember_host(in->blocks->memory, host);
         put_system(&system, host);
         table_cell(table, system.text);
         table_printf(table, "%zu", json_array_size(json_object_get(host, "gpus")));
@@ -186,25 +269,25 @@ static bool print_fleet(struct output *out, const json_t *hosts, struct err *err
         snprintf(shown, sizeof(shown), "%zu", errors);
         table_styled(table, errors ? STYLE_BAD : STYLE_PLAIN, shown);
     }
-    if (!table_print(table, out, err))
+    if (!table_continue(table, &in->blocks->layout, in->out, err))
         return false;
-    json_array_foreach(hosts, i, host)
-        print_findings(out, view_text(host, "host"), json_object_get(host, "findings"));
+    if (in->blocks->is_last)
+        print_sums(in);
     return true;
 }
 
 static bool print(const struct invocation *in, const json_t *document, struct err *err)
 {
     const json_t *hosts = json_object_get(document, "hosts"), *host;
-    size_t i, shown = 0;
+    size_t i;
 
-    if (json_array_size(hosts) > DETAILED_HOSTS)
-        return print_fleet(in->out, hosts, err);
+    if (in->blocks->host_count > DETAILED_HOSTS)
+        return print_fleet(in, hosts, err);
     json_array_foreach(hosts, i, host)
     {
         if (!json_is_null(json_object_get(host, "error")))
             continue;
-        if (shown++ > 0)
+        if (in->blocks->layout.rows++ > 0) /* counts hosts here */
             output_text(in->out, "\n");
         if (!print_host(in->out, host, err))
             return false;
@@ -219,4 +302,5 @@ const struct command cmd_status = {
     .list = "gpus",
     .collect = collect,
     .print = print,
+    .in_blocks = true,
 };

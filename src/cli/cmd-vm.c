@@ -107,6 +107,16 @@ static void list_vm(struct table *table, const char *host, const json_t *vm)
     table_cell(table, gpus && *gpus ? gpus : NULL);
 }
 
+/* The row of a host that gave nothing; why, was said already. */
+static void list_failed(struct table *table, const char *host)
+{
+    table_cell(table, host);
+    table_cell(table, NULL);
+    table_styled(table, STYLE_BAD, _("failed"));
+    for (int c = 0; c < 4; c++)
+        table_cell(table, NULL);
+}
+
 static bool print_list(const struct invocation *in, const json_t *document, struct err *err)
 {
     static const struct column columns[] = {
@@ -120,7 +130,7 @@ static bool print_list(const struct invocation *in, const json_t *document, stru
         { NULL, 0 },
     };
     const json_t *hosts = json_object_get(document, "hosts"), *host, *vm;
-    bool many = json_array_size(hosts) > 1;
+    bool many = in->blocks->host_count > 1;
     CLEANUP(table_cleanup)
     struct table *table = table_new(many ? columns : columns + 1, err);
     size_t h, v;
@@ -128,13 +138,17 @@ static bool print_list(const struct invocation *in, const json_t *document, stru
     if (!table)
         return false;
     json_array_foreach(hosts, h, host)
+    {
+        if (many && json_is_object(json_object_get(host, "error")))
+            list_failed(table, view_text(host, "host"));
         json_array_foreach(json_object_get(host, "vms"), v, vm)
             list_vm(table, many ? view_text(host, "host") : NULL, vm);
-    if (table_row_count(table) == 0) {
-        output_note(in->out, "%s\n", _("No VMs."));
-        return true;
     }
-    return table_print(table, in->out, err);
+    if (table_row_count(table) > 0)
+        return table_continue(table, &in->blocks->layout, in->out, err);
+    if (in->blocks->is_last && in->blocks->layout.rows == 0)
+        output_note(in->out, "%s\n", _("No VMs."));
+    return true;
 }
 
 enum { LABEL_COLUMNS = 20 };
@@ -250,8 +264,9 @@ static bool print_show(const struct invocation *in, const json_t *document, stru
     {
         json_array_foreach(json_object_get(host, "vms"), v, vm)
         {
-            if (json_array_size(hosts) > 1)
-                output_text(in->out, "%s%s:\n", h ? "\n" : "", view_text(host, "host"));
+            if (in->blocks->host_count > 1)
+                output_text(in->out, "%s%s:\n", in->blocks->shown + h ? "\n" : "",
+                            view_text(host, "host"));
             show_vm(in->out, vm);
         }
     }
@@ -265,6 +280,7 @@ const struct command cmd_vm_list = {
     .list = "vms",
     .collect = collect,
     .print = print_list,
+    .in_blocks = true,
 };
 
 const struct command cmd_vm_show = {
@@ -275,4 +291,5 @@ const struct command cmd_vm_show = {
     .list = "vms",
     .collect = collect,
     .print = print_show,
+    .in_blocks = true,
 };

@@ -1,37 +1,63 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A fixed number of threads take hosts from a list; the main thread shows the results in
- * the list's order. */
+/*
+ * A fixed number of threads take hosts from a list; the main thread shows the results.
+ *
+ * JSON is in the order of the list, so a slow host holds back those behind it: their texts
+ * wait, up to a number of bytes, after which no further host is asked.  Text is shown in
+ * blocks, in the order of the list as well, but a slow host is overtaken.
+ */
 
 #include "collect.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <string.h>
+#include <time.h>
 
 #include "os.h"
-#include "progress.h"
+#include "progress-bar.h"
 #include "session.h"
 #include "text.h"
 
+enum {
+    WAITING_BYTES_MOST = 64 << 20,
+    BLOCK_HOSTS = 64,
+    OVERTAKE_HOSTS = 4 * BLOCK_HOSTS, /* that wait behind a slow one */
+    PATIENCE_SECONDS = 2,             /* at a terminal: with a block that does not fill */
+};
+
+/* What a host gave.  Only texts are kept: a tree of JSON needs several times as much. */
 struct part {
-    json_t *json; /* NULL: failed */
-    struct err err;
-    bool done;
+    char *text;      /* its element of "hosts"; NULL: no memory for it */
+    struct err *err; /* NULL: none */
+    bool is_done, is_shown;
+};
+
+enum order {
+    ORDER_LIST,  /* one by one as they are listed */
+    ORDER_BLOCK, /* some, as they are listed unless one is slow */
+    ORDER_ALL,   /* all at once */
 };
 
 struct fleet {
     const struct invocation *in;
     const struct connector *connector;
     const struct host_list *hosts;
-    struct part *ring; /* @window places: host i is in i % window */
-    size_t window;
+    enum order order;
+    struct part *parts; /* one per host */
+    struct print_blocks blocks;
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    size_t next;  /* to be taken by a thread */
-    size_t shown; /* everything before was taken from the ring */
+    size_t next;          /* to be taken by a thread */
+    size_t first;         /* everything before was shown */
+    size_t finished;      /* and not yet shown */
+    size_t waiting_bytes; /* of these */
     size_t failed;
     bool said_cancelled;
     bool stop;
 };
+
+/* ---- asking ---- */
 
 static bool look_at(const struct fleet *fleet, const struct host_target *target,
                     json_t **ret, struct err *err)
@@ -50,49 +76,20 @@ static bool look_at(const struct fleet *fleet, const struct host_target *target,
     return in.command->collect(&in, ret, err);
 }
 
-static void *work(void *user)
-{
-    struct fleet *fleet = (struct fleet *)user;
-
-    pthread_mutex_lock(&fleet->lock);
-    for (;;) {
-        struct part part = { .err = ERR_INIT };
-        size_t i;
-
-        /* A place in the ring is free once the host before it was shown. */
-        while (!fleet->stop && fleet->next < fleet->hosts->count &&
-               fleet->next >= fleet->shown + fleet->window)
-            pthread_cond_wait(&fleet->changed, &fleet->lock);
-        if (fleet->stop || fleet->next >= fleet->hosts->count)
-            break;
-        i = fleet->next++;
-        pthread_mutex_unlock(&fleet->lock);
-
-        if (!look_at(fleet, &fleet->hosts->items[i], &part.json, &part.err))
-            part.json = NULL;
-
-        pthread_mutex_lock(&fleet->lock);
-        part.done = true;
-        fleet->ring[i % fleet->window] = part;
-        pthread_cond_broadcast(&fleet->changed);
-    }
-    pthread_mutex_unlock(&fleet->lock);
-    return NULL;
-}
-
-/* The contract's element of "hosts", from a part or from its error. */
-static json_t *host_entry(const struct invocation *in, const char *name, struct part *part)
+/* The contract's element of "hosts", from what collect() gave or from its error. */
+static json_t *host_entry(const struct invocation *in, const char *name, json_t *found,
+                          const struct err *why)
 {
     json_t *entry = json_object();
     bool ok = entry && json_object_set_new(entry, "host", json_string(name)) == 0;
 
-    if (part->json) {
-        ok = ok && json_object_set(entry, "os", json_object_get(part->json, "os")) == 0 &&
+    if (found) {
+        ok = ok && json_object_set(entry, "os", json_object_get(found, "os")) == 0 &&
              json_object_set_new(entry, "error", json_null()) == 0 &&
-             json_object_update_missing(entry, part->json) == 0;
+             json_object_update_missing(entry, found) == 0;
     } else {
         ok = ok && json_object_set_new(entry, "os", json_null()) == 0 &&
-             json_object_set_new(entry, "error", error_to_json(&part->err)) == 0;
+             json_object_set_new(entry, "error", error_to_json(why)) == 0;
         if (ok && in->command->list)
             ok = json_object_set_new(entry, in->command->list, json_null()) == 0;
     }
@@ -102,13 +99,171 @@ static json_t *host_entry(const struct invocation *in, const char *name, struct 
     return NULL;
 }
 
-static bool put_json(FILE *file, const json_t *entry, bool is_first)
+static struct part ask(const struct fleet *fleet, const struct host_target *target)
 {
-    CLEANUP(free_cleanup) char *text = json_dumps(entry, JSON_INDENT(2));
+    struct part part = { .is_done = true };
+    json_t *found = NULL, *entry;
+    struct err err = ERR_INIT;
 
-    if (!text || fputs(is_first ? "\n" : ",\n", file) == EOF)
+    if (!look_at(fleet, target, &found, &err)) {
+        found = NULL;
+        part.err = malloc(sizeof(err));
+        if (part.err)
+            *part.err = err;
+    }
+    if (found || part.err) {
+        entry = host_entry(fleet->in, target->name, found, &err);
+        part.text = entry
+                        ? json_dumps(entry, fleet->in->json ? JSON_INDENT(2) : JSON_COMPACT)
+                        : NULL;
+        json_decref(entry);
+    }
+    json_decref(found);
+    return part;
+}
+
+static size_t part_bytes(const struct part *part)
+{
+    return (part->text ? strlen(part->text) : 0) + (part->err ? sizeof(*part->err) : 0);
+}
+
+/* What has finished is shown before more is asked for.  The host that is to be shown next
+ * was taken before any that waits, so this ends. */
+static bool is_full(const struct fleet *fleet)
+{
+    return fleet->order != ORDER_ALL && fleet->waiting_bytes >= WAITING_BYTES_MOST;
+}
+
+static void *work(void *user)
+{
+    struct fleet *fleet = (struct fleet *)user;
+
+    pthread_mutex_lock(&fleet->lock);
+    for (;;) {
+        struct part part;
+        size_t i;
+
+        while (!fleet->stop && fleet->next < fleet->hosts->count && is_full(fleet))
+            pthread_cond_wait(&fleet->changed, &fleet->lock);
+        if (fleet->stop || fleet->next >= fleet->hosts->count)
+            break;
+        i = fleet->next++;
+        pthread_mutex_unlock(&fleet->lock);
+
+        part = ask(fleet, &fleet->hosts->items[i]);
+
+        pthread_mutex_lock(&fleet->lock);
+        fleet->parts[i] = part;
+        fleet->finished++;
+        fleet->waiting_bytes += part_bytes(&part);
+        pthread_cond_broadcast(&fleet->changed);
+    }
+    pthread_mutex_unlock(&fleet->lock);
+    return NULL;
+}
+
+/* ---- waiting ---- */
+
+static bool has_block(const struct fleet *fleet)
+{
+    size_t count = 0;
+
+    for (size_t i = fleet->first; i < fleet->next && fleet->parts[i].is_done; i++) {
+        count += !fleet->parts[i].is_shown;
+        if (count == BLOCK_HOSTS)
+            return true;
+    }
+    return false;
+}
+
+static bool is_ready(const struct fleet *fleet)
+{
+    size_t left = fleet->hosts->count - fleet->blocks.shown;
+
+    switch (fleet->order) {
+    case ORDER_LIST:
+        return fleet->parts[fleet->first].is_done;
+    case ORDER_BLOCK:
+        return fleet->finished == left || fleet->finished >= OVERTAKE_HOSTS ||
+               is_full(fleet) || has_block(fleet);
+    default:
+        return fleet->finished == left;
+    }
+}
+
+/* With the lock held. */
+static void wait_for_some(struct fleet *fleet)
+{
+    const struct output *out = fleet->in->out;
+    bool is_watched = fleet->order == ORDER_BLOCK && out->columns > 0;
+    size_t said = SIZE_MAX;
+    struct timespec until;
+    bool is_late = false;
+
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += PATIENCE_SECONDS;
+    while (!is_ready(fleet) && !(is_late && fleet->finished > 0)) {
+        if (fleet->hosts->count > 1 && said != fleet->finished) {
+            said = fleet->finished;
+            (void)progress_report(fleet->in->progress, "hosts", PROGRESS_ITEMS,
+                                  fleet->blocks.shown + said, fleet->hosts->count,
+                                  &(struct err){ 0 });
+        }
+        if (is_watched && !is_late)
+            is_late =
+                pthread_cond_timedwait(&fleet->changed, &fleet->lock, &until) == ETIMEDOUT;
+        else
+            pthread_cond_wait(&fleet->changed, &fleet->lock);
+    }
+}
+
+/* The next parts to show, in the order of the list.  Returns how many; theirs is what they
+ * point to. */
+static size_t take_parts(struct fleet *fleet, struct part *taken, size_t *ret_index)
+{
+    size_t most = fleet->order == ORDER_LIST    ? 1
+                  : fleet->order == ORDER_BLOCK ? BLOCK_HOSTS
+                                                : fleet->hosts->count;
+    size_t count = 0;
+
+    pthread_mutex_lock(&fleet->lock);
+    wait_for_some(fleet);
+    for (size_t i = fleet->first; i < fleet->next && count < most; i++) {
+        struct part *part = &fleet->parts[i];
+
+        if (!part->is_done || part->is_shown)
+            continue;
+        ret_index[count] = i;
+        taken[count++] = *part;
+        fleet->finished--;
+        fleet->waiting_bytes -= part_bytes(part);
+        *part = (struct part){ .is_done = true, .is_shown = true };
+    }
+    while (fleet->first < fleet->hosts->count && fleet->parts[fleet->first].is_shown)
+        fleet->first++;
+    pthread_cond_broadcast(&fleet->changed);
+    pthread_mutex_unlock(&fleet->lock);
+    return count;
+}
+
+/* ---- showing ---- */
+
+static void show_error(struct fleet *fleet, const char *name, const struct err *err)
+{
+    bool is_cancelled = err->kind == ERR_CANCELLED;
+
+    fleet->failed++;
+    /* Ctrl-C stops all hosts at once: said once. */
+    if (!is_cancelled || !fleet->said_cancelled)
+        output_host_error(fleet->in->out, is_cancelled ? NULL : name, err);
+    fleet->said_cancelled |= is_cancelled;
+}
+
+/* Indented by what stands around it. */
+static bool put_json(FILE *file, const char *text, bool is_first)
+{
+    if (fputs(is_first ? "\n" : ",\n", file) == EOF)
         return false;
-    /* Indented by what stands around it. */
     for (const char *line = text; *line;) {
         size_t len = strcspn(line, "\n");
 
@@ -119,71 +274,90 @@ static bool put_json(FILE *file, const json_t *entry, bool is_first)
     return true;
 }
 
-static bool show_parts(struct fleet *fleet, json_t *all, struct err *err)
+static bool show_json(struct fleet *fleet, const struct part *parts, size_t count,
+                      struct err *err)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!put_json(fleet->in->out->text, parts[i].text, fleet->blocks.shown + i == 0))
+            return err_fail(err, ERR_SYSTEM, 0, "the result could not be written");
+    return true;
+}
+
+static bool show_text(struct fleet *fleet, const struct part *parts, size_t count,
+                      struct err *err)
+{
+    json_t *all = json_array();
+    json_t *document = json_pack("{s:s, s:o}", "schema", "hvgpu/1", "hosts", all);
+    bool ok = document != NULL;
+
+    for (size_t i = 0; ok && i < count; i++)
+        ok = json_array_append_new(all, json_loads(parts[i].text, 0, NULL)) == 0;
+    if (!ok)
+        err_no_memory(err);
+    fleet->blocks.is_last = fleet->blocks.shown + count == fleet->hosts->count;
+    if (ok && fleet->failed < fleet->hosts->count) {
+        struct invocation in = *fleet->in;
+
+        in.blocks = &fleet->blocks;
+        ok = in.command->print(&in, document, err);
+        fflush(in.out->text);
+    }
+    json_decref(document);
+    return ok;
+}
+
+static bool show_parts(struct fleet *fleet, const struct part *parts, const size_t *index,
+                       size_t count, struct err *err)
 {
     const struct invocation *in = fleet->in;
-    struct output *out = in->out;
+    bool ok = true;
 
-    for (size_t i = 0; i < fleet->hosts->count; i++) {
-        const char *name = fleet->hosts->items[i].name;
-        struct part part;
-        json_t *entry;
-        bool ok;
-
-        pthread_mutex_lock(&fleet->lock);
-        while (!fleet->ring[i % fleet->window].done)
-            pthread_cond_wait(&fleet->changed, &fleet->lock);
-        part = fleet->ring[i % fleet->window];
-        fleet->ring[i % fleet->window] = (struct part){ .done = false };
-        fleet->shown = i + 1;
-        pthread_cond_broadcast(&fleet->changed);
-        pthread_mutex_unlock(&fleet->lock);
-
-        if (fleet->hosts->count > 1)
-            (void)progress_report(in->progress, "hosts", PROGRESS_ITEMS, i + 1,
-                                  fleet->hosts->count, &(struct err){ 0 });
-        if (!part.json) {
-            fleet->failed++;
-            /* Ctrl-C stops all hosts at once: said once. */
-            if (part.err.kind != ERR_CANCELLED || !fleet->said_cancelled)
-                output_host_error(out, part.err.kind == ERR_CANCELLED ? NULL : name,
-                                  &part.err);
-            fleet->said_cancelled |= part.err.kind == ERR_CANCELLED;
-        }
-        entry = host_entry(in, name, &part);
-        json_decref(part.json);
-        if (!entry)
+    if (in->progress && (!in->json || parts[0].err))
+        progress_bar_clear((struct progress_bar *)in->progress);
+    for (size_t i = 0; i < count; i++) {
+        if (!parts[i].text)
             return err_no_memory(err);
-        if (out->json) {
-            ok = put_json(out->text, entry, i == 0);
-            json_decref(entry);
-            if (!ok)
-                return err_fail(err, ERR_SYSTEM, 0, "the result could not be written");
-        } else if (json_array_append_new(all, entry) != 0) {
-            return err_no_memory(err);
+        if (parts[i].err)
+            show_error(fleet, fleet->hosts->items[index[i]].name, parts[i].err);
+    }
+    ok = in->json ? show_json(fleet, parts, count, err)
+                  : show_text(fleet, parts, count, err);
+    fleet->blocks.shown += count;
+    return ok;
+}
+
+static bool show_all(struct fleet *fleet, struct err *err)
+{
+    size_t most = fleet->order == ORDER_ALL ? fleet->hosts->count : BLOCK_HOSTS;
+    CLEANUP(free_cleanup) struct part *parts = calloc(most, sizeof(*parts));
+    CLEANUP(free_cleanup) size_t *index = calloc(most, sizeof(*index));
+    bool ok = parts && index;
+
+    if (!ok)
+        return err_no_memory(err);
+    while (ok && fleet->blocks.shown < fleet->hosts->count) {
+        size_t count = take_parts(fleet, parts, index);
+
+        ok = show_parts(fleet, parts, index, count, err);
+        for (size_t i = 0; i < count; i++) {
+            free(parts[i].text);
+            free(parts[i].err);
         }
     }
-    return true;
+    return ok;
 }
 
 static bool show(struct fleet *fleet, struct err *err)
 {
     struct output *out = fleet->in->out;
-    json_t *document, *all = json_array();
     bool ok;
 
-    document = json_pack("{s:s, s:o}", "schema", "hvgpu/1", "hosts", all);
-    if (!document)
-        return err_no_memory(err);
     if (out->json)
         fputs("{\n  \"schema\": \"hvgpu/1\",\n  \"hosts\": [", out->text);
-    ok = show_parts(fleet, all, err);
+    ok = show_all(fleet, err);
     if (ok && out->json)
         ok = (fputs("\n  ]\n}\n", out->text) != EOF && fflush(out->text) == 0) ||
              err_fail(err, ERR_SYSTEM, 0, "the result could not be written");
-    else if (ok && fleet->failed < fleet->hosts->count)
-        ok = fleet->in->command->print(fleet->in, document, err);
-    json_decref(document);
     return ok;
 }
 
@@ -202,20 +376,21 @@ bool collect_run(const struct invocation *in, const struct connector *connector,
     struct fleet fleet = { .in = in,
                            .connector = connector,
                            .hosts = hosts,
-                           .window = 2 * (size_t)count,
+                           .order = in->json                 ? ORDER_LIST
+                                    : in->command->in_blocks ? ORDER_BLOCK
+                                                             : ORDER_ALL,
+                           .parts = calloc(hosts->count, sizeof(*fleet.parts)),
+                           .blocks = { .host_count = hosts->count,
+                                       .memory = json_object() },
                            .lock = PTHREAD_MUTEX_INITIALIZER,
                            .changed = PTHREAD_COND_INITIALIZER };
     CLEANUP(free_cleanup) pthread_t *threads = calloc(count, sizeof(*threads));
-    bool ok = true;
+    bool ok = (threads && fleet.parts && fleet.blocks.memory) || err_no_memory(err);
 
-    fleet.ring = calloc(fleet.window, sizeof(*fleet.ring));
-    if (!threads || !fleet.ring) {
-        free(fleet.ring);
-        return err_no_memory(err);
-    }
-    while (started < count && pthread_create(&threads[started], NULL, work, &fleet) == 0)
+    while (ok && started < count &&
+           pthread_create(&threads[started], NULL, work, &fleet) == 0)
         started++;
-    if (started == 0)
+    if (ok && started == 0)
         ok = err_fail(err, ERR_SYSTEM, 0, "no thread could be started");
     ok = ok && show(&fleet, err);
 
@@ -225,9 +400,12 @@ bool collect_run(const struct invocation *in, const struct connector *connector,
     pthread_mutex_unlock(&fleet.lock);
     for (unsigned i = 0; i < started; i++)
         pthread_join(threads[i], NULL);
-    for (size_t i = 0; i < fleet.window; i++)
-        json_decref(fleet.ring[i].json);
-    free(fleet.ring);
+    for (size_t i = 0; fleet.parts && i < hosts->count; i++) {
+        free(fleet.parts[i].text);
+        free(fleet.parts[i].err);
+    }
+    free(fleet.parts);
+    json_decref(fleet.blocks.memory);
     if (ok)
         *ret_exit = status_of(&fleet);
     return ok;

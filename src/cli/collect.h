@@ -2,9 +2,10 @@
 /*
  * Commands that look at hosts: many at once, one result each.
  *
- * A host that fails is one entry with its error; the others go on.  In JSON mode each
- * host's part is written as soon as those before it were, so that a thousand hosts need
- * the memory of the few in flight; for text the parts are kept for the tables.
+ * A host that fails is one entry with its error; the others go on.  What a host gave is
+ * written as soon as it may be: JSON when all hosts listed before it were, text in blocks of
+ * hosts that have answered.  So a thousand hosts need the memory of those in flight and
+ * of what waits behind a slow one, which is bounded.
  */
 #pragma once
 

@@ -47,6 +47,16 @@ struct option_spec {
     const char *help;  /* one line, lower case, no full stop; N_() */
 };
 
+/* Where print() is among the hosts of a run.  Text of many hosts comes in blocks, so that
+ * the first shows while the last are still being asked, and none is kept. */
+struct print_blocks {
+    size_t host_count; /* of the whole run */
+    size_t shown;      /* hosts of the blocks before this one */
+    bool is_last;
+    struct table_layout layout; /* of the table that goes through all blocks */
+    json_t *memory;             /* an object: what print() keeps from block to block */
+};
+
 /* What a command gets.  Everything is lent. */
 struct invocation {
     const struct command *command;
@@ -57,7 +67,8 @@ struct invocation {
     const char *host;            /* how the user named it; connects again later */
     struct connector *connector; /* for command_connect() */
     struct output *out;
-    struct progress *progress; /* NULL: nobody watches */
+    struct progress *progress;   /* NULL: nobody watches */
+    struct print_blocks *blocks; /* of print() */
     bool json, verbose, quiet;
 };
 
@@ -89,6 +100,7 @@ struct command {
     /* Text output of the joined document { "schema", "hosts": [...] }.  Hosts that failed
      * have an "error"; it was already printed. */
     bool (*print)(const struct invocation *in, const json_t *document, struct err *err);
+    bool in_blocks;   /* print() may be called with some of the hosts, several times */
     const char *list; /* what a host that failed has as null: "gpus" */
 
     /* CMD_CHANGES: computes the plan, touching nothing.  @context comes with session,

@@ -93,3 +93,13 @@ size_t table_row_count(const struct table *table);
 /* Two blanks between columns, widths from text_columns(); columns with COL_SHRINK are cut
  * when the terminal is too narrow, the widest first. */
 bool table_print(const struct table *table, struct output *out, struct err *err) MUST_CHECK;
+
+/* A table that comes in pieces, the next one as soon as it is known: titles stand above
+ * the first, columns never get narrower again. */
+enum { COLUMN_MAX = 16 };
+struct table_layout {
+    size_t rows;
+    unsigned width[COLUMN_MAX];
+};
+bool table_continue(const struct table *table, struct table_layout *layout,
+                    struct output *out, struct err *err) MUST_CHECK;

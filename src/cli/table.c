@@ -9,7 +9,7 @@
 #include "text.h"
 #include "tr.h"
 
-enum { COLUMN_MAX = 16, GAP = 2, SHRINK_LEAST = 8, CELL_MAX = 4096 };
+enum { GAP = 2, SHRINK_LEAST = 8, CELL_MAX = 4096 };
 
 struct cell {
     char *text; /* clean; NULL shows "-" */
@@ -136,38 +136,62 @@ static void put_cell(struct strbuf *line, const struct output *out, const char *
         strbuf_printf(line, "%*s", GAP, "");
 }
 
-bool table_print(const struct table *table, struct output *out, struct err *err)
+/* @width grows to what the titles and cells need. */
+static void widen(const struct table *table, unsigned width[COLUMN_MAX])
 {
-    unsigned width[COLUMN_MAX] = { 0 };
     size_t n = table->column_count;
 
-    if (table->failed)
-        return err_no_memory(err);
-    for (size_t c = 0; c < n; c++)
-        width[c] = text_columns(_(table->columns[c].title));
-    for (size_t i = 0; i < table->count; i++) {
-        unsigned used = cell_columns(&table->cells[i]);
+    for (size_t i = 0; i < n + table->count; i++) {
+        unsigned used = i < n ? text_columns(_(table->columns[i].title))
+                              : cell_columns(&table->cells[i - n]);
 
         if (used > width[i % n])
             width[i % n] = used;
     }
+}
+
+static bool put_row(const struct table *table, const struct cell *cells,
+                    const unsigned width[COLUMN_MAX], struct output *out, struct err *err)
+{
+    CLEANUP(strbuf_cleanup) struct strbuf line = STRBUF_INIT;
+    size_t n = table->column_count;
+
+    for (size_t c = 0; c < n; c++)
+        put_cell(&line, out,
+                 !cells          ? _(table->columns[c].title)
+                 : cells[c].text ? cells[c].text
+                                 : "-",
+                 cells ? cells[c].style : STYLE_FAINT, table->columns[c].flags, width[c],
+                 c + 1 == n);
+    if (line.failed)
+        return err_no_memory(err);
+    output_text(out, "%s\n", line.text);
+    return true;
+}
+
+bool table_continue(const struct table *table, struct table_layout *layout,
+                    struct output *out, struct err *err)
+{
+    unsigned width[COLUMN_MAX];
+    size_t n = table->column_count;
+
+    if (table->failed)
+        return err_no_memory(err);
+    widen(table, layout->width);
+    memcpy(width, layout->width, sizeof(width));
     if (out->columns)
         fit(table, width, out->columns);
-
-    for (size_t row = 0; row <= table->count / n; row++) {
-        CLEANUP(strbuf_cleanup) struct strbuf line = STRBUF_INIT;
-        const struct cell *cells = row ? &table->cells[(row - 1) * n] : NULL;
-
-        for (size_t c = 0; c < n; c++)
-            put_cell(&line, out,
-                     !cells          ? _(table->columns[c].title)
-                     : cells[c].text ? cells[c].text
-                                     : "-",
-                     cells ? cells[c].style : STYLE_FAINT, table->columns[c].flags,
-                     width[c], c + 1 == n);
-        if (line.failed)
-            return err_no_memory(err);
-        output_text(out, "%s\n", line.text);
-    }
+    if (layout->rows == 0 && !put_row(table, NULL, width, out, err))
+        return false;
+    for (size_t row = 0; row < table->count / n; row++, layout->rows++)
+        if (!put_row(table, &table->cells[row * n], width, out, err))
+            return false;
     return true;
+}
+
+bool table_print(const struct table *table, struct output *out, struct err *err)
+{
+    struct table_layout layout = { 0 };
+
+    return table_continue(table, &layout, out, err);
 }

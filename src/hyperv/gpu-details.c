@@ -161,6 +161,21 @@ static bool ask_vram(struct cim_session *session, struct hv_gpu *gpu,
     return true;
 }
 
+/* GPUs of one service run one driver: asked once, however many they are. */
+static bool know_package(const struct hv_host *host, struct hv_gpu *gpu, bool *ret_known,
+                         struct err *err)
+{
+    *ret_known = false;
+    for (const struct hv_gpu *other = host->gpus; other < gpu && !*ret_known; other++) {
+        if (!text_ieq(other->service, gpu->service) || !other->driver_package)
+            continue;
+        free(gpu->driver_package);
+        gpu->driver_package = text_dup(other->driver_package);
+        *ret_known = true;
+    }
+    return !*ret_known || gpu->driver_package || err_no_memory(err);
+}
+
 static bool ask_package(struct cim_session *session, struct hv_gpu *gpu, struct err *err)
 {
     CLEANUP(free_cleanup) char *key = text_printf(SERVICE_ROOT "%s", gpu->service);
@@ -218,11 +233,13 @@ bool read_gpu_details(struct cim_session *session, struct hv_host *host, struct 
         struct hv_gpu *gpu = &host->gpus[i];
         CLEANUP(free_cleanup) char *driver_key = NULL;
         struct pci_facts facts = { 0 };
+        bool known = !gpu->service;
 
-        if (!ask_properties(session, gpu, &driver_key, &facts, err) ||
+        if ((gpu->service && !know_package(host, gpu, &known, err)) ||
+            !ask_properties(session, gpu, &driver_key, &facts, err) ||
             (!driver_key && !ask_driver_key(session, gpu, &driver_key, err)) ||
             (driver_key && !ask_vram(session, gpu, driver_key, err)) ||
-            (gpu->service && !ask_package(session, gpu, err)))
+            (!known && !ask_package(session, gpu, err)))
             return err_wrap(err, "asking about '%.80s'",
                             gpu->name ? gpu->name : gpu->instance_id);
         judge_dda(host, gpu, &facts);

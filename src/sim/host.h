@@ -38,6 +38,7 @@ struct sim_host {
     uint64_t last_used;          /* sim_host_open()'s clock */
     struct sim_machine *machine; /* lent by the lab's description */
     struct sim_world *world;     /* made on first use */
+    unsigned commands;           /* running in remote shells: keep store and world */
     struct sim_jobs *jobs;       /* started, not yet finished: jobs.c */
     int64_t devices_due_usec;    /* when Hyper-V sees what changed on PCI; 0: it has */
     bool dirty; /* set by whoever changes the store; saved after the request */

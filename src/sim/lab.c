@@ -326,7 +326,14 @@ static bool make_store(struct sim_host *host, struct err *err)
     return true;
 }
 
-/* Frees the store of the host that was not used longest, if it can be made again. */
+/* Its store and world can be made again as they are, and nobody is at work on them. */
+static bool is_idle(const struct sim_host *host)
+{
+    return host->store && !host->dirty && host->commands == 0 &&
+           !sim_jobs_are_pending(host) && (!host->world || world_is_idle(host->world));
+}
+
+/* Frees the store and the world of the host that was not used longest, if it is idle. */
 static void drop_one(struct sim_lab *lab, struct sim_host *except)
 {
     struct sim_host *oldest = NULL;
@@ -339,8 +346,7 @@ static void drop_one(struct sim_lab *lab, struct sim_host *except)
         if (host == except || pthread_mutex_trylock(&host->lock) != 0)
             continue;
         open_count += host->store != NULL;
-        if (host->store && !host->world && !host->dirty && !sim_jobs_are_pending(host) &&
-            (!oldest || host->last_used < oldest_use)) {
+        if (is_idle(host) && (!oldest || host->last_used < oldest_use)) {
             oldest = host;
             oldest_use = host->last_used;
         }
@@ -348,8 +354,10 @@ static void drop_one(struct sim_lab *lab, struct sim_host *except)
     }
     if (open_count < OPEN_STORES || !oldest || pthread_mutex_trylock(&oldest->lock) != 0)
         return;
-    if (!oldest->world && !oldest->dirty && !sim_jobs_are_pending(oldest))
+    if (is_idle(oldest)) {
         sim_store_free(TAKE(oldest->store));
+        sim_world_free(TAKE(oldest->world));
+    }
     pthread_mutex_unlock(&oldest->lock);
 }
 

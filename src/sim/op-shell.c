@@ -98,13 +98,18 @@ static void *run_command(void *user)
     struct err err = ERR_INIT;
     uint32_t exit_code = 1;
 
-    /* The host's store is there before the command starts, and what the command changed
-     * is saved before anyone hears of its end. */
-    if (endpoint_enter(endpoint, &err) && endpoint_leave(endpoint, &err))
-        exit_code = sim_command_run(&command);
-    if (err.kind == ERR_NONE && endpoint_enter(endpoint, &err) &&
-        !endpoint_leave(endpoint, &err))
-        exit_code = 1;
+    /* The host's store is there before the command starts and as long as it runs, and what
+     * the command changed is saved before anyone hears of its end. */
+    if (endpoint_enter(endpoint, &err)) {
+        endpoint->host->commands++;
+        if (endpoint_leave(endpoint, &err))
+            exit_code = sim_command_run(&command);
+    }
+    if (err.kind == ERR_NONE && endpoint_enter(endpoint, &err)) {
+        endpoint->host->commands--;
+        if (!endpoint_leave(endpoint, &err))
+            exit_code = 1;
+    }
     if (err.kind != ERR_NONE) {
         char why[ERR_TEXT];
 

@@ -38,6 +38,14 @@ fail:
     return NULL;
 }
 
+bool world_is_idle(const struct sim_world *w)
+{
+    for (size_t i = 0; i < w->hive_count; i++)
+        if (!w->hives[i].own)
+            return false;
+    return !w->attached && w->process_count == 0 && w->batch == 0 && !w->files_made;
+}
+
 void sim_world_free(struct sim_world *w)
 {
     if (!w)

@@ -27,6 +27,8 @@ struct strbuf;
 /* Made from the host's description on first use; NULL with @err. */
 struct sim_world *sim_host_world(struct sim_host *host, struct err *err);
 void sim_world_free(struct sim_world *world);
+/* Nothing of it is only in memory, and nothing more was asked than the host's registry. */
+bool world_is_idle(const struct sim_world *world);
 
 /* ---- files; Windows paths ("C:\\x", "\\\\?\\Volume{..}\\x", mount folders), any case ---- */
 

@@ -112,6 +112,8 @@ class World:
 
     @staticmethod
     def hosts_of(lab):
+        if lab.startswith("fleet:"):
+            return int(lab.removeprefix("fleet:"))
         return {"cluster": 3, "bare": 2}.get(lab, 1)
 
     def serve(self, lab="laptop", *options, port=0):
@@ -140,6 +142,11 @@ class World:
         return subprocess.Popen(self.command(args, host), env={**self.env, **(env or {})},
                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                 stderr=subprocess.PIPE, text=True)
+
+    def start_plain(self, *args, stdout, env):
+        """Without a host, for whoever waits for it himself."""
+        return subprocess.Popen([self.hvgpu_path, *args], env={**self.env, **env},
+                                stdin=subprocess.DEVNULL, stdout=stdout)
 
     def json(self, *args, **more):
         return json.loads(must(self.hvgpu(*args, "--json", **more)).stdout)
