@@ -18,7 +18,13 @@
 enum check_state { CHECK_OPEN, CHECK_GOOD, CHECK_BAD };
 
 /* The steps of wsman_check(), then what one may do there. */
-enum { STEP_RIGHTS = WSMAN_STEP_COUNT, STEP_HYPER_V, STEP_HYPER_V_RIGHTS, STEP_COUNT };
+enum {
+    STEP_RIGHTS = WSMAN_STEP_COUNT,
+    STEP_NAMESPACE,
+    STEP_HYPER_V,
+    STEP_HYPER_V_RIGHTS,
+    STEP_COUNT
+};
 
 static const struct {
     const char *id, *title;
@@ -30,6 +36,7 @@ static const struct {
     [WSMAN_STEP_LOG_ON] = { "log-on", N_("log-on") },
     [WSMAN_STEP_SERVICE] = { "service", N_("service") },
     [STEP_RIGHTS] = { "rights", N_("rights") },
+    [STEP_NAMESPACE] = { "namespace", N_("namespace") },
     [STEP_HYPER_V] = { "hyper-v", N_("Hyper-V") },
     [STEP_HYPER_V_RIGHTS] = { "hyper-v-rights", N_("Hyper-V rights") },
 };
@@ -38,7 +45,9 @@ struct check {
     struct wsman_check way;
     enum check_state state[STEP_COUNT];
     struct strbuf said[STEP_COUNT];
-    struct err err; /* of the one bad step */
+    struct err err;         /* of the one bad step */
+    struct err no_password; /* why we have none; ERR_NONE: we have, or need none */
+    uint64_t sku, product_type;
 };
 
 /* ---- what a host needs, as lines to type ---- */
@@ -70,7 +79,10 @@ static void say_way(struct check *c, const char *host)
 {
     const struct wsman_check *w = &c->way;
 
-    strbuf_printf(&c->said[WSMAN_STEP_NAME], _("%s is %s"), host, w->address);
+    if (w->address[0])
+        strbuf_printf(&c->said[WSMAN_STEP_NAME], _("%s is %s"), host, w->address);
+    else
+        strbuf_printf(&c->said[WSMAN_STEP_NAME], _("%s has an address"), host);
     strbuf_puts(&c->said[WSMAN_STEP_PORT], _("something listens"));
     strbuf_printf(&c->said[WSMAN_STEP_TLS],
                   w->is_insecure ? _("certificate %s, not checked (--insecure)")
@@ -91,12 +103,23 @@ static bool count_row(const struct cim_instance *row, void *user, struct err *er
     return true;
 }
 
-static bool keep_caption(const struct cim_instance *row, void *user, struct err *err)
+static bool keep_system(const struct cim_instance *row, void *user, struct err *err)
 {
+    struct check *c = user;
     const char *caption = cim_get_text(row, "Caption"),
                *version = cim_get_text(row, "Version");
 
-    strbuf_printf(user, "%s %s", caption ? caption : "Windows", version ? version : "");
+    strbuf_printf(&c->said[STEP_RIGHTS], "%s %s", caption ? caption : "Windows",
+                  version ? version : "");
+    (void)!cim_get_u64(row, "OperatingSystemSKU", &c->sku);
+    (void)!cim_get_u64(row, "ProductType", &c->product_type);
+    return true;
+}
+
+static bool keep_hypervisor(const struct cim_instance *row, void *user, struct err *err)
+{
+    /* Windows has the property from 8 and Server 2012 on; Hyper-V v2 came with those. */
+    (void)!cim_get_bool(row, "HypervisorPresent", user);
     return true;
 }
 
@@ -107,46 +130,104 @@ static bool judge(struct check *c, int step, bool good)
     return good;
 }
 
-static void check_host(struct check *c, struct cim_session *session)
+/* MicrosoftDocs/win32 desktop-src/CIMWin32Prov/win32-operatingsystem.md: 98 to 101 are the
+ * Home editions, which have no Hyper-V; ProductType 1 is a workstation. */
+static void say_no_hyper_v(const struct check *c, struct err *err)
 {
-    size_t systems = 0;
-    struct err *err = &c->err;
-    bool ok = wsman_check(session, &c->way, err);
+    err_fail(err, ERR_UNSUPPORTED, err->code, "the machine has no Hyper-V");
+    err->hint[0] = '\0';
+    if (c->sku >= 98 && c->sku <= 101)
+        err_hint(err, "this is a Home edition, which has none: it takes Pro, Enterprise, "
+                      "Education or Server");
+    else if (c->product_type > 1)
+        err_hint(err, "on the host: Install-WindowsFeature Hyper-V "
+                      "-IncludeManagementTools -Restart");
+    else
+        err_hint(err, "on the host: Enable-WindowsOptionalFeature -Online -FeatureName "
+                      "Microsoft-Hyper-V -All, and restart");
+}
 
+static bool check_way(struct check *c, struct cim_session *session)
+{
+    bool ok = wsman_check(session, &c->way, &c->err);
+
+    /* What is missing is the password, whatever the log-on made of that. */
+    if (!ok && c->way.failed == WSMAN_STEP_LOG_ON && c->no_password.kind != ERR_NONE)
+        c->err = c->no_password;
     for (int i = 0; i < WSMAN_STEP_COUNT; i++)
         if (i != WSMAN_STEP_TLS || c->way.is_tls)
             if (!judge(c, i, ok || i != (int)c->way.failed))
-                return;
-    if (!judge(c, STEP_RIGHTS,
-               cim_query(session, "root/cimv2",
-                         "SELECT Caption, Version FROM Win32_OperatingSystem", keep_caption,
-                         &c->said[STEP_RIGHTS], err)))
-        return;
-    ok = cim_query(session, "root/virtualization/v2",
-                   "SELECT Name FROM Msvm_ComputerSystem", count_row, &systems, err);
-    if (!ok && err->kind == ERR_DENIED) {
-        judge(c, STEP_HYPER_V_RIGHTS, false);
-    } else if (!ok) {
-        if (err->kind == ERR_NOT_FOUND) {
-            err_fail(err, ERR_UNSUPPORTED, err->code, "the machine has no Hyper-V");
-            err_hint(err, "install the role or feature Hyper-V there, with its management "
-                          "tools, and restart");
-        }
-        judge(c, STEP_HYPER_V, false);
-        return;
-    }
-    judge(c, STEP_HYPER_V, true);
-    strbuf_puts(&c->said[STEP_HYPER_V], _("installed"));
-    if (!ok)
-        return;
-    /* The host itself is one of them; who has no rights is shown an empty list. */
-    if (!judge(c, STEP_HYPER_V_RIGHTS, systems > 0)) {
-        err_fail(err, ERR_DENIED, 0, "Hyper-V shows this user nothing");
-        err_hint(err, "on the host: Add-LocalGroupMember -SID S-1-5-32-578 -Member USER "
-                      "(Hyper-V Administrators), and log on again");
+                return false;
+    return true;
+}
+
+/* The host itself is one of the systems; who has no rights is shown an empty list. */
+static void check_hyper_v_rights(struct check *c, struct cim_session *session)
+{
+    size_t systems = 0;
+    bool ok =
+        cim_query(session, "root/virtualization/v2", "SELECT Name FROM Msvm_ComputerSystem",
+                  count_row, &systems, &c->err);
+
+    if (!judge(c, STEP_HYPER_V_RIGHTS, ok && systems > 0)) {
+        if (!ok)
+            return;
+        err_fail(&c->err, ERR_DENIED, 0, "Hyper-V shows this user nothing");
+        err_hint(&c->err,
+                 "on the host: Add-LocalGroupMember -SID S-1-5-32-578 -Member USER "
+                 "(Hyper-V Administrators), and log on again");
         return;
     }
     strbuf_printf(&c->said[STEP_HYPER_V_RIGHTS], _("VMs seen: %zu"), systems - 1);
+}
+
+/* The namespace is there if anything but "no such namespace" is answered. */
+static bool check_namespace(struct check *c, struct cim_session *session)
+{
+    size_t services = 0;
+    bool ok = cim_query(session, "root/virtualization/v2",
+                        "SELECT Name FROM Msvm_VirtualSystemManagementService", count_row,
+                        &services, &c->err);
+
+    if (!ok && c->err.kind == ERR_NOT_FOUND)
+        say_no_hyper_v(c, &c->err);
+    if (!judge(c, STEP_NAMESPACE, ok || c->err.kind == ERR_DENIED))
+        return false;
+    c->err = ERR_INIT;
+    strbuf_puts(&c->said[STEP_NAMESPACE], "root/virtualization/v2");
+    return true;
+}
+
+static bool check_hypervisor(struct check *c, struct cim_session *session)
+{
+    bool is_running = false;
+
+    if (!judge(c, STEP_HYPER_V,
+               cim_query(session, "root/cimv2",
+                         "SELECT HypervisorPresent FROM Win32_ComputerSystem",
+                         keep_hypervisor, &is_running, &c->err)))
+        return false;
+    if (!judge(c, STEP_HYPER_V, is_running)) {
+        err_fail(&c->err, ERR_UNSUPPORTED, 0, "Hyper-V is installed, but does not run");
+        return err_hint(&c->err,
+                        "on the host: bcdedit /set hypervisorlaunchtype auto, "
+                        "virtualization switched on in the firmware, and a restart");
+    }
+    strbuf_puts(&c->said[STEP_HYPER_V], _("runs"));
+    return true;
+}
+
+static void check_host(struct check *c, struct cim_session *session)
+{
+    if (!check_way(c, session) ||
+        !judge(c, STEP_RIGHTS,
+               cim_query(session, "root/cimv2",
+                         "SELECT Caption, Version, OperatingSystemSKU, ProductType FROM "
+                         "Win32_OperatingSystem",
+                         keep_system, c, &c->err)) ||
+        !check_namespace(c, session) || !check_hypervisor(c, session))
+        return;
+    check_hyper_v_rights(c, session);
 }
 
 /* ---- showing ---- */
@@ -205,12 +286,11 @@ static bool run_check(const struct invocation *in, struct check *c, const char *
 
     if (!host_list_find(in->connector->hosts, in->values, host, &target, err))
         return false;
-    session = connector_open_plain(in->connector, target, err);
+    session = connector_open_plain(in->connector, target, &c->no_password, err);
     if (!session)
         return err_wrap(err, "%.80s", host);
     check_host(c, session);
-    if (c->way.address[0])
-        say_way(c, target->name);
+    say_way(c, target->name);
     for (int i = 0; i < STEP_COUNT; i++)
         good = good && c->state[i] != CHECK_BAD;
     *ret_exit = good ? STATUS_DONE : STATUS_FOUND;

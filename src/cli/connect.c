@@ -65,10 +65,10 @@ static void say_log_on(const char *text, void *user)
     fprintf(stderr, "%s\n", text);
 }
 
-struct cim_session *connector_open_plain(const struct connector *connector,
-                                         const struct host_target *target, struct err *err)
+static struct cim_session *open_with(const struct connector *connector,
+                                     const struct host_target *target, const char *password,
+                                     bool to_look, struct err *err)
 {
-    CLEANUP(secret_cleanup) char *password = NULL;
     struct wsman_options options = {
         .url = target->url,
         .user = target->user,
@@ -78,24 +78,43 @@ struct cim_session *connector_open_plain(const struct connector *connector,
         .client_key = target->key,
         .ca_file = target->ca,
         .pin = target->pin,
+        .password = password,
         .insecure = target->insecure,
+        .without_credentials = to_look,
         .operation_timeout_ms = (unsigned)connector->timeout_ms,
         .is_cancelled = is_cancelled,
         .on_log_on = connector->verbose ? say_log_on : NULL,
     };
 
-    if (!host_password(target, &password, err))
-        return NULL;
-    options.password = password;
     return wsman_open(&options, err);
+}
+
+struct cim_session *connector_open_plain(const struct connector *connector,
+                                         const struct host_target *target,
+                                         struct err *ret_no_password, struct err *err)
+{
+    CLEANUP(secret_cleanup) char *password = NULL;
+
+    *ret_no_password = ERR_INIT;
+    if (!host_password(target, &password, ret_no_password)) {
+        if (ret_no_password->kind == ERR_NO_MEMORY ||
+            ret_no_password->kind == ERR_CANCELLED) {
+            *err = *ret_no_password;
+            return NULL;
+        }
+    }
+    return open_with(connector, target, password, true, err);
 }
 
 struct cim_session *connector_open(const struct connector *connector,
                                    const struct host_target *target, struct err *err)
 {
-    CLEANUP(cim_session_cleanup)
-    struct cim_session *session = connector_open_plain(connector, target, err);
+    CLEANUP(cim_session_cleanup) struct cim_session *session = NULL;
+    CLEANUP(secret_cleanup) char *password = NULL;
 
+    if (!host_password(target, &password, err))
+        return NULL;
+    session = open_with(connector, target, password, false, err);
     if (!session || !add_fault(&session, err) ||
         (connector->verbose && !add_trace(&session, err)))
         return NULL;

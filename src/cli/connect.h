@@ -16,9 +16,11 @@ struct connector {
     uint64_t timeout_ms; /* 0: the default */
 };
 
-/* The session without wrappers, for looking at the connection itself. */
+/* The session without wrappers, for looking at the connection itself.  It opens without a
+ * password, too; @ret_no_password then says why there is none (else ERR_NONE). */
 struct cim_session *connector_open_plain(const struct connector *connector,
-                                         const struct host_target *target, struct err *err);
+                                         const struct host_target *target,
+                                         struct err *ret_no_password, struct err *err);
 /* One thread per target at a time. */
 struct cim_session *connector_open(const struct connector *connector,
                                    const struct host_target *target, struct err *err);

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "answer.h"
 #include "err.h"
 #include "http-inside.h"
 #include "text.h"
@@ -65,8 +66,11 @@ static bool check_identify(struct http *h, struct wsman_check *ret, struct err *
         ret->failed = err->kind == ERR_DENIED ? WSMAN_STEP_LOG_ON : WSMAN_STEP_SERVICE;
         return false;
     }
+    ret->failed = WSMAN_STEP_SERVICE;
+    /* Its header is empty (DSP0226 11): it relates to nothing.  A fault becomes @err. */
+    if (!answer_read_empty(&(struct soap_answer){ answer.text, answer.len, NULL }, err))
+        return false;
     if (!strstr(answer.text, "IdentifyResponse")) {
-        ret->failed = WSMAN_STEP_SERVICE;
         return err_fail(err, ERR_PROTOCOL, 0, "the answer is not that of WS-Management");
     }
     find_text(answer.text, "ProductVersion>", ret->version, sizeof(ret->version));
@@ -77,18 +81,21 @@ bool http_check_way(struct http *h, struct wsman_check *ret, struct err *err)
 {
     struct http_request request = { .timeout_ms = ret->timeout_ms };
     const char *address = NULL;
+    bool is_asked;
 
     ret->is_tls = h->endpoint.is_tls;
     ret->is_insecure = h->endpoint.is_tls && !h->is_verified && !h->has_pin;
-    if (!http_ask_offers(h, &request, err)) {
+    is_asked = http_ask_offers(h, &request, err);
+    /* Also of a connection that came to nothing. */
+    curl_easy_getinfo(h->curl, CURLINFO_PRIMARY_IP, &address);
+    keep(ret->address, sizeof(ret->address), address);
+    if (h->has_certificate)
+        certificate_pin_format(&h->certificate, ret->pin);
+    if (!is_asked) {
         ret->failed = step_of(h);
         return false;
     }
-    curl_easy_getinfo(h->curl, CURLINFO_PRIMARY_IP, &address);
-    keep(ret->address, sizeof(ret->address), address);
     keep(ret->offers, sizeof(ret->offers), h->head.offers);
-    if (h->has_certificate)
-        certificate_pin_format(&h->certificate, ret->pin);
     if (!http_log_on(h, &request, err)) {
         ret->failed = WSMAN_STEP_LOG_ON;
         return false;

@@ -316,6 +316,10 @@ static void tell(const struct http *h)
 
 bool http_log_on(struct http *h, const struct http_request *request, struct err *err)
 {
+    if (h->no_auth) {
+        *err = *h->no_auth;
+        return false;
+    }
     if (!h->auth && !choose(h, request, err))
         return false;
     if (!h->auth->ops->begin || h->logged_on)

@@ -194,6 +194,7 @@ void http_close(struct http *h)
     for (size_t i = 0; i < h->auth_count; i++)
         wsman_auth_release(h->auths[i]);
     strbuf_free(&h->head.token);
+    free(h->no_auth);
     free(h->ca_file);
     free(h->client_cert);
     free(h->client_key);
@@ -219,8 +220,17 @@ struct http *http_open(const struct wsman_options *options, struct err *err)
     h->log_on_user = options->log_on_user;
     if (!parse_url(h, options->url ? options->url : "", err))
         return NULL;
-    if (!wsman_auth_open(options, &h->endpoint, h->auths, &h->auth_count, err))
-        return NULL;
+    if (!wsman_auth_open(options, &h->endpoint, h->auths, &h->auth_count, err)) {
+        if (!options->without_credentials || err->kind == ERR_NO_MEMORY)
+            return NULL;
+        h->no_auth = malloc(sizeof(*h->no_auth));
+        if (!h->no_auth) {
+            err_no_memory(err);
+            return NULL;
+        }
+        *h->no_auth = *err;
+        *err = ERR_INIT;
+    }
     h->curl = curl_easy_init();
     if (!h->curl || !set_up(h, options)) {
         err_no_memory(err);

@@ -26,6 +26,8 @@ struct wsman_options {
     const char *pin;               /* SHA-256 of the host's certificate or public key (see
                                     * certificate.h).  Alone it is all that counts; with
                                     * @ca_file both must hold */
+    bool without_credentials;      /* open even with nothing to log on with, which is then
+                                    * the error of the log-on: for wsman_check() */
     bool insecure;                 /* no certificate check; Basic over plain HTTP allowed */
     unsigned connect_timeout_ms;   /* 0: 10 s */
     unsigned operation_timeout_ms; /* 0: 60 s; one request */

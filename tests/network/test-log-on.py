@@ -18,8 +18,8 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from between import Between, is_sealed  # noqa: E402
 import realm as kerberos  # noqa: E402
-from world import (HVGPU, PASSWORD, USER, Sim, Skip, W, ask, by_password,  # noqa: E402
-                   each_mechanism, fails, run_tests, url, works)
+from world import (HVGPU, PASSWORD, USER, Sim, Skip, TlsServer, W,  # noqa: E402
+                   by_password, each_mechanism, fails, fingerprint, run_tests, url, works)
 
 
 # ---- NTLM ----
@@ -411,12 +411,6 @@ def test_tls_with_each_mechanism():
         fails(https, *by_password(), text="unknown authority", hint="--ca FILE")
 
 
-def fingerprint(cert):
-    line = subprocess.run(["openssl", "x509", "-in", cert, "-noout", "-fingerprint",
-                           "-sha256"], capture_output=True, text=True, check=True).stdout
-    return "sha256:" + line.strip().split("=")[1]
-
-
 def test_log_on_is_bound_to_the_certificate():
     """Somebody with a certificate of the same authority opens the TLS in between."""
     ca = W.certificate("ca")
@@ -450,25 +444,6 @@ def test_pins():
               kind="invalid")
         # Nothing but the TLS of it was ever seen by the host with the wrong pin.
         assert sim.lines().count("HTTP 401") == 0
-
-
-class TlsServer:
-    """openssl s_server: TLS, and nothing behind it."""
-
-    def __init__(self, cert, key, *options):
-        self.port = kerberos.free_port()
-        self.process = subprocess.Popen(
-            ["openssl", "s_server", "-accept", str(self.port), "-cert", cert, "-key", key,
-             "-quiet", *options], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL)
-        time.sleep(0.5)
-
-    def __enter__(self):
-        return url(self.port, "https")
-
-    def __exit__(self, *_):
-        self.process.kill()
-        self.process.wait()
 
 
 def test_tls_self_signed():
@@ -567,47 +542,6 @@ def test_redirects_are_refused():
         with Sim() as sim, Between(sim.port, on_answer=away) as wire:
             fails(url(wire.port), *how, text="HTTP 302", kind="protocol")
             assert len(wire.requests) == 1
-
-
-def check(host, *options, env=None):
-    done = subprocess.run([HVGPU, "host", "check", host, "--json", "--timeout", "20",
-                           *options], capture_output=True, text=True, env=env or W.env)
-    document = json.loads(done.stdout)
-    return done.returncode, {c["id"]: c for c in document["checks"]}
-
-
-def fails_at(step, host, *options):
-    code, steps = check(host, *options)
-    names = list(steps)
-    at = names.index(step)
-    assert code == 3 and steps[step]["ok"] is False and steps[step]["error"], steps
-    assert all(steps[n]["ok"] is not False for n in names[:at]), steps
-    assert all(steps[n]["ok"] is None for n in names[at + 1:]), steps
-    return steps
-
-
-def test_host_check_finds_the_step_that_fails():
-    ca = W.certificate("ca")
-    cert, key = W.certificate("good", issuer=ca)
-    fails_at("name", "http://nobody.invalid:5985/wsman", *by_password())
-    fails_at("port", "http://localhost:1/wsman", *by_password())
-    with Sim("--tls-cert", cert, "--tls-key", key) as sim:
-        fails_at("tls", url(sim.port, "https"), *by_password())
-        fails_at("winrm", url(sim.port), *by_password())
-        fails_at("winrm", url(sim.port, "https").replace("wsman", "web"), *by_password(),
-                 "--ca", ca[0])
-        fails_at("log-on", url(sim.port, "https"), *by_password(file=W.wrong), "--ca", ca[0])
-        code, steps = check(url(sim.port, "https"), *by_password(), "--ca", ca[0])
-        assert code == 0 and all(s["ok"] for s in steps.values()), steps
-        assert fingerprint(cert).replace(":", "").lower()[6:] in steps["tls"]["detail"]
-    W.needs_ntlm()
-    with Sim() as sim:
-        code, steps = check(sim.url, *by_password())
-        assert code == 0 and steps["tls"]["ok"] is None, steps
-        assert "NTLM, messages encrypted" in steps["log-on"]["detail"], steps
-        assert "Negotiate, Basic" in steps["winrm"]["detail"], steps
-    with Sim(lab="bare") as sim:
-        fails_at("hyper-v", sim.url, *by_password())
 
 
 # ---- secrets ----

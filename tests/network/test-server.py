@@ -17,7 +17,7 @@ import urllib.request
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from between import Between  # noqa: E402
-from world import (HVGPU, PASSWORD, USER, Sim, Skip, W, ask, by_password,  # noqa: E402
+from world import (HVGPU, PASSWORD, Sim, Skip, W, by_password,  # noqa: E402
                    each_mechanism, fails, run_tests, url, works)
 
 WMI = "http://schemas.microsoft.com/wbem/wsman/1/wmi/"

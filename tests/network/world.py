@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 
 import realm as kerberos
 
@@ -167,6 +168,31 @@ def each_mechanism():
         yield (*by_password(USER), "--auth", "kerberos")
     W.needs_ntlm()
     yield (*by_password(), "--auth", "ntlm")
+
+
+def fingerprint(cert):
+    line = subprocess.run(["openssl", "x509", "-in", cert, "-noout", "-fingerprint",
+                           "-sha256"], capture_output=True, text=True, check=True).stdout
+    return "sha256:" + line.strip().split("=")[1]
+
+
+class TlsServer:
+    """openssl s_server: TLS, and nothing behind it."""
+
+    def __init__(self, cert, key, *options):
+        self.port = kerberos.free_port()
+        self.process = subprocess.Popen(
+            ["openssl", "s_server", "-accept", str(self.port), "-cert", cert, "-key", key,
+             "-quiet", *options], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL)
+        time.sleep(0.5)
+
+    def __enter__(self):
+        return url(self.port, "https")
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
 
 
 def run_tests(tests):
