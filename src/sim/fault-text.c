@@ -26,6 +26,10 @@ static const struct {
     { "de", CODE_ACCESS_DENIED,
       "Der WS-Management-Dienst kann die Anforderung nicht verarbeiten. Der WMI-Dienst hat "
       "einen Fehler \"Zugriff verweigert\" zurückgegeben." },
+    /* r4sd/go-wsman hyperv/testdata/fault_destination_unreachable.xml. */
+    { "ja", CODE_RESOURCE_NOT_FOUND,
+      "WS-Management サービスは要求を処理できません。サービスはリソース URI およびセレクターに"
+      "よって識別されたリソースを見つけられません。" },
     /* MicrosoftDocs/OfficeDocs-SkypeForBusiness.ja-jp and .de-de, Teams: PowerShell. */
     { "ja", CODE_TOO_MANY_SHELLS,
       "WS-Management サービスは要求を処理できません。このユーザーの同時シェルの最大数を"

@@ -36,7 +36,10 @@ static const struct {
     { 0x80041010, ERR_NOT_FOUND, "this class does not exist in this version of Windows" },
     { 0x80041017, ERR_INVALID, NULL },
     { 0x8004102F, ERR_INVALID, NULL },
+    { 0x80338000, ERR_NOT_FOUND, NULL },
     { 0x80338002, ERR_INVALID, NULL },
+    { 0x80338006, ERR_CONFLICT, "another request is reading the same list: try again" },
+    { 0x8033800F, ERR_INVALID, NULL },
     { 0x80338012, ERR_NOT_FOUND, NULL },
     { 0x8033801A, ERR_INVALID, NULL },
     { 0x8033801B, ERR_CONFLICT, "the host dropped the list while it was read: try again" },
@@ -52,10 +55,16 @@ static const struct {
     { WSMAN_ENVELOPE_EXCEEDED, ERR_REFUSED, "raise MaxEnvelopeSizekb on the host" },
     { 0x8033805A, ERR_INVALID, NULL },
     { WSMAN_INVALID_SELECTORS, ERR_NOT_FOUND, NULL },
+    { 0x803380FA, ERR_INVALID, NULL },
+    { 0x803380FB, ERR_INVALID, NULL },
     { 0x803381A5, ERR_CONFLICT, QUOTA_HINT },
     { 0x803381A6, ERR_CONFLICT, QUOTA_HINT },
     { 0x803381A7, ERR_CONFLICT, QUOTA_HINT },
     { 0x803381A8, ERR_CONFLICT, QUOTA_HINT },
+    { 0x803381AD, ERR_INVALID, NULL },
+    { 0x80090322, ERR_DENIED,
+      "the host has no Kerberos name like this one: use the name under which it joined the "
+      "domain (setspn -L HOST shows its names)" },
 };
 
 /* For faults that carry no number.  DSP0226 14.6. */

@@ -77,7 +77,8 @@ static const struct {
     { 404, ERR_UNREACHABLE, "there is no WinRM at this address",
       "check the end of the URL: WinRM listens at /wsman" },
     { 407, ERR_DENIED, "a proxy wants authentication", NULL },
-    { 413, ERR_REFUSED, "the request is too large for the host", NULL },
+    { 413, ERR_REFUSED, "the request is too large for the host",
+      "raise MaxEnvelopeSizekb there: winrm set winrm/config @{MaxEnvelopeSizekb=\"500\"}" },
     { 414, ERR_REFUSED, "the URL is too long for the host", NULL },
     { 500, ERR_REFUSED, "the host refused the request without saying why",
       "an unencrypted request to a host with AllowUnencrypted=false looks like this: use "
