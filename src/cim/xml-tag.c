@@ -58,7 +58,7 @@ static void step(struct xml_tag_watch *w, char c)
 
 bool xml_tag_watch(struct xml_tag_watch *w, const char *bytes, size_t len)
 {
-    const char *end = bytes + len;
+    const char *end = len ? bytes + len : bytes; /* nothing may be NULL */
 
     while (bytes < end) {
         if (w->state == XML_IN_TEXT) { /* most of it: look for the next tag only */

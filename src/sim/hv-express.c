@@ -79,6 +79,8 @@ bool hv_follow_devices(struct sim_host *host, struct err *err)
     const struct sim_machine *machine = host->machine;
 
     host->devices_due_usec = 0;
+    if (!host->lab || !host->lab->hyperv)
+        return true;
     for (size_t i = 0; machine && i < machine->device_count; i++) {
         const struct sim_device *device = &machine->devices[i];
         struct sim_object *express = hv_express_of(host, device);

@@ -108,6 +108,8 @@ static bool read_bar(struct reader *r, yaml_node_t *node, void *target)
         return fail_at(r, node,
                        "a BAR of ports ('io') has at most 256 bytes, is not prefetchable "
                        "and not 64 bits wide");
+    if (bar->width == 32 && bar->size_bytes > UINT64_C(1) << 31)
+        return fail_at(r, node, "a BAR of 32 bits has at most 2 GiB");
     if (!bar->io && bar->size_bytes < 16)
         return fail_at(r, node, "a BAR of memory has at least 16 bytes");
     return true;

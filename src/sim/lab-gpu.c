@@ -111,6 +111,8 @@ bool lab_read_gpus(struct reader *r, yaml_node_t *node, void *target)
     if (!lab_list(r, node, "gpus", sizeof(*entries), LAB_GPU_MAX, &r->gpu_no, read_gpu,
                   &entries, &count))
         return false;
+    if (host->machine.device_count)
+        return fail_at(r, node, "'gpus' stands before 'devices'");
     host->gpus = lab_take(r, count * sizeof(*host->gpus) + 1);
     if (!host->gpus || !lab_add_devices(r, node, count))
         return false;

@@ -191,6 +191,7 @@ TEST(broken_files_get_one_error_with_their_line)
         { GPU("mode: none, pci: { reserved_memory: maybe }"), "is no number from 0 to 4" },
         { GPU("mode: none, bars: [ { size: 512, io: true } ]"), "at most 256 bytes" },
         { GPU("mode: none, bars: [ { size: 8 } ]"), "at least 16 bytes" },
+        { GPU("mode: none, bars: [ { size: 4 GiB } ]"), "at most 2 GiB" },
         { DEVICE("class: display, location_path: 'PCIROOT(0)#PCI(0200)'", ""),
           "two devices have the instance id" },
         { DEVICE("class: net, location_path: 'PCIROOT(0)#PCI(0100)'", "2"),
@@ -200,6 +201,9 @@ TEST(broken_files_get_one_error_with_their_line)
         { DEVICE("location_path: 'PCIROOT(0)#PCI(0200)'", "2"), "'class'" },
         { DEVICE("class: net, mode: none, location_path: 'PCIROOT(0)#PCI(0200)'", "2"),
           "'mode'" },
+        { HOST_WITH(
+              ", devices: [ { name: D, class: net, instance_id: 'PCI\\VEN_1\\2', location_path: PCIROOT(0)#PCI(0200) } ], gpus: []"),
+          "'gpus' stands before 'devices'" },
         { VM(", devices: ['PCIROOT(0)#PCI(0900)']"), "neither the location path" },
         { HOST_WITH(", registry: [ { key: 'HKCU\\x', name: y } ]"),
           "does not begin with HKLM" },

@@ -8,11 +8,20 @@
 
 static void check_host(const struct lab_host *host)
 {
-    MUST(host->gpu_count <= LAB_GPU_MAX && host->gpu_count == host->machine.device_count);
+    MUST(host->gpu_count <= LAB_GPU_MAX && host->gpu_count <= host->machine.device_count);
+    MUST(host->machine.device_count - host->gpu_count <= LAB_DEVICE_MAX);
+    for (size_t i = 0; i < host->machine.device_count; i++) {
+        const struct sim_device *device = &host->machine.devices[i];
+
+        MUST(device->range_count <= SIM_RANGE_MAX && strchr(device->instance_id, '\\'));
+        MUST(lab_is_location_path(device->location_path) &&
+             !strchr(device->instance_id, ' '));
+        for (size_t j = 0; j < device->range_count; j++)
+            MUST(device->ranges[j].start && device->ranges[j].size_bytes);
+    }
     for (size_t i = 0; i < host->gpu_count; i++) {
         const struct lab_gpu *gpu = &host->gpus[i];
 
-        MUST(host->machine.devices[i].range_count <= SIM_RANGE_MAX);
         MUST(gpu->mode == LAB_GPU_NONE || gpu->partition_count > 0);
     }
     for (size_t i = 0; i < host->vm_count; i++) {
@@ -22,6 +31,8 @@ static void check_host(const struct lab_host *host)
         MUST(vm->first_disk + vm->disk_count <= host->machine.disk_count);
         for (size_t j = 0; j < vm->adapter_count; j++)
             MUST(vm->adapters[j].gpu < (int)host->gpu_count);
+        for (size_t j = 0; j < vm->assigned_count; j++)
+            MUST(vm->assigned[j].device < (int)host->machine.device_count);
     }
     for (size_t i = 0; i < host->machine.disk_count; i++)
         MUST(!strstr(host->machine.disks[i].path, ".."));
