@@ -186,6 +186,8 @@ bool cim_path_set_value(struct cim_path *path, const char *key,
     MUST_CHECK; /* a key of any type; copies */
 const char *cim_path_get(const struct cim_path *path,
                          const char *key); /* string keys; or NULL */
+/* Numbers, however the host's answer wrote them: as one, or as text. */
+bool cim_path_get_u64(const struct cim_path *path, const char *key, uint64_t *ret);
 
 /* Accepts the variants of hyperv-cim.md 1.2: with or without `\\HOST\`, `/` or
  * `\` in the namespace, any case.  Bounded; hostile text is an ERR_INVALID. */

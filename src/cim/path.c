@@ -112,6 +112,34 @@ const char *cim_path_get(const struct cim_path *path, const char *key)
                                                               : NULL;
 }
 
+bool cim_path_get_u64(const struct cim_path *path, const char *key, uint64_t *ret)
+{
+    const struct cim_property *p = find(path, key);
+
+    if (!p || p->value.is_null || p->value.is_array || !p->value.count)
+        return false;
+    switch (p->value.type) {
+    case CIM_UINT8:
+    case CIM_UINT16:
+    case CIM_UINT32:
+    case CIM_UINT64:
+        *ret = p->value.data[0].u;
+        return true;
+    case CIM_SINT8:
+    case CIM_SINT16:
+    case CIM_SINT32:
+    case CIM_SINT64:
+        if (p->value.data[0].s < 0)
+            return false;
+        *ret = (uint64_t)p->value.data[0].s;
+        return true;
+    case CIM_STRING:
+        return p->value.data[0].text && text_to_u64(p->value.data[0].text, 10, ret);
+    default:
+        return false;
+    }
+}
+
 struct cim_path *cim_path_copy(const struct cim_path *from)
 {
     CLEANUP(cim_path_cleanup)

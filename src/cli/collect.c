@@ -31,6 +31,7 @@ struct part {
     char *text;      /* its element of "hosts"; NULL: no memory for it */
     struct err *err; /* NULL: none */
     bool is_done, is_shown;
+    bool found; /* its check found errors */
 };
 
 enum order {
@@ -53,6 +54,7 @@ struct fleet {
     size_t finished;      /* and not yet shown */
     size_t waiting_bytes; /* of these */
     size_t failed;
+    bool found; /* a check found errors, at any host */
     bool said_cancelled;
     bool stop;
 };
@@ -111,6 +113,7 @@ static struct part ask(const struct fleet *fleet, const struct host_target *targ
         if (part.err)
             *part.err = err;
     }
+    part.found = found && fleet->in->command->found && fleet->in->command->found(found);
     if (found || part.err) {
         entry = host_entry(fleet->in, target->name, found, &err);
         part.text = entry
@@ -154,6 +157,7 @@ static void *work(void *user)
 
         pthread_mutex_lock(&fleet->lock);
         fleet->parts[i] = part;
+        fleet->found |= part.found;
         fleet->finished++;
         fleet->waiting_bytes += part_bytes(&part);
         pthread_cond_broadcast(&fleet->changed);
@@ -364,7 +368,7 @@ static bool show(struct fleet *fleet, struct err *err)
 static int status_of(const struct fleet *fleet)
 {
     if (fleet->failed == 0)
-        return STATUS_DONE;
+        return fleet->found ? STATUS_FOUND : STATUS_DONE;
     return fleet->failed == fleet->hosts->count ? STATUS_FAILED : STATUS_SOME;
 }
 

@@ -94,6 +94,8 @@ struct command {
     /* Looks at the options before any host is asked; what it refuses is wrong usage.  NULL:
      * nothing to look at. */
     bool (*check)(const struct invocation *in, struct err *err);
+    /* True: this time it works without hosts, and run() does it.  NULL: never. */
+    bool (*is_alone)(const struct invocation *in);
     /* One host's part as JSON (an element of the contract's "hosts", without "host" and
      * "error"; owned by the caller).  Runs in threads of its own: no output, no progress. */
     bool (*collect)(const struct invocation *in, json_t **ret, struct err *err);
@@ -102,6 +104,8 @@ struct command {
     bool (*print)(const struct invocation *in, const json_t *document, struct err *err);
     bool in_blocks;   /* print() may be called with some of the hosts, several times */
     const char *list; /* what a host that failed has as null: "gpus" */
+    /* Whether a host's part has errors that a check found: exit status 3.  NULL: never. */
+    bool (*found)(const json_t *part);
 
     /* CMD_CHANGES: computes the plan, touching nothing.  @context comes with session,
      * journal, kinds, progress, cancellation and on_step filled by the dispatcher; a command

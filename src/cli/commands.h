@@ -5,6 +5,7 @@
 struct command;
 
 extern const struct command cmd_status;
+extern const struct command cmd_survey;
 extern const struct command cmd_gpu_list;
 extern const struct command cmd_gpu_show;
 extern const struct command cmd_vm_list;

@@ -102,11 +102,13 @@ static bool run_on_one(struct app *app, int *ret_exit, struct err *err)
 static bool run_command(struct app *app, int *ret_exit, struct err *err)
 {
     const struct command *command = app->line.command;
+    bool alone;
 
     *ret_exit = STATUS_USAGE;
     if (!read_options(app, err) || (command->check && !command->check(&app->in, err)))
         return false;
-    if (command->flags & CMD_HOST) {
+    alone = command->is_alone && command->is_alone(&app->in);
+    if ((command->flags & CMD_HOST) && !alone) {
         if (!host_list_make(app->in.values, &app->hosts, err)) {
             *ret_exit = err->kind == ERR_INVALID || err->kind == ERR_UNSUPPORTED
                             ? STATUS_USAGE
@@ -120,6 +122,8 @@ static bool run_command(struct app *app, int *ret_exit, struct err *err)
         }
     }
     *ret_exit = STATUS_FAILED;
+    if (alone)
+        return command->run(&app->in, ret_exit, err);
     if (!host_list_ask(&app->hosts, err))
         return false;
     if (command->collect)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "command.h"
+#include "finding-view.h"
 #include "json-view.h"
 #include "strbuf.h"
 #include "text.h"
@@ -73,30 +74,6 @@ static void view_step(struct output *out, const struct step *step, enum plan_way
         view_change(out, key, json_object_get(from, key), json_object_get(to, key));
 }
 
-static void view_finding(struct output *out, const json_t *finding)
-{
-    static const struct {
-        const char *severity;
-        enum style style;
-    } styles[] = { { "ok", STYLE_GOOD },
-                   { "warning", STYLE_WARN },
-                   { "error", STYLE_BAD } };
-    const char *severity = json_string_value(json_object_get(finding, "severity"));
-    const char *cause = json_string_value(json_object_get(finding, "cause"));
-    const char *fix = json_string_value(json_object_get(finding, "fix"));
-    CLEANUP(free_cleanup) char *said = clean_text(cause ? cause : "", 0);
-    CLEANUP(free_cleanup) char *todo = clean_text(fix ? fix : "", 0);
-    enum style style = STYLE_PLAIN;
-
-    for (size_t i = 0; severity && i < ARRAY_LEN(styles); i++)
-        if (strcmp(styles[i].severity, severity) == 0)
-            style = styles[i].style;
-    output_text(out, "  %s%s%s: %s\n", style_on(out, style), severity ? severity : "?",
-                style_off(out, style), said ? said : "");
-    if (todo && *todo)
-        output_text(out, "      → %s\n", todo);
-}
-
 void plan_view(struct output *out, const struct plan *plan, enum plan_way way)
 {
     json_t *finding;
@@ -111,7 +88,7 @@ void plan_view(struct output *out, const struct plan *plan, enum plan_way way)
     }
     for (i = 0; i < plan->step_count; i++)
         view_step(out, &plan->steps[i], way);
-    json_array_foreach(plan->findings, i, finding) view_finding(out, finding);
+    json_array_foreach(plan->findings, i, finding) finding_view(out, finding, false);
 }
 
 void plan_view_powershell(struct output *out, const struct plan *plan)

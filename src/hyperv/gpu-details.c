@@ -18,7 +18,6 @@
 #include "inventory-parts.h"
 #include "text.h"
 
-#define PCI_FMTID "{3ab22e31-8264-4b4e-9af5-a8d2d8e33e62}"
 #define CLASS_ROOT "SYSTEM\\CurrentControlSet\\Control\\Class\\"
 #define SERVICE_ROOT "SYSTEM\\CurrentControlSet\\Services\\"
 #define REPOSITORY "\\DriverStore\\FileRepository\\"
@@ -29,45 +28,77 @@ struct pci_facts {
     struct known_u64 type, base_class, acs_up_hierarchy, reserved_memory;
 };
 
-static bool is_key(const struct cim_instance *property, const char *name, const char *guid)
+bool is_device_property(const struct cim_instance *property, const char *name,
+                        const char *guid)
 {
     return text_ieq(cim_get_text(property, "KeyName"), name) ||
            text_ieq(cim_get_text(property, "KeyName"), guid) ||
            text_ieq(cim_get_text(property, "key"), guid);
 }
 
-static bool take_properties(const struct cim_instance *out, struct hv_gpu *gpu,
-                            char **ret_driver_key, struct pci_facts *facts, struct err *err)
+struct asked {
+    struct hv_gpu *gpu;
+    char **driver_key;
+    struct pci_facts *facts;
+};
+
+static bool on_gpu_property(const struct cim_instance *p, void *user, struct err *err)
 {
+    struct asked *asked = (struct asked *)user;
+
+    if (is_device_property(p, "DEVPKEY_Device_LocationPaths", DEVICE_FMTID " 37")) {
+        const char *first = cim_get_text_at(p, "Data", 0);
+
+        if (first && text_istarts(first, "PCIROOT(") && !asked->gpu->location_path) {
+            asked->gpu->location_path = text_dup(first);
+            if (!asked->gpu->location_path)
+                return err_no_memory(err);
+        }
+    } else if (is_device_property(p, "DEVPKEY_Device_Driver", DEVICE_FMTID " 11")) {
+        return take_text(asked->driver_key, p, "Data", err);
+    } else if (is_device_property(p, "DEVPKEY_PciDevice_DeviceType", PCI_FMTID " 1")) {
+        take_u64(&asked->facts->type, p, "Data");
+    } else if (is_device_property(p, "DEVPKEY_PciDevice_BaseClass", PCI_FMTID " 3")) {
+        take_u64(&asked->facts->base_class, p, "Data");
+    } else if (is_device_property(p, "DEVPKEY_PciDevice_AcsCompatibleUpHierarchy",
+                                  PCI_FMTID " 31")) {
+        take_u64(&asked->facts->acs_up_hierarchy, p, "Data");
+    } else if (is_device_property(p, "DEVPKEY_PciDevice_RequiresReservedMemoryRegion",
+                                  PCI_FMTID " 34")) {
+        take_u64(&asked->facts->reserved_memory, p, "Data");
+    }
+    return true;
+}
+
+bool ask_device_properties(struct cim_session *session, const char *instance_id,
+                           const char *const *keys, size_t count,
+                           bool (*on_property)(const struct cim_instance *property,
+                                               void *user, struct err *err),
+                           void *user, struct err *err)
+{
+    CLEANUP(cim_path_cleanup)
+    struct cim_path *path = cim_path_new("root/cimv2", "Win32_PnPEntity");
+    CLEANUP(cim_instance_cleanup)
+    struct cim_instance *in = cim_instance_new(NULL, "GetDeviceProperties");
+    CLEANUP(cim_instance_cleanup) struct cim_instance *out = NULL;
+    struct err why = ERR_INIT;
+
+    if (!path || !in)
+        return err_no_memory(err);
+    if (!cim_path_set(path, "DeviceID", instance_id, err) ||
+        !cim_set_texts(in, "devicePropertyKeys", keys, count, err))
+        return false;
+    if (!cim_invoke(session, path, "GetDeviceProperties", in, &out, &why)) {
+        if (stays_unknown(&why))
+            return true;
+        *err = why;
+        return false;
+    }
     for (size_t i = 0; i < cim_get_count(out, "deviceProperties"); i++) {
         const struct cim_instance *p = cim_get_object(out, "deviceProperties", i);
-        const char *first;
 
-        if (!p)
-            continue;
-        if (is_key(p, "DEVPKEY_Device_LocationPaths",
-                   "{a45c254e-df1c-4efd-8020-67d146a850e0} 37")) {
-            first = cim_get_text_at(p, "Data", 0);
-            if (first && text_istarts(first, "PCIROOT(") && !gpu->location_path) {
-                gpu->location_path = text_dup(first);
-                if (!gpu->location_path)
-                    return err_no_memory(err);
-            }
-        } else if (is_key(p, "DEVPKEY_Device_Driver",
-                          "{a45c254e-df1c-4efd-8020-67d146a850e0} 11")) {
-            if (!take_text(ret_driver_key, p, "Data", err))
-                return false;
-        } else if (is_key(p, "DEVPKEY_PciDevice_DeviceType", PCI_FMTID " 1")) {
-            take_u64(&facts->type, p, "Data");
-        } else if (is_key(p, "DEVPKEY_PciDevice_BaseClass", PCI_FMTID " 3")) {
-            take_u64(&facts->base_class, p, "Data");
-        } else if (is_key(p, "DEVPKEY_PciDevice_AcsCompatibleUpHierarchy",
-                          PCI_FMTID " 31")) {
-            take_u64(&facts->acs_up_hierarchy, p, "Data");
-        } else if (is_key(p, "DEVPKEY_PciDevice_RequiresReservedMemoryRegion",
-                          PCI_FMTID " 34")) {
-            take_u64(&facts->reserved_memory, p, "Data");
-        }
+        if (p && !on_property(p, user, err))
+            return false;
     }
     return true;
 }
@@ -83,30 +114,15 @@ static bool ask_properties(struct cim_session *session, struct hv_gpu *gpu,
         PCI_FMTID " 31",
         PCI_FMTID " 34",
     };
-    CLEANUP(cim_path_cleanup)
-    struct cim_path *path = cim_path_new("root/cimv2", "Win32_PnPEntity");
-    CLEANUP(cim_instance_cleanup)
-    struct cim_instance *in = cim_instance_new(NULL, "GetDeviceProperties");
-    CLEANUP(cim_instance_cleanup) struct cim_instance *out = NULL;
-    struct err why = ERR_INIT;
+    struct asked asked = { gpu, ret_driver_key, facts };
 
-    if (!path || !in)
-        return err_no_memory(err);
-    if (!cim_path_set(path, "DeviceID", gpu->instance_id, err) ||
-        !cim_set_texts(in, "devicePropertyKeys", keys, ARRAY_LEN(keys), err))
-        return false;
-    if (!cim_invoke(session, path, "GetDeviceProperties", in, &out, &why)) {
-        if (stays_unknown(&why))
-            return true;
-        *err = why;
-        return false;
-    }
-    return take_properties(out, gpu, ret_driver_key, facts, err);
+    return ask_device_properties(session, gpu->instance_id, keys, ARRAY_LEN(keys),
+                                 on_gpu_property, &asked, err);
 }
 
 /* One value of HKEY_LOCAL_MACHINE; *ret_out NULL when there is none such. */
-static bool read_value(struct cim_session *session, const char *method, const char *key,
-                       const char *name, struct cim_instance **ret_out, struct err *err)
+bool read_registry_value(struct cim_session *session, const char *method, const char *key,
+                         const char *name, struct cim_instance **ret_out, struct err *err)
 {
     CLEANUP(cim_path_cleanup)
     struct cim_path *path = cim_path_new("root/cimv2", "StdRegProv");
@@ -141,7 +157,7 @@ static bool ask_driver_key(struct cim_session *session, const struct hv_gpu *gpu
 
     if (!key)
         return err_no_memory(err);
-    return read_value(session, "GetStringValue", key, "Driver", &out, err) &&
+    return read_registry_value(session, "GetStringValue", key, "Driver", &out, err) &&
            (!out || take_text(ret_driver_key, out, "sValue", err));
 }
 
@@ -153,8 +169,8 @@ static bool ask_vram(struct cim_session *session, struct hv_gpu *gpu,
 
     if (!key)
         return err_no_memory(err);
-    if (!read_value(session, "GetQWORDValue", key, "HardwareInformation.qwMemorySize", &out,
-                    err))
+    if (!read_registry_value(session, "GetQWORDValue", key,
+                             "HardwareInformation.qwMemorySize", &out, err))
         return false;
     if (out)
         take_u64(&gpu->vram_bytes, out, "uValue");
@@ -184,7 +200,8 @@ static bool ask_package(struct cim_session *session, struct hv_gpu *gpu, struct 
 
     if (!key)
         return err_no_memory(err);
-    if (!read_value(session, "GetExpandedStringValue", key, "ImagePath", &out, err))
+    if (!read_registry_value(session, "GetExpandedStringValue", key, "ImagePath", &out,
+                             err))
         return false;
     image = out ? cim_get_text(out, "sValue") : NULL;
     store = image ? text_istr(image, REPOSITORY) : NULL;

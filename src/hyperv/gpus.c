@@ -24,7 +24,7 @@
 
 /* The id without its bus, so that a GPU keeps its place in the list when it is
  * dismounted: `PCI\VEN_...` becomes `PCIP\VEN_...`. */
-static const char *without_bus(const char *id)
+const char *without_bus(const char *id)
 {
     const char *slash = id ? strchr(id, '\\') : NULL;
 
@@ -298,6 +298,7 @@ static bool on_video(const struct cim_instance *row, void *user, struct err *err
 {
     struct hv_gpu *gpu = find_gpu((struct hv_host *)user, cim_get_text(row, "PNPDeviceID"));
     struct cim_datetime date;
+    uint64_t width;
 
     if (!gpu)
         return true;
@@ -309,6 +310,11 @@ static bool on_video(const struct cim_instance *row, void *user, struct err *err
         if (!gpu->driver_date)
             return err_no_memory(err);
     }
+    /* Null for a controller that shows nothing.  Source: cimwin32 Win32_VideoController. */
+    if (gpu->shows_display != TRI_YES)
+        gpu->shows_display =
+            cim_get_u64(row, "CurrentHorizontalResolution", &width) && width > 0 ? TRI_YES
+                                                                                 : TRI_NO;
     if (!gpu->name && !take_text(&gpu->name, row, "Name", err))
         return false;
     return take_text(&gpu->driver_version, row, "DriverVersion", err) &&

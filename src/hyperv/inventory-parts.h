@@ -37,6 +37,34 @@ bool read_vms(struct cim_session *session, struct hv_host *host, unsigned what,
 bool read_devices(struct cim_session *session, struct hv_host *host, struct err *err)
     MUST_CHECK;
 
+/* Functions of cards with a GPU, or with HV_ALL_FUNCTIONS of everything on PCI; after GPUs,
+ * their details, and devices. */
+bool read_functions(struct cim_session *session, struct hv_host *host, unsigned what,
+                    struct err *err) MUST_CHECK;
+bool read_platform(struct cim_session *session, struct hv_host *host, struct err *err)
+    MUST_CHECK;
+
+/* Property keys of devices.  Source: devpkey.h and pciprop.h of microsoft/win32metadata. */
+#define DEVICE_FMTID "{a45c254e-df1c-4efd-8020-67d146a850e0}"
+#define PCI_FMTID "{3ab22e31-8264-4b4e-9af5-a8d2d8e33e62}"
+
+/* Win32_PnPEntity.GetDeviceProperties: calls @on_property for each answer.  A host that
+ * refuses gives none. */
+bool ask_device_properties(struct cim_session *session, const char *instance_id,
+                           const char *const *keys, size_t count,
+                           bool (*on_property)(const struct cim_instance *property,
+                                               void *user, struct err *err),
+                           void *user, struct err *err) MUST_CHECK;
+/* Hosts name a property by its key's name or by "{fmtid} pid". */
+bool is_device_property(const struct cim_instance *property, const char *name,
+                        const char *guid);
+/* One value of HKEY_LOCAL_MACHINE; *ret_out stays NULL when there is none such. */
+bool read_registry_value(struct cim_session *session, const char *method, const char *key,
+                         const char *name, struct cim_instance **ret_out, struct err *err)
+    MUST_CHECK;
+/* The id without its bus: `PCI\\...` and `PCIP\\...` are the same device. */
+const char *without_bus(const char *id);
+
 /* By instance id, also in its PCIP form; NULL: none such.  GPUs must be sorted. */
 struct hv_gpu *find_gpu(struct hv_host *host, const char *instance_id);
 void sort_gpus(struct hv_host *host);

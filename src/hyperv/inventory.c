@@ -173,6 +173,10 @@ static bool read_all(struct cim_session *session, struct hv_host *host, unsigned
         return false;
     if ((what & HV_GPU_DETAILS) && !read_gpu_details(session, host, err))
         return false;
+    if ((what & HV_FUNCTIONS) && !read_functions(session, host, what, err))
+        return false;
+    if ((what & HV_PLATFORM) && !read_platform(session, host, err))
+        return false;
     if (host->vm_count > 1)
         qsort(host->vms, host->vm_count, sizeof(*host->vms), by_vm_name);
     return true;
@@ -210,6 +214,23 @@ static void free_gpu(struct hv_gpu *gpu)
     free(gpu->valid_partition_counts);
 }
 
+static void free_function(struct hv_function *function)
+{
+    free(function->name);
+    free(function->pci_id);
+    free(function->instance_id);
+    free(function->location_path);
+    free(function->class_guid);
+}
+
+static void free_platform(struct hv_platform *platform)
+{
+    for (size_t i = 0; i < platform->iov_reason_count; i++)
+        free(platform->iov_reasons[i]);
+    free(platform->iov_reasons);
+    free(platform->cluster_name);
+}
+
 static void free_vm(struct hv_vm *vm)
 {
     free(vm->name);
@@ -243,6 +264,10 @@ void hv_host_free(struct hv_host *host)
         free_gpu(&host->gpus[i]);
     for (size_t i = 0; i < host->vm_count; i++)
         free_vm(&host->vms[i]);
+    for (size_t i = 0; i < host->function_count; i++)
+        free_function(&host->functions[i]);
+    free_platform(&host->platform);
+    free(host->functions);
     free(host->gpus);
     for (size_t i = 0; i < host->checkpoint_id_count; i++)
         free(host->checkpoint_ids[i]);

@@ -39,6 +39,7 @@ struct hv_gpu {
     unsigned modes; /* what the host says it can do */
     enum gpu_status status;
     enum gpu_place place;
+    enum tristate shows_display; /* Windows has a screen on it; HV_GPU_DRIVERS */
     struct known_u64 partition_count, vram_bytes, problem_code;
     uint64_t *valid_partition_counts;
     size_t valid_partition_count_count;
@@ -87,6 +88,7 @@ struct hv_function {
     struct known_u64 problem_code;
     struct known_u64 device_type;      /* 2 Express endpoint, 3 legacy, 4 integrated, ... */
     struct known_u64 base_class;       /* 3 display */
+    struct known_u64 sub_class;        /* of display: 0 VGA, 2 3D controller */
     struct known_u64 acs_up_hierarchy; /* 0 none, 1-4 isolated */
     struct known_u64 reserved_memory;  /* not 0: firmware keeps memory of it */
     struct known_u64 interrupt_support; /* bits: 1 line, 2 MSI, 4 MSI-X */
@@ -169,24 +171,25 @@ struct hv_host {
  * itself costs one more.
  */
 enum {
-    HV_GPUS = 1 << 0,        /* 2: Msvm_PartitionableGpu, Win32_PnPEntity */
-    HV_VMS = 1 << 1,         /* 3: Msvm_ComputerSystem, Msvm_VirtualSystemSettingData,
+    HV_GPUS = 1 << 0,           /* 2: Msvm_PartitionableGpu, Win32_PnPEntity */
+    HV_VMS = 1 << 1,            /* 3: Msvm_ComputerSystem, Msvm_VirtualSystemSettingData,
                               *    Msvm_GpuPartitionSettingData */
-    HV_VM_MEMORY = 1 << 2,   /* 1: Msvm_MemorySettingData */
-    HV_VM_DISKS = 1 << 3,    /* 1: Msvm_StorageAllocationSettingData */
-    HV_VM_GUEST = 1 << 4,    /* 1: Msvm_KvpExchangeComponent: running guests' system */
-    HV_GPU_DETAILS = 1 << 5, /* up to 5 calls per GPU: location path, VRAM, package, and
+    HV_VM_MEMORY = 1 << 2,      /* 1: Msvm_MemorySettingData */
+    HV_VM_DISKS = 1 << 3,       /* 1: Msvm_StorageAllocationSettingData */
+    HV_VM_GUEST = 1 << 4,       /* 1: Msvm_KvpExchangeComponent: running guests' system */
+    HV_GPU_DETAILS = 1 << 5,    /* up to 5 calls per GPU: location path, VRAM, package, and
                               * whether its PCI facts allow DDA */
-    HV_DEVICES = 1 << 6,     /* 2: Msvm_PciExpress, Msvm_PciExpressSettingData */
-    HV_GPU_DRIVERS = 1 << 7, /* 1: Win32_VideoController */
-    HV_PARTITIONS = 1 << 8,  /* 1: Msvm_GpuPartition: what running VMs have */
-    HV_FUNCTIONS = 1 << 9,   /* 3: Win32_PnPEntity, Win32_PnPAllocatedResource,
+    HV_DEVICES = 1 << 6,        /* 2: Msvm_PciExpress, Msvm_PciExpressSettingData */
+    HV_GPU_DRIVERS = 1 << 7,    /* 1: Win32_VideoController */
+    HV_PARTITIONS = 1 << 8,     /* 1: Msvm_GpuPartition: what running VMs have */
+    HV_FUNCTIONS = 1 << 9,      /* 3: Win32_PnPEntity, Win32_PnPAllocatedResource,
                               * Win32_DeviceMemoryAddress; and a call per function of a card
                               * with a GPU.  Needs HV_GPUS. */
-    HV_PLATFORM = 1 << 10,   /* 4: Win32_ComputerSystem, Win32_Processor,
+    HV_PLATFORM = 1 << 10,      /* 4: Win32_ComputerSystem, Win32_Processor,
                               * Msvm_VirtualEthernetSwitchManagementCapabilities,
                               * MSCluster_Cluster; and 2 calls for the policy of a Server */
-    HV_ALL = (1 << 9) - 1,   /* what planning a partition needs */
+    HV_ALL_FUNCTIONS = 1 << 11, /* with HV_FUNCTIONS: of every device on PCI */
+    HV_ALL = (1 << 9) - 1,      /* what planning a partition needs */
     HV_SURVEY = HV_ALL | HV_FUNCTIONS | HV_PLATFORM,
 
     /* `hvgpu status`: 8 queries. */
@@ -198,6 +201,10 @@ enum {
  * account sees not even the host itself (Hyper-V filters rows instead of refusing). */
 bool hv_inventory_read(struct cim_session *session, const char *name, unsigned what,
                        struct hv_host **ret, struct err *err) MUST_CHECK;
+/* The two policy values of a Windows Server into host->platform; HV_PLATFORM does it too.
+ * Source: MicrosoftDocs/SupportArticles Hyper-V GPU; value 0 relaxes, not there is not 0. */
+bool hv_read_policy(struct cim_session *session, struct hv_host *host, struct err *err)
+    MUST_CHECK;
 /* Fills disks[].parent of one VM: a call per disk. */
 bool hv_read_disk_parents(struct cim_session *session, struct hv_vm *vm, struct err *err)
     MUST_CHECK;

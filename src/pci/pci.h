@@ -91,28 +91,3 @@ enum pci_answer pci_acs_up(const struct pci_machine *machine,
 /* "PCIROOT(0)#PCI(0700)#PCI(0000)"; false when the way up is not in the input. */
 bool pci_location_path(const struct pci_machine *machine, const struct pci_device *device,
                        char *ret, size_t size);
-
-/* ---- is it fit for DDA ---- */
-
-enum pci_verdict {
-    PCI_VERDICT_UNKNOWN,
-    PCI_VERDICT_NO,
-    PCI_VERDICT_MAYBE,
-    PCI_VERDICT_YES
-};
-const char *pci_verdict_name(enum pci_verdict verdict); /* "yes","maybe","no","unknown" */
-
-enum { PCI_REASONS_MAX = 12 };
-
-struct pci_reason {
-    char id[32];           /* "acs-missing" */
-    enum pci_verdict says; /* what this one alone would mean */
-    char text[200];
-};
-
-/* Microsoft's SurveyDDA.ps1 as far as the hardware shows it, in its order.  What only
- * Windows knows (reserved memory, who owns native PCI Express) is named as unknown. */
-enum pci_verdict pci_judge_dda(const struct pci_machine *machine,
-                               const struct pci_device *device,
-                               struct pci_reason reasons[PCI_REASONS_MAX],
-                               unsigned *ret_count);

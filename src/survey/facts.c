@@ -6,9 +6,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "models.h"
 #include "text.h"
 
 #define DISPLAY_CLASS "{4d36e968-e325-11ce-bfc1-08002be10318}"
+#define COMPUTE_CLASS "{f01a9d53-3ff6-48d2-9f97-c8a7004be10c}"
 #define FOUR_GIB (UINT64_C(1) << 32)
 
 enum { DISPLAY = 3, PROBLEM_DISABLED = 22, MESSAGE_BITS = 2 | 4 };
@@ -26,6 +28,14 @@ static enum tristate is_not_zero(struct known_u64 value)
 static void copy(char *to, size_t size, const char *from)
 {
     snprintf(to, size, "%s", from ? from : "");
+}
+
+bool facts_have_sizes(const struct device_facts *facts)
+{
+    for (size_t i = 0; i < facts->bar_count; i++)
+        if (!facts->bars[i].is_io && !facts->bars[i].size_bytes.known)
+            return false;
+    return facts->has_bars;
 }
 
 /* ---- Windows ---- */
@@ -48,9 +58,27 @@ static void take_interrupts(const struct hv_function *function, struct device_fa
     }
 }
 
+/* What the model's BARs of that size are, where they agree. */
+static enum tristate width_of_model(const char *pci_id, uint64_t size_bytes)
+{
+    const struct gpu_model *model = gpu_model_find(pci_id);
+    enum tristate answer = TRI_UNKNOWN;
+
+    for (unsigned i = 0; model && i < model->bar_count; i++) {
+        enum tristate this = yes_no(model->bars[i].is_64bit);
+
+        if (model->bars[i].size_bytes != size_bytes)
+            continue;
+        if (answer != TRI_UNKNOWN && answer != this)
+            return TRI_UNKNOWN;
+        answer = this;
+    }
+    return answer;
+}
+
 /* A range above 4 GiB is of a 64-bit BAR.  Below, it can be either, unless the device has no
- * 64-bit prefetchable BAR and hence no large one: 64-bit ones that are not prefetchable are
- * counted by Windows with those of 32 bits. */
+ * 64-bit prefetchable BAR and hence no large one (64-bit ones that are not prefetchable are
+ * counted by Windows with those of 32 bits), or the model is known. */
 static void take_ranges(const struct hv_function *function, struct device_facts *ret)
 {
     bool only_small = function->bar_types.known && function->bar_types.value >> 24 == 0;
@@ -64,7 +92,7 @@ static void take_ranges(const struct hv_function *function, struct device_facts 
             .size_bytes = { true, range->size_bytes },
             .is_64bit = range->base >= FOUR_GIB ? TRI_YES
                         : only_small            ? TRI_NO
-                                                : TRI_UNKNOWN,
+                                     : width_of_model(ret->pci_id, range->size_bytes),
         };
     }
 }
@@ -87,6 +115,11 @@ void facts_from_function(const struct hv_function *function, struct device_facts
         .problem_code = function->problem_code,
         .sriov = function->sriov_support.known ? TRI_YES : TRI_UNKNOWN,
         .on_post_path = is_not_zero(function->on_post_path),
+        .is_compute_class = function->class_guid
+                                ? yes_no(text_ieq(function->class_guid, COMPUTE_CLASS))
+                                : TRI_UNKNOWN,
+        .sub_class = function->sub_class,
+        .sriov_support = function->sriov_support,
     };
     copy(ret->name, sizeof(ret->name), function->name);
     copy(ret->pci_id, sizeof(ret->pci_id), function->pci_id);
@@ -164,6 +197,7 @@ void facts_from_pci(const struct pci_machine *machine, const struct pci_device *
         .msix = msix,
         .sriov = answer(device->sriov),
         .interrupts_of_hardware = true,
+        .sub_class = { device->has_class, device->class_code & 0xFF },
     };
     ret->message_interrupts = msi == TRI_YES || msix == TRI_YES ? TRI_YES
                               : msi == TRI_NO && msix == TRI_NO ? TRI_NO

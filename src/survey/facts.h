@@ -51,13 +51,19 @@ struct device_facts {
     enum tristate flr; /* the bit; not whether a guest's restart leaves the host alone */
     enum tristate own_acs, msi, msix, sriov;
     enum tristate on_post_path;
-    bool has_bars; /* @bars is all there are */
+    enum tristate is_compute_class; /* of a driver for computing only (MCDM) */
+    struct known_u64 sub_class;     /* 0 VGA, 2 3D controller */
+    struct known_u64 sriov_support; /* as Windows says it: 0 can, 1-4 why not */
+    bool has_bars;                  /* @bars is all there are */
     struct device_bar bars[DEVICE_BARS_MAX];
     size_t bar_count;
     unsigned rebar_index, rebar_count; /* Resizable BAR; 0: none, or not told */
     uint64_t rebar_sizes[PCI_REBAR_SIZES_MAX];
     struct known_u64 iommu_group; /* Linux only */
 };
+
+/* Whether the sizes of all memory BARs are known. */
+bool facts_have_sizes(const struct device_facts *facts);
 
 /* A function of a Hyper-V host. */
 void facts_from_function(const struct hv_function *function, struct device_facts *ret);

@@ -86,6 +86,22 @@ bool findings_add(struct findings *to, const char *id, enum severity severity,
     return true;
 }
 
+bool finding_copy_evidence(struct finding *to, const struct finding *from, struct err *err)
+{
+    char **copy = calloc(from->evidence_count + 1, sizeof(*copy));
+
+    if (!copy)
+        return err_no_memory(err);
+    to->evidence = copy;
+    for (size_t i = 0; i < from->evidence_count; i++) {
+        copy[i] = text_dup(from->evidence[i]);
+        if (!copy[i])
+            return err_no_memory(err);
+        to->evidence_count++;
+    }
+    return true;
+}
+
 const struct finding *findings_find(const struct findings *in, const char *id)
 {
     for (size_t i = 0; i < in->count; i++)

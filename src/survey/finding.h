@@ -15,10 +15,18 @@
 enum severity { SEVERITY_OK, SEVERITY_INFO, SEVERITY_WARNING, SEVERITY_ERROR };
 const char *severity_name(enum severity severity); /* "ok", "info", "warning", "error" */
 
+/* What a finding does to a verdict. */
+enum rule_says {
+    SAYS_BY_SEVERITY, /* an error no, a warning maybe */
+    SAYS_UNKNOWN,     /* a fact is missing without which nobody can say yes or no */
+    SAYS_MAYBE,       /* one is missing that this source never has */
+};
+
 struct finding {
     const char *id; /* stable: in JSON and in the manual; static */
     enum severity severity;
-    bool unknown;    /* says that something is not known */
+    enum rule_says says;
+    unsigned uses;   /* GPU_MODE_* it is about; 0: not said */
     char *subject;   /* whose: a host's, GPU's or VM's name */
     char **evidence; /* what was seen, one text each; in the user's language */
     size_t evidence_count;
@@ -37,6 +45,9 @@ struct findings {
 bool findings_add(struct findings *to, const char *id, enum severity severity,
                   const char *subject, const char *evidence, const char *cause,
                   const char *fix, const char *source, struct err *err) MUST_CHECK;
+/* Gives @to the evidence that @from has. */
+bool finding_copy_evidence(struct finding *to, const struct finding *from, struct err *err)
+    MUST_CHECK;
 /* The first one with that id, NULL: none. */
 const struct finding *findings_find(const struct findings *in, const char *id);
 enum severity findings_worst(const struct findings *in);

@@ -213,7 +213,16 @@ static unsigned long long mb(uint64_t bytes)
     return (bytes + MIB - 1) / MIB;
 }
 
-/* "65536 + 32 = 65568"; @other: the other kind. */
+/* "16 MB", "512 KB" */
+static void put_size(struct strbuf *text, uint64_t bytes)
+{
+    if (bytes > 0 && bytes % MIB)
+        strbuf_printf(text, "%llu KB", (unsigned long long)((bytes + 1023) / 1024));
+    else
+        strbuf_printf(text, "%llu MB", (unsigned long long)(bytes / MIB));
+}
+
+/* "65536 MB + 32 MB = 65568 MB"; @other: the other kind. */
 static void sum_of(struct strbuf *text, const struct device_facts *device,
                    enum tristate other)
 {
@@ -222,18 +231,18 @@ static void sum_of(struct strbuf *text, const struct device_facts *device,
 
     for (size_t i = 0; i < device->bar_count; i++) {
         const struct device_bar *bar = &device->bars[i];
+        uint64_t size = bar->size_bytes.known ? power_of_two(bar->size_bytes.value) : 0;
 
-        if (!counts(bar) || bar->is_64bit == other || !bar->size_bytes.known)
+        if (!counts(bar) || bar->is_64bit == other || size == 0)
             continue;
-        strbuf_printf(text, "%s%llu", count ? " + " : "",
-                      mb(power_of_two(bar->size_bytes.value)));
-        sum += power_of_two(bar->size_bytes.value);
-        count++;
+        strbuf_puts(text, count++ ? " + " : "");
+        put_size(text, size);
+        sum += size;
     }
-    if (count == 0)
-        strbuf_puts(text, "0");
-    if (count > 1)
-        strbuf_printf(text, " = %llu", mb(sum));
+    if (count == 1)
+        return;
+    strbuf_puts(text, count ? " = " : "");
+    put_size(text, sum);
 }
 
 static void put_device(struct strbuf *text, const struct device_facts *device)
@@ -248,8 +257,8 @@ static void put_device(struct strbuf *text, const struct device_facts *device)
     }
     sum_of(&high, device, TRI_NO);
     sum_of(&low, device, TRI_YES);
-    strbuf_printf(text, _("%s: above 4 GB %s MB, below 4 GB %s MB\n"), device->name,
-                  high.text, low.text);
+    strbuf_printf(text, _("%s: above 4 GB %s, below 4 GB %s\n"), device->name, high.text,
+                  low.text);
 }
 
 char *gaps_arithmetic(const struct device_facts *const *devices, size_t count,

@@ -30,12 +30,9 @@ static enum severity judge_reserved(const struct survey_facts *f, struct strbuf 
 static enum severity judge_reserved_unknown(const struct survey_facts *f,
                                             struct strbuf *seen)
 {
-    if (!f->device || f->device->reserved_memory != TRI_UNKNOWN)
+    if (!f->device || !f->device->on_windows || f->device->reserved_memory != TRI_UNKNOWN)
         return SEVERITY_OK;
-    strbuf_puts(seen,
-                f->device->on_windows
-                    ? _("Windows has no value for its reserved memory")
-                    : _("only Windows knows whether firmware reserved memory for it"));
+    strbuf_puts(seen, _("Windows has no value for its reserved memory"));
     return SEVERITY_INFO;
 }
 
@@ -111,11 +108,12 @@ static enum severity judge_kept(const struct survey_facts *f, struct strbuf *see
     return SEVERITY_ERROR;
 }
 
-static enum severity judge_kept_unknown(const struct survey_facts *f, struct strbuf *seen)
+static enum severity judge_windows_only(const struct survey_facts *f, struct strbuf *seen)
 {
     if (!f->device || f->device->on_windows)
         return SEVERITY_OK;
-    strbuf_puts(seen, _("only Windows knows whether firmware lets it control PCI Express"));
+    strbuf_puts(seen, _("only Windows knows whether firmware reserved memory for it, and "
+                        "whether it lets Windows control PCI Express"));
     return SEVERITY_INFO;
 }
 
@@ -240,66 +238,69 @@ const struct rule survey_dda_rules[] = {
          "VM"),
       N_("look for an option of the firmware, or use another slot; no software can change "
          "it"),
-      SURVEY, false },
+      SURVEY, SAYS_BY_SEVERITY },
     { "device-reserved-memory-unknown", ABOUT_GPU, GPU_MODE_DDA, judge_reserved_unknown,
       N_("a device with memory reserved by firmware cannot be assigned"),
       N_("run 'hvgpu survey' against the Windows host while the device is enabled"), SURVEY,
-      true },
+      SAYS_UNKNOWN },
+    { "device-windows-only", ABOUT_GPU, GPU_MODE_DDA, judge_windows_only,
+      N_("either would forbid assigning it, and no hardware shows it"),
+      N_("run 'hvgpu survey' against the Windows host"), SURVEY, SAYS_MAYBE },
     { "device-acs", ABOUT_GPU, GPU_MODE_DDA, judge_acs,
       N_("its traffic may be redirected to other devices past the IOMMU"),
       N_("switch ACS on in the firmware, or use another slot; forcing it gives up the "
          "isolation"),
-      SURVEY, false },
+      SURVEY, SAYS_BY_SEVERITY },
     { "device-acs-unknown", ABOUT_GPU, GPU_MODE_DDA, judge_acs_unknown,
       N_("without Access Control Services on everything above it a device is not isolated"),
-      N_("run 'hvgpu survey' on the Windows host, or give a dump made as root: lspci -vvv"),
-      SURVEY, true },
+      N_("run 'hvgpu survey' against the Windows host, or give a dump of the whole machine "
+         "made as root: lspci -vvv"),
+      SURVEY, SAYS_UNKNOWN },
     { "device-endpoint", ABOUT_GPU, GPU_MODE_DDA, judge_endpoint,
-      N_("such devices can be assigned, with the better security"), NULL, SURVEY, false },
+      N_("such devices can be assigned, with the better security"), NULL, SURVEY,
+      SAYS_BY_SEVERITY },
     { "device-integrated", ABOUT_GPU, GPU_MODE_DDA, judge_integrated,
       N_("it may be assigned, but its isolation is weaker, and integrated GPUs fail in "
          "practice"),
       N_("use GPU-PV for an integrated GPU"), SURVEY "; Justsenger/ExHyperV README",
-      false },
+      SAYS_BY_SEVERITY },
     { "device-legacy-gpu", ABOUT_GPU, GPU_MODE_DDA, judge_legacy_gpu,
       N_("of the legacy endpoints only graphics controllers can be assigned; this is one"),
-      NULL, SURVEY, false },
+      NULL, SURVEY, SAYS_BY_SEVERITY },
     { "device-legacy-other", ABOUT_GPU, GPU_MODE_DDA, judge_legacy_other,
       N_("of the legacy endpoints only graphics controllers can be assigned"),
-      N_("leave it on the host"), SURVEY, false },
+      N_("leave it on the host"), SURVEY, SAYS_BY_SEVERITY },
     { "device-bios-kept-pcie", ABOUT_GPU, GPU_MODE_DDA, judge_kept,
       N_("the BIOS kept control of PCI Express and did not give it to Windows"),
       N_("switch native PCIe control (or ASPM controlled by the OS) on in the firmware; it "
          "cannot be forced"),
-      SURVEY, false },
-    { "device-bios-kept-pcie-unknown", ABOUT_GPU, GPU_MODE_DDA, judge_kept_unknown,
-      N_("a device whose PCI Express the BIOS keeps cannot be assigned"),
-      N_("run 'hvgpu survey' against the Windows host"), SURVEY, true },
+      SURVEY, SAYS_BY_SEVERITY },
     { "device-old-pci", ABOUT_GPU, GPU_MODE_DDA, judge_old,
       N_("old-style PCI devices, switch ports and bridges can never be assigned"), NULL,
-      SURVEY, false },
+      SURVEY, SAYS_BY_SEVERITY },
     { "device-type-unknown", ABOUT_GPU, GPU_MODE_DDA, judge_type_unknown,
       N_("only PCI Express endpoints can be assigned"),
-      N_("give a dump with capabilities, made as root: lspci -vvv -nn"), SURVEY, true },
+      N_("give a dump with capabilities, made as root: lspci -vvv -nn"), SURVEY,
+      SAYS_UNKNOWN },
     { "device-disabled", ABOUT_GPU, GPU_MODE_DDA, judge_disabled,
       N_("a disabled device has no resources, so its interrupts and memory cannot be seen"),
-      N_("enable it and look again"), SURVEY, false },
+      N_("enable it and look again"), SURVEY, SAYS_BY_SEVERITY },
     { "device-interrupts", ABOUT_GPU, GPU_MODE_DDA, judge_interrupts,
-      N_("interrupts of this kind reach a guest"), NULL, SURVEY, false },
+      N_("interrupts of this kind reach a guest"), NULL, SURVEY, SAYS_BY_SEVERITY },
     { "device-line-interrupts", ABOUT_GPU, GPU_MODE_DDA, judge_line_only,
       N_("line-based interrupts cannot be given to a guest"),
       N_("use a driver that switches message-signalled interrupts on, if there is one"),
-      SURVEY, false },
+      SURVEY, SAYS_BY_SEVERITY },
     { "device-interrupts-unknown", ABOUT_GPU, GPU_MODE_DDA, judge_interrupts_unknown,
       N_("a device with line-based interrupts only cannot be assigned"),
-      N_("look again while the device is started on the host"), SURVEY, true },
+      N_("look again while the device is started on the host"), SURVEY, SAYS_UNKNOWN },
     { "device-memory", ABOUT_GPU, GPU_MODE_DDA, judge_memory,
-      N_("the VM's MMIO windows must hold this"), NULL, SURVEY, false },
+      N_("the VM's MMIO windows must hold this"), NULL, SURVEY, SAYS_BY_SEVERITY },
     { "device-memory-unknown", ABOUT_GPU, GPU_MODE_DDA, judge_memory_unknown,
       N_("without the sizes it cannot be computed how large the VM's MMIO windows must be"),
       N_("look again while the device is started on the host, or give the sizes with "
          "--low-mmio and --high-mmio"),
-      SURVEY, true },
+      SURVEY, SAYS_UNKNOWN },
     { NULL },
 };
 

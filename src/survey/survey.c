@@ -3,15 +3,32 @@
 
 #include "survey.h"
 
+#include <stdio.h>
+
 #include "strbuf.h"
 
-const struct rule *const survey_rules[] = { survey_dda_rules, NULL };
+const struct rule *const survey_rules[] = {
+    survey_host_rules, survey_dda_rules,  survey_gpu_rules,
+    survey_vm_rules,   survey_disk_rules, NULL,
+};
 
-static const char *subject_of(const struct survey_facts *f, enum rule_about about)
+/* Two cards of one name are told apart by their address, where there is one. */
+static void name_of(const struct survey_facts *f, char *ret, size_t size)
 {
-    const char *gpu = f->gpu      ? f->gpu->name ? f->gpu->name : f->gpu->instance_id
-                      : f->device ? f->device->name
-                                  : NULL;
+    const struct device_facts *device = f->device;
+    const char *name = f->gpu ? f->gpu->name ? f->gpu->name : f->gpu->instance_id : NULL;
+
+    if (!name && device)
+        name = *device->name ? device->name : device->pci_id;
+    if (device && *device->pci_address)
+        snprintf(ret, size, "%s, %s", name ? name : "", device->pci_address);
+    else
+        snprintf(ret, size, "%s", name ? name : "");
+}
+
+static const char *subject_of(const struct survey_facts *f, enum rule_about about,
+                              const char *gpu)
+{
 
     switch (about) {
     case ABOUT_HOST:
@@ -30,15 +47,17 @@ static bool judge_one(const struct survey_facts *facts, const struct rule *rule,
 {
     CLEANUP(strbuf_cleanup) struct strbuf seen = STRBUF_INIT;
     enum severity severity = rule->judge(facts, &seen);
+    char gpu[256];
 
     if (seen.failed)
         return err_no_memory(err);
     if (severity == SEVERITY_OK && (!all || seen.len == 0))
         return true;
-    if (!findings_add(to, rule->id, severity, subject_of(facts, rule->about), seen.text,
-                      rule->cause, rule->fix, rule->source, err))
+    name_of(facts, gpu, sizeof(gpu));
+    if (!findings_add(to, rule->id, severity, subject_of(facts, rule->about, gpu),
+                      seen.text, rule->cause, rule->fix, rule->source, err))
         return false;
-    to->items[to->count - 1].unknown = rule->says_unknown && severity != SEVERITY_OK;
+    to->items[to->count - 1].says = severity == SEVERITY_OK ? SAYS_BY_SEVERITY : rule->says;
     return true;
 }
 
@@ -74,9 +93,10 @@ enum verdict survey_verdict(const struct findings *of_one_use)
 
         if (finding->severity == SEVERITY_ERROR)
             return VERDICT_NO;
-        if (finding->unknown)
+        if (finding->says == SAYS_UNKNOWN)
             verdict = VERDICT_UNKNOWN;
-        else if (finding->severity == SEVERITY_WARNING && verdict == VERDICT_YES)
+        else if ((finding->severity == SEVERITY_WARNING || finding->says == SAYS_MAYBE) &&
+                 verdict == VERDICT_YES)
             verdict = VERDICT_MAYBE;
     }
     return verdict;

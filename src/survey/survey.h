@@ -68,7 +68,7 @@ struct rule {
     /* Writes what it saw, one line per piece, in the user's language. */
     enum severity (*judge)(const struct survey_facts *facts, struct strbuf *evidence);
     const char *cause, *fix, *source; /* cause and fix: N_() */
-    bool says_unknown; /* a fact is missing without which nobody can say yes or no */
+    enum rule_says says;
 };
 
 /* By what they are about: host, GPU, VM, disk.  In the order they are judged in; for DDA that
@@ -81,6 +81,12 @@ extern const struct rule survey_host_rules[], survey_gpu_rules[], survey_dda_rul
  * is not ok.  @all: also those that are ok and saw something. */
 bool survey_judge(const struct survey_facts *facts, unsigned about, bool all,
                   struct findings *to, struct err *err) MUST_CHECK;
+
+/* Fills in what is counted over all of facts->host: partitionable_gpus, display_gpus,
+ * partitions_taken of facts->gpu. */
+void survey_count(struct survey_facts *facts);
+/* Whether @vm has a partition adapter pinned to @interface_path (NULL: to none). */
+bool survey_vm_has_gpu(const struct hv_vm *vm, const char *interface_path);
 
 /* What it comes to. */
 enum verdict { VERDICT_UNKNOWN, VERDICT_NO, VERDICT_MAYBE, VERDICT_YES };

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Shows findings. */
+
+#include "finding-view.h"
+
+#include <string.h>
+
+#include "json-view.h"
+#include "tr.h"
+
+static const struct {
+    const char *severity, *word;
+    enum style style;
+} styles[] = {
+    { "ok", N_("ok"), STYLE_GOOD },
+    { "info", N_("info"), STYLE_PLAIN },
+    { "warning", N_("warning"), STYLE_WARN },
+    { "error", N_("error"), STYLE_BAD },
+};
+
+static void view_evidence(struct output *out, const json_t *finding)
+{
+    const json_t *line;
+    size_t i;
+
+    json_array_foreach(json_object_get(finding, "evidence"), i, line)
+    {
+        CLEANUP(free_cleanup) char *text = clean_text(json_string_value(line), 0);
+
+        output_text(out, "      %s\n", text ? text : "");
+    }
+}
+
+void finding_view(struct output *out, const json_t *finding, bool with_evidence)
+{
+    const char *severity = view_text(finding, "severity");
+    const char *cause = view_text(finding, "cause");
+    const char *fix = view_text(finding, "fix");
+    const char *subject = with_evidence ? view_text(finding, "subject") : NULL;
+    CLEANUP(free_cleanup) char *said = clean_text(cause ? cause : "", 0);
+    CLEANUP(free_cleanup) char *todo = clean_text(fix ? fix : "", 0);
+    CLEANUP(free_cleanup) char *whose = clean_text(subject ? subject : "", 0);
+    enum style style = STYLE_PLAIN;
+
+    for (size_t i = 0; severity && i < ARRAY_LEN(styles); i++)
+        if (strcmp(styles[i].severity, severity) == 0) {
+            style = styles[i].style;
+            severity = _(styles[i].word);
+            break;
+        }
+    output_text(out, "  %s%s%s: %s%s%s\n", style_on(out, style), severity ? severity : "?",
+                style_off(out, style), whose ? whose : "", whose && *whose ? ": " : "",
+                said ? said : "");
+    if (with_evidence)
+        view_evidence(out, finding);
+    if (todo && *todo)
+        output_text(out, "      → %s\n", todo);
+}
