@@ -34,7 +34,8 @@ static bool judge(const struct hv_host *host, const struct dda_device *device,
     facts_from_function(function, &facts);
     ok = survey_judge(&survey, ABOUT_HOST | ABOUT_GPU, false, &found, err);
     for (size_t i = 0; ok && i < found.count; i++)
-        if (found.items[i].severity > SEVERITY_INFO || found.items[i].unknown)
+        if (found.items[i].severity > SEVERITY_INFO ||
+            found.items[i].says != SAYS_BY_SEVERITY)
             ok = json_array_append_new(*ret_reasons, json_string(found.items[i].id)) == 0 ||
                  err_no_memory(err);
     if (ok)

@@ -3,15 +3,12 @@
 
 #include "assign-checks.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 
 #include "strbuf.h"
 #include "text.h"
 #include "tr.h"
 #include "vm-plan.h"
-
-#define MB (UINT64_C(1) << 20)
 
 /* ---- who has it ---- */
 
@@ -128,42 +125,7 @@ static bool check_windows(struct plan *plan, const struct assign_facts *f, struc
     bool given = f->options->low_mmio_bytes.known || f->options->high_mmio_bytes.known;
     char evidence[256];
 
-    if (f->low_bytes < MMIO_LOW_MIN || f->low_bytes > MMIO_LOW_MAX ||
-        f->high_bytes > MMIO_HIGH_MAX || f->low_bytes % MB || f->high_bytes % MB) {
-        snprintf(evidence, sizeof(evidence),
-                 _("%" PRIu64 " bytes below 4 GB, %" PRIu64 " bytes above"), f->low_bytes,
-                 f->high_bytes);
-        return plan_find(
-            plan, "vm-mmio", "error", f->vm->name, evidence,
-            N_("the low window is 128 to 3584 MB, the high one at most 262656 "
-               "MB, both whole MB"),
-            N_("choose sizes within these limits, or leave --low-mmio and "
-               "--high-mmio out"),
-            "MicrosoftDocs/windows-powershell-docs Set-VM; Justsenger/ExHyperV "
-            "(measured)",
-            err);
-    }
-    if (!f->gaps_known)
-        return plan_find(
-            plan, "vm-mmio", given ? "warning" : "error", f->vm->name,
-            f->gaps_error.text[0],
-            N_("the devices do not fit into the windows Hyper-V gives a VM"),
-            N_("switch Resizable BAR off in the host's firmware, or give sizes "
-               "with --low-mmio and --high-mmio"),
-            DDA_SRC_PLAN, err);
-    if (f->low_bytes < gaps->low_bytes || f->high_bytes < gaps->high_bytes) {
-        snprintf(evidence, sizeof(evidence),
-                 _("%" PRIu64 " and %" PRIu64 " MB were asked for, %" PRIu64 " and %" PRIu64
-                   " MB are needed"),
-                 f->low_bytes / MB, f->high_bytes / MB, gaps->low_bytes / MB,
-                 gaps->high_bytes / MB);
-        return plan_find(plan, "vm-mmio-small", "warning", f->vm->name, evidence,
-                         N_("in windows that are too small the guest gets code 12 for the "
-                            "device"),
-                         N_("leave --low-mmio and --high-mmio out, and they are computed"),
-                         DDA_SRC_PLAN, err);
-    }
-    if (gaps->unknown_devices == 0 || given)
+    if (!f->gaps_known || gaps->unknown_devices == 0 || given)
         return true;
     snprintf(evidence, sizeof(evidence), _("%u devices that are not on the host now"),
              gaps->unknown_devices);
@@ -174,51 +136,6 @@ static bool check_windows(struct plan *plan, const struct assign_facts *f, struc
         N_("give sizes with --low-mmio and --high-mmio, or bring the devices "
            "home first: 'hvgpu dda return'"),
         DDA_SRC_PLAN, err);
-}
-
-/* ---- the VM ---- */
-
-static bool check_vm(struct plan *plan, const struct assign_facts *f, struct err *err)
-{
-    const struct hv_vm *vm = f->vm;
-    bool can, stop;
-    char evidence[64];
-
-    if (vm->state == VM_SAVED)
-        return plan_find(
-            plan, "vm-saved", "error", vm->name, _("it has a saved state"),
-            N_("a saved state remembers the old devices, and cannot be started "
-               "with other ones"),
-            N_("start the VM and shut it down, or discard its saved state"), DDA_SRC_PLAN,
-            err);
-    if (vm->checkpoint_count.known && vm->checkpoint_count.value > 0) {
-        snprintf(evidence, sizeof(evidence), _("it has %" PRIu64 " checkpoints"),
-                 vm->checkpoint_count.value);
-        if (!plan_find(plan, "vm-checkpoints", "error", vm->name, evidence,
-                       N_("a VM with an assigned device cannot have checkpoints"),
-                       N_("delete its checkpoints first"), DDA_SRC_PLAN, err))
-            return false;
-    }
-    if (vm->adapter_count > 0 &&
-        !plan_find(plan, "vm-other-gpu", "warning", vm->name,
-                   _("it has GPU partitions too"),
-                   N_("a VM with an assigned device and a GPU partition is an untested "
-                      "combination"),
-                   N_("if it does not start, take the partition away: 'hvgpu detach'"),
-                   DDA_SRC_PLAN, err))
-        return false;
-    return dda_check_power(plan, vm, f->options->stop || f->options->force_stop, "error",
-                           &can, &stop, err);
-}
-
-static bool check_afterwards(struct plan *plan, const struct assign_facts *f,
-                             struct err *err)
-{
-    return plan_find(plan, "dda-afterwards", "info", f->vm->name, NULL,
-                     N_("while it has the device the VM cannot be saved, have checkpoints, "
-                        "use dynamic memory or be moved while it runs"),
-                     N_("take the device back first: 'hvgpu dda return'"), DDA_SRC_PLAN,
-                     err);
 }
 
 /* ---- the survey's ---- */
@@ -289,7 +206,6 @@ bool run_assign_checks(struct plan *plan, const struct assign_facts *facts, stru
         if (!check_owner(plan, facts, facts->card.items[i], err) ||
             !check_place(plan, facts->card.items[i], err))
             return false;
-    return check_vm(plan, facts, err) && judge(plan, facts, err) &&
-           check_windows(plan, facts, err) && check_divided(plan, facts, err) &&
-           check_waived(plan, facts, err) && check_afterwards(plan, facts, err);
+    return judge(plan, facts, err) && check_windows(plan, facts, err) &&
+           check_divided(plan, facts, err) && check_waived(plan, facts, err);
 }

@@ -287,7 +287,7 @@ TEST(windows_outside_the_limits_are_refused_and_small_ones_warned_of)
         "!vm-mmio");
     plan = assign(&b, &(struct dda_assign_options){ .gpu = "A100" }, &err);
     CHECK(has(plan, "vm-mmio-unknown")); /* these devices' memory nobody told */
-    CHECK(has(plan, "dda-afterwards"));
+    CHECK(has(plan, "vm-afterwards"));
     plan_free(plan);
     stop(&b);
 }

@@ -310,10 +310,14 @@ static enum severity judge_functions(const struct survey_facts *f, struct strbuf
 
 static enum severity judge_gaps(const struct survey_facts *f, struct strbuf *seen)
 {
+    const struct survey_request *r = f->request;
+
     if (!f->gaps_error)
         return SEVERITY_OK;
     strbuf_puts(seen, f->gaps_error);
-    return SEVERITY_ERROR;
+    /* Whoever gives both sizes may know better. */
+    return r && r->low_mmio_bytes.known && r->high_mmio_bytes.known ? SEVERITY_WARNING
+                                                                    : SEVERITY_ERROR;
 }
 
 static enum severity judge_rebar(const struct survey_facts *f, struct strbuf *seen)
@@ -375,8 +379,8 @@ const struct rule survey_gpu_rules[] = {
       SAYS_BY_SEVERITY },
     { "gpu-mmio", ABOUT_GPU, GPU_MODE_DDA, judge_gaps,
       N_("the VM could not start: its MMIO windows cannot be made to hold the device"),
-      N_("assign fewer devices to the VM, or switch Resizable BAR off in the host's "
-         "firmware"),
+      N_("switch Resizable BAR off in the host's firmware, assign fewer devices, or give "
+         "sizes with --low-mmio and --high-mmio"),
       SRC_PLAN_DDA, SAYS_BY_SEVERITY },
     { "gpu-model-dda", ABOUT_GPU, GPU_MODE_DDA, judge_model_dda,
       N_("what others met with this model"),

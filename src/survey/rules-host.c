@@ -182,7 +182,7 @@ const struct rule survey_host_rules[] = {
     { "host-build", ABOUT_HOST, GPU_MODE_PV | GPU_MODE_P, judge_build,
       N_("GPU sharing needs Windows 10 1803 (build 17134) or newer"), N_("update the host"),
       SRC_OS, SAYS_BY_SEVERITY },
-    { "host-build-dda", ABOUT_HOST, GPU_MODE_DDA, judge_build,
+    { "host-build", ABOUT_HOST, GPU_MODE_DDA, judge_build,
       N_("handing devices over needs Windows Server 2016 (build 14393) or newer"),
       N_("update the host"), SRC_PLAN_DDA, SAYS_BY_SEVERITY },
     { "host-client", ABOUT_HOST, GPU_MODE_DDA, judge_client,

@@ -97,7 +97,8 @@ static enum severity judge_checkpoints(const struct survey_facts *f, struct strb
         return SEVERITY_OK;
     strbuf_printf(seen, _("it has %llu checkpoints"),
                   (unsigned long long)f->vm->checkpoint_count.value);
-    return SEVERITY_WARNING;
+    /* With a whole device there can be none; a survey only says so. */
+    return f->use == GPU_MODE_DDA && f->request ? SEVERITY_ERROR : SEVERITY_WARNING;
 }
 
 static enum severity judge_other_gpu(const struct survey_facts *f, struct strbuf *seen)
@@ -275,7 +276,7 @@ const struct rule survey_vm_rules[] = {
       N_("a VM with assigned devices and a GPU partition is an untested combination"),
       N_("return the devices first if the VM does not start: 'hvgpu dda return'"),
       SRC_PARTITION, SAYS_BY_SEVERITY },
-    { "vm-assigned-others", ABOUT_VM, GPU_MODE_DDA, judge_assigned,
+    { "vm-assigned-devices", ABOUT_VM, GPU_MODE_DDA, judge_assigned,
       N_("its MMIO windows must hold these devices too"), NULL, SRC_PLAN_DDA,
       SAYS_BY_SEVERITY },
     { "vm-checkpoint-type", ABOUT_VM, ANY_USE, judge_checkpoint_type,
@@ -286,22 +287,21 @@ const struct rule survey_vm_rules[] = {
       N_("applying an older checkpoint takes the drivers away again"),
       N_("delete checkpoints that are not needed; after applying one, run attach again"),
       SRC_PARTITION, SAYS_BY_SEVERITY },
-    { "vm-checkpoints-dda", ABOUT_VM, GPU_MODE_DDA, judge_checkpoints,
-      N_("applying an older checkpoint takes the device away from it again, and none can be "
-         "made while it has one"),
-      N_("delete checkpoints that are not needed"), SRC_DDA, SAYS_BY_SEVERITY },
+    { "vm-checkpoints", ABOUT_VM, GPU_MODE_DDA, judge_checkpoints,
+      N_("a VM with an assigned device cannot have checkpoints"),
+      N_("delete its checkpoints first"), SRC_DDA, SAYS_BY_SEVERITY },
     { "vm-generation", ABOUT_VM, SHARING, judge_generation,
       N_("GPU partitions are documented for VMs of generation 2"),
       N_("make a VM of generation 2 if it does not work"), SRC_PARTITION,
       SAYS_BY_SEVERITY },
-    { "vm-generation-dda", ABOUT_VM, GPU_MODE_DDA, judge_generation,
+    { "vm-generation", ABOUT_VM, GPU_MODE_DDA, judge_generation,
       N_("Microsoft documents both generations; some guides say generation 2 only"),
       N_("try generation 2 if it does not work"), SRC_PLAN_DDA, SAYS_BY_SEVERITY },
     { "vm-guest-build", ABOUT_VM, GPU_MODE_PV, judge_guest_build,
       N_("the guest's Windows is too old for GPU-PV (below 17134), or shows no model name "
          "(below 19041)"),
       N_("update Windows in the guest"), SRC_OS, SAYS_BY_SEVERITY },
-    { "vm-guest-build-dda", ABOUT_VM, GPU_MODE_DDA, judge_guest_dda,
+    { "vm-guest-build", ABOUT_VM, GPU_MODE_DDA, judge_guest_dda,
       N_("assigned devices need Windows 10, Windows Server 2016, Linux, or Windows Server "
          "2012 R2 with KB3133690"),
       N_("update Windows in the guest"), SRC_PLAN_DDA, SAYS_BY_SEVERITY },
@@ -333,7 +333,7 @@ const struct rule survey_vm_rules[] = {
          "addition"),
       N_("use --replace to have this GPU instead of the other"), SRC_ASSIGN_VM,
       SAYS_BY_SEVERITY },
-    { "vm-partitions", ABOUT_VM, GPU_MODE_DDA, judge_partitions,
+    { "vm-other-gpu", ABOUT_VM, GPU_MODE_DDA, judge_partitions,
       N_("a VM with assigned devices and a GPU partition is an untested combination"),
       N_("detach the partitions first if the VM does not start: 'hvgpu detach'"),
       SRC_PARTITION, SAYS_BY_SEVERITY },
