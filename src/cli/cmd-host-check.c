@@ -217,14 +217,25 @@ static bool check_hypervisor(struct check *c, struct cim_session *session)
     return true;
 }
 
-static void check_host(struct check *c, struct cim_session *session)
+/* Every Windows has one operating system to show, to whoever may look. */
+static bool check_rights(struct check *c, struct cim_session *session)
 {
-    if (!check_way(c, session) ||
-        !judge(c, STEP_RIGHTS,
+    if (!judge(c, STEP_RIGHTS,
                cim_query(session, "root/cimv2",
                          "SELECT Caption, Version, OperatingSystemSKU, ProductType FROM "
                          "Win32_OperatingSystem",
-                         keep_system, c, &c->err)) ||
+                         keep_system, c, &c->err)))
+        return false;
+    if (judge(c, STEP_RIGHTS, c->said[STEP_RIGHTS].len > 0))
+        return true;
+    err_fail(&c->err, ERR_DENIED, 0, "the host shows this user nothing of itself");
+    return err_hint(&c->err, "the user must be in Administrators, or in Remote Management "
+                             "Users (S-1-5-32-580) with rights to root/cimv2");
+}
+
+static void check_host(struct check *c, struct cim_session *session)
+{
+    if (!check_way(c, session) || !check_rights(c, session) ||
         !check_namespace(c, session) || !check_hypervisor(c, session))
         return;
     check_hyper_v_rights(c, session);

@@ -11,7 +11,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from hostile import ENVELOPE, items  # noqa: E402
-from world import (HVGPU, PASSWORD, USER, Sim, TlsServer, W,  # noqa: E402
+from world import (HVGPU, PASSWORD, USER, Sim, Skip, TlsServer, W,  # noqa: E402
                    by_password, each_mechanism, fingerprint, run_tests, url)
 
 
@@ -139,6 +139,10 @@ def test_service():
 def test_rights():
     with denied_by("Win32_OperatingSystem.Enumerate@*=fault:5") as sim:
         fails_at("rights", sim.url, *by_password(), text="0x5", hint="Administrators")
+    nothing = answered("no-system", "root/cimv2", "Win32_OperatingSystem", b"")
+    with denied_by(f"Win32_OperatingSystem.Enumerate@*=answer:{nothing}") as sim:
+        fails_at("rights", sim.url, *by_password(), text="shows this user nothing",
+                 hint="S-1-5-32-580")
 
 
 def test_namespace():
@@ -197,6 +201,23 @@ def test_all_is_well():
             assert code == 0 and steps["tls"]["ok"] is None, steps
             assert "messages encrypted" in steps["log-on"]["detail"], steps
             assert "Negotiate, Basic" in steps["winrm"]["detail"], steps
+
+
+def test_a_server_with_other_habits():
+    """Everything up to the question whether Hyper-V runs, which it is silent about."""
+    try:
+        from omi import Omi
+    except ImportError as why:
+        raise Skip(f"python3-gssapi is not installed: {why}")
+    mechanisms = list(each_mechanism())  # makes the realm
+    users = W.secret("omi-users", f"OMI:admin:{PASSWORD}")
+    for how in mechanisms:
+        if "ntlm" in how:
+            how = (*by_password("OMI\\admin"), "--auth", "ntlm")
+        with Omi({**W.env, "NTLM_USER_FILE": users}, W.path("host.keytab")) as server:
+            steps = fails_at("hyper-v", url(server.port), *how)
+            assert "messages encrypted" in steps["log-on"]["detail"], steps
+            assert server.sealed == 4, server.sealed
 
 
 def test_nothing_is_changed_and_little_asked():

@@ -312,6 +312,46 @@ def test_shapes_of_refusals():
         assert code == 500 and b"<s:Fault>" in body
 
 
+# ---- wsl, "whistle": a WS-Management client for CIM by Dell, of shell scripts ----
+
+
+def wsl(sim, command, *words):
+    if not shutil.which("wsl" + command):
+        raise Skip("wsl is not installed")
+    os.makedirs(W.path("wsl"), exist_ok=True)
+    env = {**W.env, "HOME": W.path("wsl"), "WSENDPOINT": f"127.0.0.1:{sim.port}",
+           "WSUSER": "admin", "WSPASS": PASSWORD, "WSNOSSL": "true", "OUTLEVEL": "1",
+           "IPINTERACTIVE": "0", "KEEPHISTORY": "0"}
+    return subprocess.run(["wsl" + command, *words], env=env, cwd=W.path("wsl"), text=True,
+                          stdin=subprocess.DEVNULL, capture_output=True).stdout
+
+
+def test_whistle_reads_a_host():
+    systems = WMI + "root/virtualization/v2/Msvm_ComputerSystem"
+    with clear() as sim:
+        assert "Microsoft Corporation" in wsl(sim, "id", "check")
+        assert "<p:BuildNumber>22631</p:BuildNumber>" in wsl(
+            sim, "enum", WMI + "root/cimv2/Win32_OperatingSystem")
+        objects = wsl(sim, "enum", systems)
+        count = objects.count("<p:Msvm_ComputerSystem ")
+        assert count > 5 and objects.count("PullResponse</a:Action>") == count  # one by one
+        several = wsl(sim, "enum", systems, "-opti", "10")
+        assert several.count("<p:Msvm_ComputerSystem ") == count
+        assert several.count("PullResponse</a:Action>") < count
+        for mode, most in (("epr", 0), ("objepr", count)):
+            text = wsl(sim, "enum", systems, "-mode", mode, "-opti", "10")
+            assert text.count("<a:EndpointReference>") == count, text
+            assert text.count("<p:Msvm_ComputerSystem ") == most
+        wql = wsl(sim, "enum", WMI + "root/virtualization/v2/*", "-dialect",
+                  "http://schemas.microsoft.com/wbem/wsman/1/WQL", "-filter",
+                  "select Name from Msvm_ComputerSystem where Name='LAPTOP'")
+        assert wql.count("<Name>LAPTOP</Name>") == 1, wql
+        got = wsl(sim, "get", systems, "CreationClassName=Msvm_ComputerSystem", "Name=LAPTOP")
+        assert "GetResponse</a:Action>" in got and "<p:Name>LAPTOP</p:Name>" in got, got
+        assert 'Code="2150858752"' in wsl(sim, "get", systems, "Name=NOBODY",
+                                          "CreationClassName=Msvm_ComputerSystem")
+
+
 # ---- languages ----
 
 
