@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "err.h"
-#include "guid-text.h"
 #include "image.h"
 #include "little-endian.h"
 #include "test-tools.h"
@@ -24,77 +23,8 @@ enum {
     BITMAP_ENTRY = 2048, /* behind as many blocks */
 };
 
-static void patch_number(const char *path, uint64_t at, uint64_t number, size_t len)
-{
-    uint8_t bytes[8];
-
-    store_u64(bytes, number);
-    patch_file(path, at, bytes, len);
-}
-
-/* One key and its value into the locator at @locator, entry @i; *@used: its bytes so far. */
-static void put_pair(uint8_t *locator, unsigned i, const char *key, const char *value,
-                     uint32_t *used)
-{
-    uint8_t *entry = locator + 20 + i * 12;
-    size_t len = 0;
-    uint8_t *wide = text_to_utf16le(key, &len);
-
-    store_u32(entry, *used);
-    store_u16(entry + 8, (uint16_t)len);
-    memcpy(locator + *used, wide, len);
-    *used += (uint32_t)len;
-    free(wide);
-    wide = text_to_utf16le(value, &len);
-    store_u32(entry + 4, *used);
-    store_u16(entry + 10, (uint16_t)len);
-    memcpy(locator + *used, wide, len);
-    *used += (uint32_t)len;
-    free(wide);
-}
-
-/* The DataWriteGuid of the newer header, as the locator writes it. */
-static void linkage_of(const char *path, char ret[40])
-{
-    size_t len = 0;
-    CLEANUP(free_cleanup) uint8_t *bytes = read_whole(path, &len);
-    const uint8_t *a = bytes + 0x10000, *b = bytes + 0x20000;
-    char guid[37];
-
-    guid_to_text((load_u64(a + 8) > load_u64(b + 8) ? a : b) + 32, guid);
-    snprintf(ret, 40, "{%s}", guid);
-}
-
 #define ABSOLUTE "C:\\VMs\\parent.vhdx"
 static const char *absolute = ABSOLUTE; /* the other name children are given */
-
-/* Turns the empty disk @child into one with the parent @name. */
-static void give_parent(const char *child, const char *parent, const char *name)
-{
-    static const uint8_t item[16] = { 0x2D, 0x5F, 0xD3, 0xA8, 0x0B, 0xB3, 0x4D, 0x45,
-                                      0xAB, 0xF7, 0xD3, 0xD8, 0x48, 0x34, 0xAB, 0x0C };
-    static const uint8_t type[16] = { 0xB7, 0xEF, 0x4A, 0xB0, 0x9E, 0xD1, 0x81, 0x4A,
-                                      0xB7, 0x89, 0x25, 0xB8, 0xE9, 0x44, 0x59, 0x13 };
-    uint8_t entry[32] = { 0 }, locator[4096] = { 0 };
-    uint32_t used = 1000;
-    char linkage[40];
-
-    linkage_of(parent, linkage);
-    memcpy(locator, type, 16);
-    store_u16(locator + 18, 3);
-    put_pair(locator, 0, "parent_linkage", linkage, &used);
-    put_pair(locator, 1, "relative_path", name, &used);
-    put_pair(locator, 2, "absolute_win32_path", absolute, &used);
-    patch_file(child, 0x218000, locator, sizeof(locator));
-
-    memcpy(entry, item, 16);
-    store_u32(entry + 16, 0x18000);
-    store_u32(entry + 20, sizeof(locator));
-    store_u32(entry + 24, 4);
-    patch_file(child, 0x200020 + 5 * 32, entry, sizeof(entry));
-    patch_number(child, 0x20000A, 6, 2);
-    patch_number(child, 0x210004, 2, 4); /* has a parent */
-}
 
 /* Makes @child remember @parent as it is now. */
 static void give_linkage(const char *child, const char *parent)
@@ -103,7 +33,7 @@ static void give_linkage(const char *child, const char *parent)
     size_t len = 0, key_len = 0;
     uint8_t *wide, *key = text_to_utf16le("parent_linkage", &key_len);
 
-    linkage_of(parent, linkage);
+    data_write_guid(parent, linkage);
     wide = text_to_utf16le(linkage, &len);
     patch_file(child, 0x218000 + 1000 + key_len, wide, len); /* the first pair */
     free(wide);
@@ -129,7 +59,7 @@ static bool make_chain(uint8_t *model, const char *parent_name, struct err *err)
         return false;
     if (!disk_create_vhdx(child, DISK, BLOCK, err))
         return false;
-    give_parent(child, parent, parent_name);
+    give_parent(child, parent, parent_name, absolute);
 
     /* Block 0: the parent's.  1: partly own.  2: own.  3: zero.  4: unmapped. */
     dice_fill(&dice, own, BLOCK);

@@ -13,192 +13,15 @@
 
 #include "crc32c.h"
 #include "err.h"
-#include "image-file.h"
+#include "hive.h"
 #include "image.h"
+#include "test-power.h"
 #include "test-tools.h"
 #include "test.h"
 #include "text.h"
 
-enum { VOLUME_MIB = 20, FILE_MAX = 64 << 20, EVENTS_MAX = 4000, SECTOR = 512 };
+enum { VOLUME_MIB = 20 };
 #define JOURNAL ".hvgpu-commit"
-
-/* ---- recording ---- */
-
-struct event {
-    struct image_file_event what;
-    bool is_journal;
-    uint8_t *bytes;
-};
-
-static struct event events[EVENTS_MAX];
-static unsigned event_count;
-
-static void record(const struct image_file_event *event)
-{
-    struct event *e = &events[event_count];
-
-    if (event_count == EVENTS_MAX)
-        abort();
-    event_count++;
-    e->what = *event;
-    e->is_journal = text_iends(event->path, JOURNAL);
-    e->bytes = NULL;
-    if (event->kind == IMAGE_FILE_WRITE) {
-        e->bytes = malloc(event->len + 1);
-        memcpy(e->bytes, event->bytes, event->len);
-    }
-}
-
-static void forget_events(void)
-{
-    for (unsigned i = 0; i < event_count; i++)
-        free(events[i].bytes);
-    event_count = 0;
-}
-
-/* Sets the recorded events aside, to record others. */
-static struct event *events_copy(void)
-{
-    struct event *copy = calloc(EVENTS_MAX, sizeof(*copy));
-
-    memcpy(copy, events, event_count * sizeof(*copy));
-    return copy;
-}
-
-static void events_restore(struct event *copy, unsigned count)
-{
-    memcpy(events, copy, count * sizeof(*copy));
-    event_count = count;
-    free(copy);
-}
-
-/* ---- rebuilding ---- */
-
-struct content {
-    uint8_t *bytes;
-    size_t len;
-    bool exists;
-};
-
-static void put(struct content *content, uint64_t offset, const uint8_t *bytes, size_t len)
-{
-    if (offset + len > FILE_MAX)
-        abort();
-    if (offset > content->len)
-        memset(content->bytes + content->len, 0, offset - content->len);
-    memcpy(content->bytes + offset, bytes, len);
-    if (offset + len > content->len)
-        content->len = offset + len;
-}
-
-static void resize(struct content *content, uint64_t len)
-{
-    if (len > content->len)
-        memset(content->bytes + content->len, 0, len - content->len);
-    content->len = len;
-}
-
-static void apply(struct content *content, const struct event *e)
-{
-    switch (e->what.kind) {
-    case IMAGE_FILE_CREATE:
-        content->exists = true;
-        content->len = 0;
-        break;
-    case IMAGE_FILE_WRITE:
-        put(content, e->what.offset, e->bytes, e->what.len);
-        break;
-    case IMAGE_FILE_RESIZE:
-        resize(content, e->what.offset);
-        break;
-    case IMAGE_FILE_REMOVE:
-        content->exists = false;
-        break;
-    case IMAGE_FILE_SYNC:
-    case IMAGE_FILE_SYNC_FOLDER:
-        break;
-    }
-}
-
-/* Is event @i safe on the disk when the power goes before event @cut? */
-static bool is_flushed(unsigned i, unsigned cut)
-{
-    bool is_name = events[i].what.kind == IMAGE_FILE_CREATE ||
-                   events[i].what.kind == IMAGE_FILE_REMOVE;
-
-    for (unsigned k = i + 1; k < cut; k++) {
-        if (is_name ? events[k].what.kind == IMAGE_FILE_SYNC_FOLDER
-                    : events[k].what.kind == IMAGE_FILE_SYNC &&
-                          events[k].is_journal == events[i].is_journal)
-            return true;
-    }
-    return false;
-}
-
-/* What happens to a change that was not flushed: kept, lost, or torn. */
-static void apply_perhaps(struct content *content, const struct event *e, struct dice *dice)
-{
-    switch (dice_roll(dice, 3)) {
-    case 0:
-        return;
-    case 1:
-        apply(content, e);
-        return;
-    default:
-        break;
-    }
-    if (e->what.kind != IMAGE_FILE_WRITE) {
-        apply(content, e);
-        return;
-    }
-    for (size_t at = 0; at < e->what.len; at += SECTOR) {
-        size_t n = e->what.len - at < SECTOR ? e->what.len - at : SECTOR;
-
-        if (dice_roll(dice, 2))
-            put(content, e->what.offset + at, e->bytes + at, n);
-    }
-}
-
-enum cut_kind { CUT_KILL, CUT_POWER };
-
-/* Writes the files as found after the cut to @path.  @journal_start: NULL when there was
- * none at the start. */
-static bool rebuild_with_journal(const uint8_t *start, size_t start_len,
-                                 const uint8_t *journal_start, size_t journal_len,
-                                 unsigned cut, enum cut_kind kind, struct dice *dice,
-                                 const char *path)
-{
-    struct content files[2] = { { malloc(FILE_MAX), start_len, true },
-                                { malloc(FILE_MAX), journal_len, journal_start != NULL } };
-    CLEANUP(free_cleanup) char *journal = text_printf("%s" JOURNAL, path);
-    bool ok;
-
-    memcpy(files[0].bytes, start, start_len);
-    if (journal_start)
-        memcpy(files[1].bytes, journal_start, journal_len);
-    for (unsigned i = 0; i < cut; i++) {
-        struct content *content = &files[events[i].is_journal];
-
-        if (kind == CUT_KILL || is_flushed(i, cut))
-            apply(content, &events[i]);
-        else
-            apply_perhaps(content, &events[i], dice);
-    }
-    unlink(journal);
-    unlink(path);
-    ok = write_whole(path, files[0].bytes, files[0].len);
-    if (files[1].exists)
-        ok = write_whole(journal, files[1].bytes, files[1].len) && ok;
-    free(files[0].bytes);
-    free(files[1].bytes);
-    return ok;
-}
-
-static bool rebuild(const uint8_t *start, size_t start_len, unsigned cut,
-                    enum cut_kind kind, struct dice *dice, const char *path)
-{
-    return rebuild_with_journal(start, start_len, NULL, 0, cut, kind, dice, path);
-}
 
 /* ---- the session ---- */
 
@@ -212,19 +35,63 @@ static bool write_random(struct volume *volume, const char *path, uint64_t seed,
     return volume_write_all(volume, path, bytes, len, 0, 0, err);
 }
 
+#define SYSTEM "Windows/System32/config/SYSTEM"
+
+/* A hive of many pages, like the one an inject edits. */
+static bool put_hive(struct volume *volume, struct err *err)
+{
+    CLEANUP(hive_cleanup) struct hive *hive = hive_new(err);
+    CLEANUP(free_cleanup) uint8_t *bytes = NULL;
+    struct hive_value value = { 0 };
+    size_t len = 0;
+    bool ok = hive && hive_value_set_u64(&value, HIVE_DWORD, 1);
+
+    for (unsigned i = 0; ok && i < 300; i++) {
+        char key[64];
+
+        snprintf(key, sizeof(key), "ControlSet001\\Group-%u\\service-%u", i % 12, i);
+        ok = hive_set(hive, key, "Start", &value, err);
+    }
+    ok = ok && hive_bytes(hive, &bytes, &len, err) &&
+         volume_write_all(volume, SYSTEM, bytes, len, 0, 0, err);
+    hive_value_clear(&value);
+    return ok;
+}
+
+static bool edit_hive(struct volume *volume, struct err *err)
+{
+    CLEANUP(hive_cleanup) struct hive *hive = NULL;
+    CLEANUP(free_cleanup) uint8_t *bytes = NULL, *edited = NULL;
+    struct hive_value value = { 0 };
+    size_t len = 0;
+    bool ok;
+
+    if (!volume_read_all(volume, SYSTEM, 1 << 20, &bytes, &len, err))
+        return false;
+    hive = hive_open(bytes, len, true, err);
+    ok = hive && hive_value_set_text(&value, HIVE_SZ, "nvidia") &&
+         hive_set(hive, "ControlSet001\\Group-0\\service-120", "Group", &value, err) &&
+         hive_set(hive, "ControlSet001\\Control\\New", "Value", &value, err) &&
+         hive_bytes(hive, &edited, &len, err) &&
+         volume_write_all(volume, SYSTEM, edited, len, 0, 0, err);
+    hive_value_clear(&value);
+    return ok;
+}
+
 static bool put_old(struct volume *volume, struct err *err)
 {
     return volume_make_dirs(volume, "Windows/System32/config", err) &&
-           volume_make_dirs(volume, "store/old", err) &&
-           write_random(volume, "Windows/System32/config/SYSTEM", 1, 300000, err) &&
+           volume_make_dirs(volume, "store/old", err) && put_hive(volume, err) &&
+           volume_write_all(volume, "store/manifest.json", "{\"package\": \"old\"}", 18, 0,
+                            0, err) &&
            write_random(volume, "store/old/a.sys", 2, 500000, err) &&
            write_random(volume, "store/old/b.dll", 3, 30000, err);
 }
 
+/* As an inject: new files beside the old ones, then the old ones go and the new ones take
+ * their place, then the hive, the manifest last. */
 static bool put_new(struct volume *volume, struct err *err)
 {
-    CLEANUP(free_cleanup) uint8_t *system = NULL;
-    size_t len = 0;
     bool ok = volume_make_dirs(volume, "store/new", err);
 
     for (unsigned i = 0; ok && i < 12; i++) {
@@ -233,16 +100,11 @@ static bool put_new(struct volume *volume, struct err *err)
         snprintf(name, sizeof(name), "store/new/file-%u.dll", i);
         ok = write_random(volume, name, 10 + i, 1 + i * 33333, err);
     }
-    ok = ok && volume_read_all(volume, "Windows/System32/config/SYSTEM", 1 << 20, &system,
-                               &len, err);
-    if (!ok)
-        return false;
-    for (size_t at = 5000; at < len; at += 90000) /* as an edited hive: a few pages */
-        system[at] ^= 0xFF;
-    return volume_write_all(volume, "Windows/System32/config/SYSTEM", system, len, 0, 0,
-                            err) &&
-           volume_remove(volume, "store/old", true, err) &&
-           volume_rename(volume, "store/new", "store/current", err);
+    return ok && volume_remove(volume, "store/old", true, err) &&
+           volume_rename(volume, "store/new", "store/current", err) &&
+           edit_hive(volume, err) &&
+           volume_write_all(volume, "store/manifest.json", "{\"package\": \"current\"}", 22,
+                            0, 0, err);
 }
 
 static bool run(const char *path, bool (*put_it)(struct volume *volume, struct err *err),
@@ -307,6 +169,42 @@ static bool sum_of(const char *path, uint32_t *ret, struct err *err)
 
 static unsigned found_old, found_new;
 
+/* QEMU reads no chains, so the disk as we read it, for the others to judge. */
+static bool take_out(const char *path, const char *to)
+{
+    struct err err = ERR_INIT;
+    CLEANUP(disk_cleanup) struct disk *disk = disk_open(path, DISK_READ, &err);
+    size_t len = VOLUME_MIB << 20;
+    CLEANUP(free_cleanup) uint8_t *bytes = malloc(len);
+
+    return disk && disk_read(disk, 1 << 20, bytes, len, &err) &&
+           write_whole(to, bytes, len);
+}
+
+/* 7-Zip, which reads the volume, and chntpw's reged, which reads the hive, find what
+ * belongs to the state, all of it. */
+static void judge_content(const char *path, bool is_new)
+{
+    const char *raw = scratch("crash.raw"), *hive = scratch("crash.hive");
+    CLEANUP(free_cleanup)
+    char *manifest =
+        shell_output("7z e -so %s store/manifest.json 2>%s", raw, scratch("7z.log"));
+    CLEANUP(free_cleanup) char *list = shell_output("7z l %s", raw);
+
+    if (!has_program("7z"))
+        return;
+    CHECK(manifest && strstr(manifest, is_new ? "current" : "old"));
+    CHECK(list && !strstr(list, "store/new"));
+    CHECK(list && (strstr(list, "store/current/file-11.dll") != NULL) == is_new);
+    CHECK(list && (strstr(list, "store/old/a.sys") != NULL) == !is_new);
+    if (!has_program("reged"))
+        return;
+    CHECK_EQ(shell("7z e -so %s " SYSTEM " >%s", raw, hive), 0);
+    CHECK_EQ(shell("reged -x %s P '\\ControlSet001' %s.reg", hive, hive), 0);
+    CHECK_EQ(shell("grep -q nvidia %s.reg", hive), is_new ? 0 : 1);
+    CHECK_EQ(shell("grep -c service- %s.reg | grep -qx 300", hive), 0);
+}
+
 static void judge(const char *path, const char *format, uint32_t old_sum, uint32_t new_sum)
 {
     struct err err = ERR_INIT;
@@ -318,11 +216,15 @@ static void judge(const char *path, const char *format, uint32_t old_sum, uint32
     CHECK(access(journal, F_OK) != 0);
     found_old += sum == old_sum;
     found_new += sum == new_sum;
-    CHECK(extract_partition(path, format, VOLUME_MIB, scratch("crash.raw")));
+    CHECK(strcmp(format, "child") == 0
+              ? take_out(path, scratch("crash.raw"))
+              : extract_partition(path, format, VOLUME_MIB, scratch("crash.raw")));
     CHECK_EQ(shell("ntfsresize -f -i %s", scratch("crash.raw")), 0);
     CHECK_EQ(shell("ntfsfix -n %s", scratch("crash.raw")), 0);
     if (strcmp(format, "vhdx") == 0)
         CHECK_EQ(shell("qemu-img check -f vhdx %s", path), 0);
+    if ((found_old + found_new) % 5 == 0)
+        judge_content(path, sum == new_sum);
 }
 
 /* Opening after the cut finishes or drops the commit; it is cut too, and opened again. */
@@ -331,25 +233,40 @@ static void judge_cut_recovery(const char *path, const char *format, uint32_t ol
 {
     CLEANUP(free_cleanup) char *journal = text_printf("%s" JOURNAL, path);
     CLEANUP(free_cleanup) uint8_t *image = NULL, *pages = NULL;
-    struct event *session = events_copy();
-    unsigned session_count = event_count, cut;
+    struct power_recording *session;
+    unsigned cut;
     struct err err = ERR_INIT;
     size_t len = 0, pages_len = 0;
     struct disk *disk;
 
     image = read_whole(path, &len);
     pages = read_whole(journal, &pages_len);
-    event_count = 0;
-    image_file_watch = record;
+    session = power_set_aside();
+    power_record_start();
     disk = disk_open(path, DISK_WRITE, &err);
-    image_file_watch = NULL;
+    cut = (unsigned)dice_roll(dice, power_record_stop() + 1);
     CHECK_OK(disk != NULL);
     disk_close(disk);
-    cut = (unsigned)dice_roll(dice, event_count + 1);
-    CHECK(rebuild_with_journal(image, len, pages, pages_len, cut, CUT_POWER, dice, path));
-    forget_events();
-    events_restore(session, session_count);
+    CHECK(power_rebuild(image, len, pages, pages_len, cut, POWER_LOSS, dice, path));
+    power_take_back(session);
     judge(path, format, old_sum, new_sum);
+}
+
+/* "child": a checkpoint's disk; its parent holds the volume. */
+static bool make_image(const char *path, const char *format, struct err *err)
+{
+    const char *parent = scratch("crash-parent.vhdx");
+
+    if (strcmp(format, "child") != 0)
+        return make_ntfs_image(path, VOLUME_MIB,
+                               strcmp(format, "vhdx") == 0 ? NULL : format, err);
+    unlink(parent);
+    if (!make_ntfs_image(parent, VOLUME_MIB, NULL, err) ||
+        !disk_create_vhdx(path, (VOLUME_MIB + 2) << 20, 2 << 20, err))
+        return false;
+    copy_file(parent, scratch("parent.before"));
+    give_parent(path, parent, ".\\crash-parent.vhdx", "C:\\crash-parent.vhdx");
+    return true;
 }
 
 static void cut_many(const char *format, unsigned power_cuts)
@@ -359,25 +276,21 @@ static void cut_many(const char *format, unsigned power_cuts)
     struct err err = ERR_INIT;
     struct dice dice = { 77 };
     uint32_t old_sum = 0, new_sum = 0;
-    unsigned first_journal = 0, total;
+    unsigned first_journal, total;
     size_t len = 0;
 
     found_old = found_new = 0;
     unlink(path);
-    CHECK_OK(make_ntfs_image(path, VOLUME_MIB, strcmp(format, "vhdx") == 0 ? NULL : format,
-                             &err));
+    CHECK_OK(make_image(path, format, &err));
     CHECK_OK(run(path, put_old, &err));
     CHECK_OK(sum_of(path, &old_sum, &err));
     start = read_whole(path, &len);
-    forget_events();
-    image_file_watch = record;
+    power_record_start();
     CHECK_OK(run(path, put_new, &err));
-    image_file_watch = NULL;
+    total = power_record_stop();
+    first_journal = power_first_journal();
     CHECK_OK(sum_of(path, &new_sum, &err));
     CHECK(old_sum != new_sum);
-    total = event_count;
-    while (first_journal < total && !events[first_journal].is_journal)
-        first_journal++;
     CHECK(first_journal < total);
 
     /* Killed before each of the last changes: what was written stays written. */
@@ -385,7 +298,7 @@ static void cut_many(const char *format, unsigned power_cuts)
         if (cut > first_journal + 3 && cut + 3 < total && cut % 9) /* the journal's pages */
             continue;
         test_case("kill");
-        CHECK(rebuild(start, len, cut, CUT_KILL, &dice, path));
+        CHECK(power_rebuild(start, len, NULL, 0, cut, POWER_KILL, &dice, path));
         judge(path, format, old_sum, new_sum);
     }
     test_case("power");
@@ -394,7 +307,7 @@ static void cut_many(const char *format, unsigned power_cuts)
         unsigned from = i % 2 ? first_journal - 1 : 0;
         unsigned cut = from + (unsigned)dice_roll(&dice, total - from + 1);
 
-        CHECK(rebuild(start, len, cut, CUT_POWER, &dice, path));
+        CHECK(power_rebuild(start, len, NULL, 0, cut, POWER_LOSS, &dice, path));
         if (i % 3)
             judge(path, format, old_sum, new_sum);
         else
@@ -405,7 +318,7 @@ static void cut_many(const char *format, unsigned power_cuts)
     CHECK(found_new > 5);
     printf("# %s: %u changes recorded, %u cuts found the old state, %u the new one\n",
            format, total, found_old, found_new);
-    forget_events();
+    power_forget();
 }
 
 TEST(a_cut_vhdx_holds_the_old_or_the_new_state)
@@ -427,4 +340,12 @@ TEST(a_cut_dynamic_vhd_holds_the_old_or_the_new_state)
     if (!has_program("mkntfs") || !has_program("qemu-img"))
         SKIP("mkntfs or qemu-img is not installed");
     cut_many("vpc", 60);
+}
+
+TEST(a_cut_checkpoint_disk_holds_the_old_or_the_new_state_and_its_parent_what_it_held)
+{
+    if (!has_program("mkntfs") || !has_program("qemu-img"))
+        SKIP("mkntfs or qemu-img is not installed");
+    cut_many("child", 60);
+    CHECK_EQ(shell("cmp %s %s", scratch("crash-parent.vhdx"), scratch("parent.before")), 0);
 }

@@ -4,9 +4,11 @@
 #include "test-tools.h"
 
 #include "err.h"
+#include "guid-text.h"
 #include "hive.h"
 #include "image.h"
 #include "little-endian.h"
+#include "text.h"
 
 #include <fcntl.h>
 #include <stdarg.h>
@@ -295,6 +297,76 @@ bool leave_log_open(const char *path, unsigned major)
     make_restart_page(page, bytes, (uint16_t)major);
     return patch_file(path, at, page, sizeof(page)) &&
            patch_file(path, at + 4096, page, sizeof(page));
+}
+
+/* ---- chains ---- */
+
+void patch_number(const char *path, uint64_t at, uint64_t number, size_t len)
+{
+    uint8_t bytes[8];
+
+    store_u64(bytes, number);
+    patch_file(path, at, bytes, len);
+}
+
+/* One key and its value into the locator at @locator, entry @i; *@used: its bytes so far. */
+static void put_pair(uint8_t *locator, unsigned i, const char *key, const char *value,
+                     uint32_t *used)
+{
+    uint8_t *entry = locator + 20 + i * 12;
+    size_t len = 0;
+    uint8_t *wide = text_to_utf16le(key, &len);
+
+    store_u32(entry, *used);
+    store_u16(entry + 8, (uint16_t)len);
+    memcpy(locator + *used, wide, len);
+    *used += (uint32_t)len;
+    free(wide);
+    wide = text_to_utf16le(value, &len);
+    store_u32(entry + 4, *used);
+    store_u16(entry + 10, (uint16_t)len);
+    memcpy(locator + *used, wide, len);
+    *used += (uint32_t)len;
+    free(wide);
+}
+
+void data_write_guid(const char *path, char ret[40])
+{
+    size_t len = 0;
+    CLEANUP(free_cleanup) uint8_t *bytes = read_whole(path, &len);
+    const uint8_t *a = bytes + 0x10000, *b = bytes + 0x20000;
+    char guid[37];
+
+    guid_to_text((load_u64(a + 8) > load_u64(b + 8) ? a : b) + 32, guid);
+    snprintf(ret, 40, "{%s}", guid);
+}
+
+void give_parent(const char *child, const char *parent, const char *relative,
+                 const char *absolute)
+{
+    static const uint8_t item[16] = { 0x2D, 0x5F, 0xD3, 0xA8, 0x0B, 0xB3, 0x4D, 0x45,
+                                      0xAB, 0xF7, 0xD3, 0xD8, 0x48, 0x34, 0xAB, 0x0C };
+    static const uint8_t type[16] = { 0xB7, 0xEF, 0x4A, 0xB0, 0x9E, 0xD1, 0x81, 0x4A,
+                                      0xB7, 0x89, 0x25, 0xB8, 0xE9, 0x44, 0x59, 0x13 };
+    uint8_t entry[32] = { 0 }, locator[4096] = { 0 };
+    uint32_t used = 1000;
+    char linkage[40];
+
+    data_write_guid(parent, linkage);
+    memcpy(locator, type, 16);
+    store_u16(locator + 18, 3);
+    put_pair(locator, 0, "parent_linkage", linkage, &used);
+    put_pair(locator, 1, "relative_path", relative, &used);
+    put_pair(locator, 2, "absolute_win32_path", absolute, &used);
+    patch_file(child, 0x218000, locator, sizeof(locator));
+
+    memcpy(entry, item, 16);
+    store_u32(entry + 16, 0x18000);
+    store_u32(entry + 20, sizeof(locator));
+    store_u32(entry + 24, 4);
+    patch_file(child, 0x200020 + 5 * 32, entry, sizeof(entry));
+    patch_number(child, 0x20000A, 6, 2);
+    patch_number(child, 0x210004, 2, 4); /* has a parent */
 }
 
 /* ---- Windows on them ---- */

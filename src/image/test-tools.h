@@ -42,6 +42,16 @@ struct volume *open_ntfs_image(const char *path, enum disk_mode mode,
 /* The partition of a VHDX as a raw file, taken out by QEMU. */
 bool extract_partition(const char *path, const char *format, unsigned mib, const char *to);
 
+/* Chains of VHDX files are built by hand, from the format's own document ([MS-VHDX] 2.5.1,
+ * 2.6.2.6): neither QEMU nor libvhdi makes them here. */
+void patch_number(const char *path, uint64_t at, uint64_t number, size_t len);
+/* The DataWriteGuid of the newer header, as a child's locator writes it. */
+void data_write_guid(const char *path, char ret[40]);
+/* Turns @child, an empty disk of disk_create_vhdx(), into one whose parent is @parent, and
+ * which calls it @relative and @absolute. */
+void give_parent(const char *child, const char *parent, const char *relative,
+                 const char *absolute);
+
 /* Leaves the log of the only NTFS volume of a raw image as a running Windows does (@major
  * 1), or one that fast startup hibernated (2). */
 bool leave_log_open(const char *path, unsigned major);
