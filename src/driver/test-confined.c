@@ -14,6 +14,7 @@
 #include "hive-reader.h"
 #include "hive.h"
 #include "image.h"
+#include "ntfs-internal.h"
 #include "os.h"
 #include "package-inf.h"
 #include "sandbox.h"
@@ -177,4 +178,73 @@ TEST(a_reader_that_crashes_hangs_or_starves_is_an_error)
     }
     sandbox_before_serve = NULL;
     sandbox_timeout_cap_ms = 0;
+}
+
+/* ---- names ---- */
+
+/* A file with the very name, which no Windows would make, in the guest's folder. */
+static void put_named(const char *image, const ntfschar *name, unsigned len)
+{
+    struct err err = ERR_INIT;
+    struct disk *disk = NULL;
+    struct volume *volume = open_ntfs_image(image, DISK_WRITE, &disk, &err);
+    ntfs_inode *folder, *inode;
+
+    CHECK_OK(volume && volume_make_dirs(volume, "Windows/hostile", &err) &&
+             volume_write_all(volume, "Windows/hostile/honest", "x", 1, 0, 0, &err));
+    folder = volume_open_folder(volume, "Windows/hostile", &err);
+    CHECK_OK(folder != NULL);
+    inode = ntfs_create(folder, folder->security_id, name, (u8)len, S_IFREG);
+    CHECK(inode != NULL);
+    CHECK_EQ(ntfs_inode_close_in_dir(inode, folder), 0);
+    CHECK_EQ(ntfs_inode_close(folder), 0);
+    CHECK_OK(volume_close(volume, &err) && disk_commit(disk, &err));
+    disk_close(disk);
+}
+
+static bool count_file(const struct guest_entry *file, void *user, struct err *err)
+{
+    ++*(unsigned *)user;
+    return true;
+}
+
+TEST(names_in_an_image_never_become_names_of_local_files)
+{
+    static const char *const names[] = {
+        /* '0' stands for a NUL */
+        "..",  "..\\..\\evil", "/tmp/evil", "C:\\evil", "C:evil",    "evil0.dll",
+        "CON", "evil:stream",  "../evil",   "evil\n",   "kept.json", "kept.1",
+    };
+
+    if (!has_program("mkntfs") || !has_program("qemu-img"))
+        SKIP("mkntfs or qemu-img is not installed");
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        const char *image = scratch("named.vhdx"), *backup = scratch("kept");
+        size_t len = strlen(names[i]);
+        unsigned files = 0;
+        struct guest_disk *guest;
+        struct err err = ERR_INIT;
+        ntfschar name[32];
+
+        test_case(names[i]);
+        for (size_t k = 0; k < len; k++)
+            name[k] = cpu_to_le16(names[i][k] == '0' ? 0 : (u16)names[i][k]);
+        shell("rm -rf %s %s", image, backup);
+        CHECK_OK(make_windows_image(image, 40, NULL, &err));
+        put_named(image, name, (unsigned)len);
+        guest = guest_disk_open_sandboxed(image, NULL, backup, NULL, &err);
+        CHECK_OK(guest != NULL);
+        if (guest && !guest->ops->backup(guest, "hostile", "kept", true, &err))
+            CHECK(err.kind != ERR_NONE); /* refused is as well as numbered */
+        err = ERR_INIT;
+        if (guest &&
+            !guest->ops->list_tree(guest, "hostile", true, NULL, count_file, &files, &err))
+            CHECK(err.kind != ERR_NONE);
+        else
+            CHECK(files >= 1 && files <= 2);
+        guest_disk_close(guest);
+        /* Nothing but the index and the numbered copies, of two files and their folder. */
+        CHECK_EQ(shell("cd %s && ls -A | grep -vxE 'kept\\.(json|[0-2])'", backup), 1);
+        CHECK_EQ(shell("ls %s /tmp / | grep -E '^evil'", scratch_dir()), 1);
+    }
 }

@@ -17,6 +17,7 @@
 #include "steps.h"
 #include "strbuf.h"
 #include "test-machine.h"
+#include "test-power.h"
 #include "test-tools.h"
 #include "test.h"
 #include "text.h"
@@ -173,6 +174,8 @@ struct run {
     char *state, *backup;
 };
 
+static const char *parents; /* of the image; NULL: none elsewhere */
+
 /* The plan to put @machine's GPU onto @image. */
 static bool run_open(struct run *run, struct machine *machine, const char *image,
                      struct err *err)
@@ -193,10 +196,10 @@ static bool run_open(struct run *run, struct machine *machine, const char *image
     if (!run->context.journal || !run->source ||
         !driver_resolve(run->source, "10de:2860", &run->set, err))
         return false;
-    guest = guest_disk_open_local(image, NULL, NULL, err);
+    guest = guest_disk_open_local(image, parents, NULL, err);
     run->plan = plan_new("local", "inject", err);
     ok = guest && run->plan && driver_plan_install(run->plan, guest, run->set, err) &&
-         driver_plan_commit(run->plan, image, NULL, err);
+         driver_plan_commit(run->plan, image, parents, err);
     guest_disk_close(guest);
     return ok;
 }
@@ -223,7 +226,7 @@ static bool has_tools(void)
 
 static bool verify(struct run *run, const char *image, struct err *err)
 {
-    struct guest_disk *guest = guest_disk_open_local(image, NULL, NULL, err);
+    struct guest_disk *guest = guest_disk_open_local(image, parents, NULL, err);
     bool ok = guest && driver_verify(guest, run->set, NULL, err);
 
     guest_disk_close(guest);
@@ -535,6 +538,105 @@ TEST(killed_at_any_write_to_the_disk_undo_restores_and_resume_finishes)
     }
     image_file_watch = NULL;
     CHECK(!died);
+    machine_close(&machine);
+}
+
+/* The image is worked on in this process, where its changes can be recorded. */
+static bool open_here(struct plan_context *context, const struct plan *plan,
+                      struct err *err)
+{
+    context->guest =
+        guest_disk_open_local(driver_local_image(plan), NULL, context->backup_dir, err);
+    return context->guest != NULL;
+}
+
+TEST(power_lost_anywhere_in_an_inject_leaves_the_old_or_the_new_disk)
+{
+    enum { CUTS = 40 };
+    const char *image = scratch("guest.vhdx"), *raw = scratch("cut.raw");
+    CLEANUP(free_cleanup) char *before = NULL, *after = NULL;
+    CLEANUP(free_cleanup) uint8_t *start = NULL;
+    unsigned total, journal, found_old = 0, found_new = 0;
+    struct dice dice = { 4711 };
+    struct err err = ERR_INIT;
+    struct machine machine;
+    struct run run;
+    size_t len = 0;
+
+    if (!has_tools())
+        SKIP("mkntfs or qemu-img is not installed");
+    make_host(&machine);
+    make_guest(image);
+    before = dump(image);
+    start = read_whole(image, &len);
+    CHECK_OK(run_open(&run, &machine, image, &err));
+    run.context.open_guest = open_here;
+    power_record_start();
+    CHECK_OK(plan_run(run.plan, &run.context, &err));
+    driver_close_guest(&run.context);
+    total = power_record_stop();
+    journal = power_first_journal();
+    after = dump(image);
+    CHECK(before && after && strcmp(before, after) != 0);
+    CHECK(journal < total);
+    for (unsigned i = 0; i < CUTS; i++) {
+        unsigned from = i % 4 ? journal - 1 : 0; /* most of them in the commit */
+        unsigned cut = from + (unsigned)dice_roll(&dice, total - from + 1);
+        CLEANUP(free_cleanup) char *found = NULL;
+
+        CHECK(power_rebuild(start, len, NULL, 0, cut, i % 5 ? POWER_LOSS : POWER_KILL,
+                            &dice, image));
+        found = dump(image);
+        CHECK(found && (strcmp(found, before) == 0 || strcmp(found, after) == 0));
+        found_old += found && strcmp(found, before) == 0;
+        found_new += found && strcmp(found, after) == 0;
+        if (i % 3)
+            continue;
+        CHECK_EQ(shell("qemu-img check -f vhdx %s", image), 0);
+        CHECK(extract_partition(image, "vhdx", VOLUME_MIB, raw));
+        CHECK_EQ(shell("ntfsresize -f -i %s && ntfsfix -n %s", raw, raw), 0);
+    }
+    CHECK(found_old > 3 && found_new > 3);
+    power_forget();
+    run_close(&run);
+    machine_close(&machine);
+}
+
+TEST(a_driver_goes_into_a_checkpoints_disk_and_its_parent_elsewhere_stays)
+{
+    const char *child = scratch("vm/guest.avhdx"), *parent = scratch("base/guest.vhdx");
+    struct guest_disk *guest;
+    struct err err = ERR_INIT;
+    struct machine machine;
+    struct run run;
+
+    if (!has_tools())
+        SKIP("mkntfs or qemu-img is not installed");
+    make_host(&machine);
+    CHECK_EQ(shell("cd %s && mkdir -p vm base", scratch_dir()), 0);
+    make_guest(parent);
+    CHECK_OK(disk_create_vhdx(child, (VOLUME_MIB + 2) << 20, 2 << 20, &err));
+    give_parent(child, parent, "..\\base\\guest.vhdx", "D:\\base\\guest.vhdx");
+    copy_file(parent, scratch("parent.before"));
+
+    parents = NULL;
+    CHECK(!run_open(&run, &machine, child, &err));
+    CHECK_EQ(err.kind, ERR_NOT_FOUND);
+    run_close(&run);
+    err = ERR_INIT;
+    parents = scratch("base");
+    CHECK_OK(run_open(&run, &machine, child, &err));
+    CHECK_OK(plan_run(run.plan, &run.context, &err)); /* confined */
+    CHECK_OK(verify(&run, child, &err));
+    CHECK_OK(plan_undo(run.plan, &run.context, &err));
+    driver_close_guest(&run.context);
+    guest = guest_disk_open_local(child, parents, NULL, &err);
+    CHECK_OK(guest != NULL);
+    CHECK(guest && !driver_verify(guest, run.set, NULL, &err)); /* gone again */
+    guest_disk_close(guest);
+    parents = NULL;
+    CHECK_EQ(shell("cmp %s %s", parent, scratch("parent.before")), 0);
+    run_close(&run);
     machine_close(&machine);
 }
 
