@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* VHDX files: whatever the tables say, reading and writing stay inside. */
+/*
+ * VHDX files: whatever the tables say, reading and writing stay inside.  A child that calls
+ * its parent "100" (the image is /proc/self/fd/N) finds a disk there, whose DataWriteGuid is
+ * all ones.
+ */
+
+#include <fcntl.h>
 
 #include "crc32c.h"
 #include "err.h"
@@ -7,7 +13,7 @@
 #include "image.h"
 #include "little-endian.h"
 
-enum { IMAGE_BYTES = 8 << 20 };
+enum { IMAGE_BYTES = 8 << 20, PARENT_FD = 100 };
 
 /* Right checksums, so that the fuzzer gets behind them. */
 static void seal(uint8_t *image, size_t at, size_t len)
@@ -55,12 +61,43 @@ static void use(const char *path, enum disk_mode mode)
     }
 }
 
+/* A disk with something in it, at descriptor 100. */
+static void make_parent(void)
+{
+    char path[] = "/tmp/hvgpu-fuzz-XXXXXX", bytes[] = "the parent's";
+    CLEANUP(disk_cleanup) struct disk *disk = NULL;
+    struct err err = ERR_INIT;
+    uint8_t header[4096];
+    int fd = mkstemp(path);
+
+    MUST(fd >= 0 && close(fd) == 0 && unlink(path) == 0);
+    MUST(disk_create_vhdx(path, IMAGE_BYTES, 1 << 20, &err));
+    disk = disk_open(path, DISK_WRITE, &err);
+    MUST(disk && disk_write(disk, 70000, bytes, sizeof(bytes), &err) &&
+         disk_commit(disk, &err));
+    disk_close(disk);
+    disk = NULL;
+    fd = open(path, O_RDWR);
+    MUST(fd >= 0 && dup2(fd, PARENT_FD) == PARENT_FD && close(fd) == 0 &&
+         unlink(path) == 0);
+    for (off_t at = 0x10000; at <= 0x20000; at += 0x10000) {
+        MUST(pread(PARENT_FD, header, sizeof(header), at) == sizeof(header));
+        memset(header + 32, 0xFF, 16);
+        seal(header, 0, sizeof(header));
+        MUST(pwrite(PARENT_FD, header, sizeof(header), at) == sizeof(header));
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     uint8_t *image = fuzz_unpack(data, size, IMAGE_BYTES);
+    static bool has_parent;
     char path[40];
     int fd;
 
+    if (!has_parent)
+        make_parent();
+    has_parent = true;
     memcpy(image, "vhdxfile", 8);
     seal(image, 0x10000, 4096);
     seal(image, 0x20000, 4096);
