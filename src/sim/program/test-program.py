@@ -153,8 +153,26 @@ def invoke(sim, host, namespace, class_name, method, body, selectors):
 A100 = r"PCI\VEN_10DE&amp;DEV_20F1&amp;SUBSYS_145F10DE&amp;REV_A1\6&amp;2b3c4d5e&amp;0&amp;00000010"
 
 
+SMALL_SERVER = r"""
+hosts:
+  - name: SERVER
+    product: Microsoft Windows Server 2022 Datacenter
+    edition: ServerDatacenter
+    build: 20348
+    gpus:
+      - name: NVIDIA A100-PCIE-40GB
+        instance_id: PCI\VEN_10DE&DEV_20F1&SUBSYS_145F10DE&REV_A1\6&2b3c4d5e&0&00000010
+        location_path: PCIROOT(40)#PCI(0200)#PCI(0000)
+        mode: none
+        mitigations: true
+"""
+
+
 def test_a_device_is_taken_and_moved_and_what_was_done_outlives_restarts(state):
-    sim = Serving(state, "server")
+    lab = os.path.join(state, "small.yaml")
+    with open(lab, "w", encoding="ascii") as file:
+        file.write(SMALL_SERVER)
+    sim = Serving(state, lab)
     status, text = invoke(sim, "SERVER", "cimv2", "Win32_PnPEntity", "Disable", "",
                           {"DeviceID": A100})
     assert status == 200 and "ReturnValue>0<" in text and "rebootNeeded>false<" in text, text
@@ -177,18 +195,18 @@ def test_a_device_is_taken_and_moved_and_what_was_done_outlives_restarts(state):
     assert count == 1 and re.search(r">PCIP.VEN_10DE&\S*DEV_20F1", text), text
     sim.end()
 
-    before = run(state, "dump", "server").stdout
-    done = run(state, "reboot", "server")
+    before = run(state, "dump", lab).stdout
+    done = run(state, "reboot", lab)
     assert done.returncode == 0, done.stderr
-    assert run(state, "dump", "server").stdout == before
-    done = run(state, "move", "server", "A100", "PCIROOT(40)#PCI(0300)#PCI(0000)")
+    assert run(state, "dump", lab).stdout == before
+    done = run(state, "move", lab, "A100", "PCIROOT(40)#PCI(0300)#PCI(0000)")
     assert done.returncode == 0, done.stderr
-    after = run(state, "dump", "server").stdout
+    after = run(state, "dump", lab).stdout
     assert "Msvm_PciExpress.Creation" in before and "Msvm_PciExpress.Creation" not in after
     moved = re.search(r"^root.cimv2:Win32_PnPEntity.DeviceID=.*DEV_20F1.*(?:\n  .*)*?\n"
                       r"  Present = true", after, re.M)
     assert moved and "2b3c4d5e" not in moved.group(0), moved
-    sim = Serving(state, "server")
+    sim = Serving(state, lab)
     status, text = invoke(sim, "SERVER", "cimv2", "Win32_PnPEntity", "GetDeviceProperties",
                           "<p:devicePropertyKeys>DEVPKEY_Device_LocationPaths"
                           "</p:devicePropertyKeys><p:devicePropertyKeys>DEVPKEY_Device_ProblemCode"
