@@ -23,8 +23,6 @@ static const struct {
       "5986); or name the port, as in -H NAME:5986" },
     { CURLE_OPERATION_TIMEDOUT, ERR_UNREACHABLE, "no answer in time",
       "check that the host is up and reachable; raise the time limit if it is only slow" },
-    { CURLE_SSL_CONNECT_ERROR, ERR_UNREACHABLE, "no TLS connection",
-      "check that this port speaks https (5986 does, 5985 does not), and TLS 1.2 or newer" },
     { CURLE_SSL_CACERT_BADFILE, ERR_INVALID, "the CA file cannot be read", NULL },
     { CURLE_SSL_CERTPROBLEM, ERR_INVALID, "the client certificate cannot be used",
       "--cert and --cert-key name PEM files that belong together" },
@@ -49,6 +47,8 @@ bool http_curl_fail(struct http *h, CURLcode code, struct err *err)
 
     if (code == CURLE_PEER_FAILED_VERIFICATION || h->is_pin_wrong)
         return http_tls_fail(h, err);
+    if (code == CURLE_SSL_CONNECT_ERROR)
+        return http_tls_connect_fail(h, err);
     for (size_t i = 0; i < ARRAY_LEN(curl_errors); i++) {
         if (curl_errors[i].code == code) {
             what = curl_errors[i].what;

@@ -83,12 +83,39 @@ static size_t drop_bytes(char *bytes, size_t one, size_t len, void *user)
     return len;
 }
 
+enum { NAMES_MOST = 160 };
+
+/* "DNS:hv-01.example.org, DNS:hv-01" of the host's own certificate; "" when it has none. */
+static void read_names(CURL *curl, char ret[NAMES_MOST])
+{
+    static const char label[] = "X509v3 Subject Alternative Name:";
+    struct curl_certinfo *info = NULL;
+
+    if (curl_easy_getinfo(curl, CURLINFO_CERTINFO, &info) || !info ||
+        info->num_of_certs < 1)
+        return;
+    for (const struct curl_slist *line = info->certinfo[0]; line; line = line->next) {
+        const char *at = line->data + strlen(label);
+        size_t used = 0;
+
+        if (!text_istarts(line->data, label))
+            continue;
+        /* Foreign words: what is printable of them. */
+        for (; *at && used + 1 < NAMES_MOST; at++)
+            if (*at >= ' ' && *at <= '~' && (used || *at != ' '))
+                ret[used++] = *at;
+        ret[used] = '\0';
+    }
+}
+
 /* Connects once more, believing anything and sending nothing, to see the certificate. */
-static bool look_at_certificate(struct http *h, struct certificate *ret)
+static bool look_at_certificate(struct http *h, struct certificate *ret,
+                                char ret_names[NAMES_MOST])
 {
     CURL *c = curl_easy_init();
     bool found = false;
 
+    ret_names[0] = '\0';
     if (c && !curl_easy_setopt(c, CURLOPT_URL, h->url) &&
         !curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "https") &&
         !curl_easy_setopt(c, CURLOPT_CONNECT_ONLY, 1L) &&
@@ -100,8 +127,10 @@ static bool look_at_certificate(struct http *h, struct certificate *ret)
         !curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 0L) &&
         !curl_easy_setopt(c, CURLOPT_CERTINFO, 1L) &&
         !curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, drop_bytes) &&
-        curl_easy_perform(c) == CURLE_OK)
+        curl_easy_perform(c) == CURLE_OK) {
         found = read_certificate(c, ret);
+        read_names(c, ret_names);
+    }
     curl_easy_cleanup(c);
     return found;
 }
@@ -131,12 +160,51 @@ static const struct {
     { "too small", "the host's certificate is too weak", "make a new one on the host" },
 };
 
+/* No certificate was seen: the two did not come to an understanding before that. */
+bool http_tls_connect_fail(const struct http *h, struct err *err)
+{
+    static const struct {
+        const char *words, *what, *hint;
+    } causes[] = {
+        { "wrong version number", "what answers there does not speak TLS",
+          "5986 is the port for https, 5985 for http; write -H http://NAME:5985/wsman to "
+          "use that one" },
+        { "alert protocol version", "the host speaks only TLS older than 1.2",
+          "switch TLS 1.2 on there (HKLM\\SYSTEM\\CurrentControlSet\\Control\\"
+          "SecurityProviders\\SCHANNEL\\Protocols)" },
+        { "unsupported protocol", "the host speaks only TLS older than 1.2",
+          "switch TLS 1.2 on there (HKLM\\SYSTEM\\CurrentControlSet\\Control\\"
+          "SecurityProviders\\SCHANNEL\\Protocols)" },
+        { "handshake failure", "the host and this machine have no TLS cipher in common",
+          "bring the host up to date, or look at its SCHANNEL settings" },
+        { "certificate required", "the host wants a client certificate",
+          "give one with --cert and --cert-key" },
+        { "bad certificate", "the host does not take this client certificate",
+          "it must come from an authority that the host knows" },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(causes); i++) {
+        if (!text_istr(h->why, causes[i].words))
+            continue;
+        err_fail(err, ERR_UNREACHABLE, 0, "no TLS connection: %s (%s)", causes[i].what,
+                 h->why);
+        err_hint(err, "%s", causes[i].hint);
+        return err_wrap(err, "'%s'", h->url);
+    }
+    err_fail(err, ERR_UNREACHABLE, 0, "no TLS connection: %s", h->why);
+    err_hint(err,
+             "check that this port speaks https (5986 does, 5985 does not), and TLS 1.2 "
+             "or newer");
+    return err_wrap(err, "'%s'", h->url);
+}
+
 bool http_tls_fail(struct http *h, struct err *err)
 {
     const char *what = "the host's certificate is not trusted",
                *hint = "give its issuer with --ca FILE";
-    char pin[CERTIFICATE_PIN_TEXT] = "";
+    char pin[CERTIFICATE_PIN_TEXT] = "", names[NAMES_MOST];
     struct certificate seen;
+    bool is_misnamed;
 
     if (h->is_pin_wrong) {
         if (h->has_certificate)
@@ -157,9 +225,12 @@ bool http_tls_fail(struct http *h, struct err *err)
         }
     }
     err_fail(err, ERR_UNREACHABLE, 0, "%s: %s", what, h->why);
-    if (look_at_certificate(h, &seen)) {
+    is_misnamed = text_istr(h->why, "subject name");
+    if (look_at_certificate(h, &seen, names)) {
         certificate_pin_format(&seen, pin);
-        err_hint(err, "%s; or, if it is really the host's, --pin %s", hint, pin);
+        err_hint(err, "%s%s%s%s; or, if it is really the host's, --pin %s", hint,
+                 is_misnamed && names[0] ? " (" : "", is_misnamed ? names : "",
+                 is_misnamed && names[0] ? ")" : "", pin);
     } else {
         err_hint(err, "%s", hint);
     }

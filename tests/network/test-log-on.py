@@ -18,7 +18,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from between import Between, is_sealed  # noqa: E402
 import realm as kerberos  # noqa: E402
-from world import (HVGPU, PASSWORD, USER, Sim, Skip, TlsServer, W,  # noqa: E402
+from world import (HVGPU, PASSWORD, USER, Sim, Skip, TlsServer, W, ask,  # noqa: E402
                    by_password, each_mechanism, fails, fingerprint, run_tests, url, works)
 
 
@@ -475,14 +475,44 @@ def test_tls_wrong_name():
     cert, key = W.certificate("misnamed", subject="elsewhere.test", issuer=ca)
     with TlsServer(cert, key) as https:
         fails(https, *by_password(), "--ca", ca[0], text="is for another name",
-              kind="unreachable", hint="by the name it was made for")
+              kind="unreachable", hint="by the name it was made for (DNS:elsewhere.test)")
 
 
 def test_tls_too_old():
     cert, key = W.certificate("alone")
     with TlsServer(cert, key, "-tls1_1", "-cipher", "ALL:@SECLEVEL=0") as https:
-        fails(https, *by_password(), "--insecure", text="no TLS connection",
-              kind="unreachable", hint="TLS 1.2")
+        fails(https, *by_password(), "--insecure", kind="unreachable",
+              text="speaks only TLS older than 1.2", hint="SCHANNEL")
+
+
+def test_tls_not_yet_valid():
+    if not shutil.which("faketime"):
+        raise Skip("faketime is not installed")
+    cert, key = W.path("early.pem"), W.path("early.key")
+    subprocess.run(["faketime", "-f", "+90d", "openssl", "req", "-x509", "-newkey", "ec",
+                    "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key, "-out",
+                    cert, "-subj", "/CN=early", "-days", "30", "-addext",
+                    "subjectAltName=DNS:localhost"], check=True, capture_output=True)
+    with TlsServer(cert, key) as https:
+        fails(https, *by_password(), "--ca", cert, text="not valid yet", kind="unreachable",
+              hint="clocks of both machines")
+
+
+def test_tls_and_plain_http_mixed_up():
+    with Sim(auth="basic", demand=False) as sim:
+        fails(url(sim.port, "https"), *by_password(), kind="unreachable",
+              text="does not speak TLS", hint="5985 for http")
+    cert, key = W.certificate("alone")
+    with Sim("--tls-cert", cert, "--tls-key", key) as sim:
+        fails(url(sim.port), *by_password(), kind="unreachable",
+              text="closed without an answer", hint="not mixed up")
+
+
+def test_tls_without_a_cipher_in_common():
+    cert, key = W.certificate("alone")
+    with TlsServer(cert, key, "-tls1_2", "-cipher", "AES128-SHA:@SECLEVEL=0") as https:
+        fails(https, *by_password(), "--insecure", kind="unreachable", text="cipher in common",
+              hint="SCHANNEL")
 
 
 def test_client_certificate():
@@ -513,6 +543,49 @@ def test_client_certificate():
 
 
 # ---- networks ----
+
+
+def test_connecting_ends_in_time():
+    """A port whose queue is full: the first packet is never answered."""
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        port = full.getsockname()[1]
+        others = [socket.socket() for _ in range(3)]
+        for other in others:
+            other.setblocking(False)
+            other.connect_ex(("127.0.0.1", port))
+        began = time.monotonic()
+        fails(url(port), *by_password(), "--timeout", "2", text="no answer in time",
+              kind="unreachable")
+        assert time.monotonic() - began < 6
+        for other in others:
+            other.close()
+
+
+def test_a_slow_host_is_given_up_in_time():
+    W.needs_ntlm()
+    with Sim("--fault", "Enumerate@*=delay:20000") as sim:
+        began = time.monotonic()
+        fails(sim.url, *by_password(), "--timeout", "2", text="no answer in time",
+              kind="unreachable", hint="time limit")
+        assert time.monotonic() - began < 8
+    with Sim("--fault", "Win32_OperatingSystem.Enumerate@*=delay:1500") as sim:
+        works(sim.url, *by_password(), "--timeout", "10")  # slow, but in time
+
+
+def test_one_item_per_pull():
+    W.needs_ntlm()
+    with Sim("--pull-items", "1") as sim:
+        works(sim.url, *by_password())
+        assert sim.lines().count(" Pull: ") > 10
+
+
+def test_a_host_of_another_language():
+    W.needs_ntlm()
+    with Sim(lab="japanese") as sim:
+        entry, done = ask(sim.url, *by_password())
+        assert entry["error"] is None and done.returncode == 0, entry
 
 
 def test_ipv6():
@@ -547,15 +620,42 @@ def test_redirects_are_refused():
 # ---- secrets ----
 
 
+def forms(secret):
+    """What it could stand as somewhere: itself, as Basic has it, as a bare base64."""
+    yield secret.encode()
+    yield secret.encode("utf-16-le")
+    yield base64.b64encode(f"admin:{secret}".encode())
+    yield base64.b64encode(secret.encode())
+
+
 def test_secrets_stay_secret():
-    for how in each_mechanism():
-        with Sim() as sim:
-            done = works(sim.url, *how, "-v")
-            assert PASSWORD not in done.stdout + done.stderr + sim.lines()
+    """In no argument, environment, trace, document, error or file of a run that changes
+    something, and of one that fails."""
+    for how in [*each_mechanism(), (*by_password(), "--auth", "basic")]:
+        seen = []
+
+        def look(message, n):
+            for name in ("cmdline", "environ"):
+                with open(f"/proc/{process.pid}/{name}", "rb") as f:
+                    seen.append(f.read())
+            return message
+        with Sim(demand=False) as sim, Between(sim.port, look) as wire:
+            for words in (["-v", "--json", "status"], ["-v", "attach", "games", "--gpu", "4070",
+                          "--no-drivers", "-y"], ["history", "--json"], ["undo", "-v", "-y"],
+                          ["-v", "vm", "show", "nobody"], ["-v", "attach", "games", "--gpu",
+                          "4070", "--no-drivers", "--dry-run=powershell"]):
+                process = subprocess.Popen([HVGPU, "-H", url(wire.port), *how, *words],
+                                           env=W.env, stdout=subprocess.PIPE,
+                                           stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
+                seen.extend(process.communicate())
+            seen.append(sim.lines().encode())
+        for form in forms(PASSWORD):
+            assert not any(form in text for text in seen), (how, form)
     for folder, _, names in os.walk(W.path("state")):
         for name in names:
             with open(os.path.join(folder, name), "rb") as f:
-                assert PASSWORD.encode() not in f.read(), (folder, name)
+                text = f.read()
+                assert not any(form in text for form in forms(PASSWORD)), (folder, name)
 
 
 def test_password_file_others_can_read():
@@ -580,6 +680,39 @@ def test_no_core_file_with_a_password_in_it():
                                    env=W.env, stdout=subprocess.DEVNULL)
         assert process.wait(60) == 0
     assert limits and limits[0].split()[4:6] == ["0", "0"], limits
+
+
+def test_no_other_program_of_the_user_may_look_into_it():
+    """PR_SET_DUMPABLE: what is in /proc of it belongs to root, whoever runs it."""
+    with open(HVGPU, "rb") as program:
+        if b"__asan_init" in program.read():
+            raise Skip("a sanitizer must look into it")
+    nobody = 65534 if os.geteuid() == 0 else os.geteuid()
+    folder = W.path("nobody")
+    os.mkdir(folder, 0o700)
+    own = os.path.join(folder, "password")
+    with open(own, "w") as f:
+        f.write(PASSWORD)
+    os.chmod(own, 0o600)
+    for name in (folder, own):
+        os.chown(name, nobody, -1)
+    os.chmod(W.folder, 0o711)
+    owners = []
+
+    def look(message, n):
+        owners.append(os.stat(f"/proc/{process.pid}/environ").st_uid)
+        return message
+    W.needs_ntlm()
+    with Sim() as sim, Between(sim.port, look) as wire:
+        try:
+            process = subprocess.Popen(
+                [HVGPU, "-H", url(wire.port), *by_password(file=own), "status"],
+                user=nobody, env={**W.env, "XDG_STATE_HOME": folder,
+                                  "XDG_CONFIG_HOME": folder}, stdout=subprocess.DEVNULL)
+        except PermissionError as why:
+            raise Skip(f"nobody may not run it here: {why}")
+        assert process.wait(60) == 0
+    assert owners and set(owners) == {0}, owners
 
 
 def test_prompt_does_not_show_what_is_typed():
