@@ -324,8 +324,9 @@ static bool add_entry(struct plan *plan, const struct step_kind *kind,
         !start ? NULL
         : device->location_path
             ? command_with(start, "LocationPath", device->location_path, "")
-            : text_printf("Get-VMAssignableDevice -VMName %s | Where-Object "
-                          "InstanceID -like '*%s' | Remove-VMAssignableDevice",
+            : text_printf("Get-VMAssignableDevice -VMName %s | Where-Object { "
+                          "\"$($_.InstanceID) $($_.InstancePath)\" -like '*%s*' } | "
+                          "Remove-VMAssignableDevice",
                           name, strchr(device->instance_id, '\\') + 1),
         err);
 }
