@@ -190,6 +190,7 @@ static bool judge(struct plan *plan, const struct assign_facts *f, struct err *e
                           false, &found, err);
         facts.gpu = NULL;
         facts.devices = NULL;
+        facts.device_count = 0;
         facts.gaps = NULL;
         facts.gaps_error = NULL;
     }
