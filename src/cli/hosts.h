@@ -38,7 +38,8 @@ struct host_list {
  *       hv-01: { url: "https://hv-01.example.org:5986/wsman", groups: [rack-1] }
  *       hv-02: { ca: site-ca.pem }
  * Keys of a host: url, user, password_file, keytab, auth, ca, pin, cert, cert_key, insecure,
- * groups.  Files are named relative to the inventory.  `defaults` has the same keys, except url and groups.
+ * groups.  Files are named relative to the inventory.  `defaults`, and each of the `groups` by
+ * its name, have the same keys, except url and groups; the nearer to the host wins.
  */
 struct inventory_host {
     struct host_target target;

@@ -36,6 +36,7 @@ struct reading {
     yaml_document_t document;
     struct inventory_file *file;
     struct host_target defaults;
+    yaml_node_t *groups; /* what holds for all hosts of a group; NULL: nothing */
 };
 
 static bool wrong(const struct reading *r, const yaml_node_t *node, const char *what,
@@ -156,6 +157,59 @@ static bool set_keys(struct reading *r, struct host_target *target,
     return true;
 }
 
+static yaml_node_t *find_key(struct reading *r, const yaml_node_t *map, const char *name)
+{
+    for (yaml_node_pair_t *pair = map->data.mapping.pairs.start;
+         pair < map->data.mapping.pairs.top; pair++) {
+        const char *key = scalar(yaml_document_get_node(&r->document, pair->key));
+
+        if (key && strcmp(key, name) == 0)
+            return yaml_document_get_node(&r->document, pair->value);
+    }
+    return NULL;
+}
+
+/* What its groups say, in the order in which the host names them; the later one wins. */
+static bool set_from_groups(struct reading *r, struct host_target *target,
+                            const yaml_node_t *host, struct err *err)
+{
+    yaml_node_t *names =
+        r->groups && host->type == YAML_MAPPING_NODE ? find_key(r, host, "groups") : NULL;
+
+    if (!names || names->type != YAML_SEQUENCE_NODE)
+        return true; /* none, or wrong: set_groups() says so */
+    for (yaml_node_item_t *i = names->data.sequence.items.start;
+         i < names->data.sequence.items.top; i++) {
+        const char *name = scalar(yaml_document_get_node(&r->document, *i));
+        yaml_node_t *group = name ? find_key(r, r->groups, name) : NULL;
+
+        if (group && !set_keys(r, target, NULL, group, err))
+            return false;
+    }
+    return true;
+}
+
+/* Also groups that no host is in must be right. */
+static bool check_groups(struct reading *r, struct err *err)
+{
+    if (!r->groups)
+        return true;
+    if (r->groups->type != YAML_MAPPING_NODE)
+        return wrong(r, r->groups,
+                     "'groups:' has the names of groups, with keys and values", err);
+    for (yaml_node_pair_t *pair = r->groups->data.mapping.pairs.start;
+         pair < r->groups->data.mapping.pairs.top; pair++) {
+        struct host_target scratch = { 0 };
+        bool ok = set_keys(r, &scratch, NULL,
+                           yaml_document_get_node(&r->document, pair->value), err);
+
+        host_target_clear(&scratch);
+        if (!ok)
+            return false;
+    }
+    return true;
+}
+
 static bool add_host(struct reading *r, const yaml_node_t *key, const yaml_node_t *node,
                      struct err *err)
 {
@@ -179,19 +233,8 @@ static bool add_host(struct reading *r, const yaml_node_t *key, const yaml_node_
         return false;
     r->file->count++;
     return set_text(&host->target.name, name, err) &&
+           set_from_groups(r, &host->target, node, err) &&
            set_keys(r, &host->target, host, node, err);
-}
-
-static yaml_node_t *find_key(struct reading *r, const yaml_node_t *map, const char *name)
-{
-    for (yaml_node_pair_t *pair = map->data.mapping.pairs.start;
-         pair < map->data.mapping.pairs.top; pair++) {
-        const char *key = scalar(yaml_document_get_node(&r->document, pair->key));
-
-        if (key && strcmp(key, name) == 0)
-            return yaml_document_get_node(&r->document, pair->value);
-    }
-    return NULL;
 }
 
 static bool read_document(struct reading *r, struct err *err)
@@ -203,15 +246,18 @@ static bool read_document(struct reading *r, struct err *err)
         return err_fail(err, ERR_INVALID, 0, "inventory '%.160s' has no 'hosts:'", r->path);
     defaults = find_key(r, root, "defaults");
     hosts = find_key(r, root, "hosts");
+    r->groups = find_key(r, root, "groups");
     for (yaml_node_pair_t *pair = root->data.mapping.pairs.start;
          pair < root->data.mapping.pairs.top; pair++) {
         yaml_node_t *value = yaml_document_get_node(&r->document, pair->value);
 
-        if (value != defaults && value != hosts)
+        if (value != defaults && value != hosts && value != r->groups)
             return wrong(r, yaml_document_get_node(&r->document, pair->key),
-                         "no such key (defaults, hosts)", err);
+                         "no such key (defaults, groups, hosts)", err);
     }
     if (defaults && !set_keys(r, &r->defaults, NULL, defaults, err))
+        return false;
+    if (!check_groups(r, err))
         return false;
     if (!hosts || hosts->type != YAML_MAPPING_NODE)
         return wrong(r, hosts ? hosts : root, "'hosts:' names the hosts", err);

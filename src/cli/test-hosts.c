@@ -144,6 +144,48 @@ TEST(the_inventory_gives_defaults_groups_and_files_beside_it)
     remove_file(path);
 }
 
+TEST(a_group_says_what_holds_for_its_hosts)
+{
+    char *path = write_file("defaults: { user: everybody, auth: negotiate, ca: all.pem }\n"
+                            "groups:\n"
+                            "  rack: { user: racker, keytab: rack.keytab }\n"
+                            "  lab: { user: tester, insecure: true, ca: /lab.pem }\n"
+                            "  empty:\n"
+                            "hosts:\n"
+                            "  a: { groups: [rack] }\n"
+                            "  b: { groups: [rack, lab, unknown, empty] }\n"
+                            "  c: { user: own, groups: [lab, rack], insecure: false }\n"
+                            "  d:\n",
+                            0600);
+    static const struct {
+        const char *user, *auth, *ca;
+        bool keytab, insecure;
+    } expected[] = {
+        { "racker", "negotiate", NULL, true, false },
+        { "tester", "negotiate", "/lab.pem", true, true },
+        { "own", "negotiate", "/lab.pem", true, false },
+        { "everybody", "negotiate", NULL, false, false },
+    };
+    struct option_values all = { .count = 0 };
+    struct host_list list = { 0 };
+    struct err err = ERR_INIT;
+
+    give(&all, &inventory_option, path);
+    CHECK_OK(host_list_make(&all, &list, &err));
+    CHECK_EQ(list.count, 4);
+    for (size_t i = 0; i < list.count && i < 4; i++) {
+        test_case(list.items[i].name);
+        CHECK_STR_EQ(list.items[i].user, expected[i].user);
+        CHECK_STR_EQ(list.items[i].auth, expected[i].auth);
+        CHECK(!expected[i].ca || strcmp(list.items[i].ca, expected[i].ca) == 0);
+        CHECK(expected[i].ca || text_iends(list.items[i].ca, "/all.pem"));
+        CHECK_EQ(list.items[i].keytab != NULL, expected[i].keytab);
+        CHECK_EQ(list.items[i].insecure, expected[i].insecure);
+    }
+    host_list_free(&list);
+    remove_file(path);
+}
+
 TEST(an_inventory_that_is_wrong_is_refused_with_its_line)
 {
     static const struct {
@@ -161,6 +203,11 @@ TEST(an_inventory_that_is_wrong_is_refused_with_its_line)
         { "hosts:\n  a: {\n", "line" },
         { "hosts: { a: { user: \"x\\0y\" } }\n", "line 1" },
         { "hosts: {}\n", "names no hosts" },
+        { "groups: [a]\nhosts:\n  a:\n", "line 1: 'groups:' has the names" },
+        { "groups:\n  x: { colour: red }\nhosts:\n  a:\n", "line 2: no such key" },
+        { "groups:\n  x: { url: 'http://x' }\nhosts:\n  a:\n", "line 2: no such key" },
+        { "groups:\n  x: { password: p }\nhosts:\n  a:\n", "line 2: passwords" },
+        { "groups:\n  x: 5\nhosts:\n  a:\n", "line 2: expected keys" },
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
