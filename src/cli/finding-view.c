@@ -31,6 +31,18 @@ static void view_evidence(struct output *out, const json_t *finding)
     }
 }
 
+/* " (gpu-pv, dda)": of a survey, which uses it is about. */
+static void put_uses(struct strbuf *to, const json_t *finding)
+{
+    const json_t *uses = json_object_get(finding, "uses"), *use;
+    size_t i;
+
+    json_array_foreach(uses, i, use)
+        strbuf_printf(to, "%s%s", i ? ", " : " (", json_string_value(use));
+    if (json_array_size(uses) > 0)
+        strbuf_puts(to, ")");
+}
+
 void finding_view(struct output *out, const json_t *finding, bool with_evidence)
 {
     const char *severity = view_text(finding, "severity");
@@ -40,16 +52,20 @@ void finding_view(struct output *out, const json_t *finding, bool with_evidence)
     CLEANUP(free_cleanup) char *said = clean_text(cause ? cause : "", 0);
     CLEANUP(free_cleanup) char *todo = clean_text(fix ? fix : "", 0);
     CLEANUP(free_cleanup) char *whose = clean_text(subject ? subject : "", 0);
+    CLEANUP(strbuf_cleanup) struct strbuf uses = STRBUF_INIT;
     enum style style = STYLE_PLAIN;
 
+    if (with_evidence)
+        put_uses(&uses, finding);
     for (size_t i = 0; severity && i < ARRAY_LEN(styles); i++)
         if (strcmp(styles[i].severity, severity) == 0) {
             style = styles[i].style;
             severity = _(styles[i].word);
             break;
         }
-    output_text(out, "  %s%s%s: %s%s%s\n", style_on(out, style), severity ? severity : "?",
-                style_off(out, style), whose ? whose : "", whose && *whose ? ": " : "",
+    output_text(out, "  %s%s%s%s: %s%s%s\n", style_on(out, style),
+                severity ? severity : "?", style_off(out, style),
+                uses.text ? uses.text : "", whose ? whose : "", whose && *whose ? ": " : "",
                 said ? said : "");
     if (with_evidence)
         view_evidence(out, finding);

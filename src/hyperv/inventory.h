@@ -106,6 +106,7 @@ struct hv_function {
 
 /* What the machine below the VMs can do.  Unknown where the host does not tell. */
 struct hv_platform {
+    bool is_read; /* else nothing below was asked for, but for the policy */
     enum tristate hypervisor_runs;
     enum tristate slat, firmware_virtualization; /* Windows says no to both once the
                                                   * hypervisor runs: then they are unknown */

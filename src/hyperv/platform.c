@@ -137,6 +137,7 @@ bool read_platform(struct cim_session *session, struct hv_host *host, struct err
     struct hv_platform *platform = &host->platform;
     bool told;
 
+    platform->is_read = true;
     if (!ask(session, "root/cimv2", "SELECT * FROM Win32_ComputerSystem", on_computer,
              platform, &told, err) ||
         !ask(session, "root/cimv2", "SELECT * FROM Win32_Processor", on_processor, platform,

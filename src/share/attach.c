@@ -6,12 +6,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "checks.h"
 #include "inspect.h"
 #include "job.h"
-#include "mmio.h"
-#include "policy.h"
+#include "judge.h"
 #include "text.h"
+#include "vm-plan.h"
 
 /* Msvm_VirtualSystemSettingData: AutomaticShutdownAction, UserSnapshotType. */
 enum { STOP_TURN_OFF = 2, STOP_SHUT_DOWN = 4, CHECKPOINT_DISABLED = 2 };
@@ -20,13 +19,16 @@ enum { STOP_TURN_OFF = 2, STOP_SHUT_DOWN = 4, CHECKPOINT_DISABLED = 2 };
 struct attach {
     struct plan_context *context;
     struct plan *plan;
-    struct attach_facts facts;
+    const struct attach_options *options;
+    struct survey_facts facts;
+    struct survey_request request;
+    struct survey_disk disk;
+    struct gaps gaps; /* computed */
     const struct hv_vm *vm;
     const struct hv_gpu *gpu;
-    const char *pin;        /* interface path, or NULL where the host cannot pin */
-    json_t *before, *after; /* settings to change; owned */
-    struct plan *drivers;   /* steps found by looking; owned */
-    size_t disk;
+    const char *pin;           /* interface path, or NULL where the host cannot pin */
+    struct vm_changes changes; /* settings */
+    struct plan *drivers;      /* steps found by looking; owned */
 };
 
 static bool cannot_pin(const struct hv_host *host)
@@ -61,74 +63,36 @@ static bool choose_gpu(const struct hv_host *host, const char *selector,
     return err_hint(err, "choose one with --gpu; 'hvgpu gpu list' shows them");
 }
 
-static bool vm_has(const struct hv_vm *vm, const char *interface_path)
-{
-    for (size_t i = 0; i < vm->adapter_count; i++)
-        if (text_ieq(vm->adapters[i].interface_path, interface_path))
-            return true;
-    return false;
-}
-
 static void count_use(struct attach *a, const struct hv_host *host)
 {
-    for (size_t i = 0; i < host->gpu_count; i++)
-        a->facts.partitionable_gpus += host->gpus[i].interface_path != NULL;
-    for (size_t i = 0; i < host->vm_count; i++)
-        a->facts.partitions_taken += host->vms[i].state == VM_RUNNING &&
-                                     vm_has(&host->vms[i], a->gpu->interface_path);
-    a->facts.has_this_gpu = vm_has(a->vm, a->pin);
+    a->facts.host = host;
+    survey_count(&a->facts);
+    a->facts.has_this_gpu = survey_vm_has_gpu(a->vm, a->pin);
     for (size_t i = 0; i < a->vm->adapter_count; i++)
         a->facts.has_other_gpu |= !text_ieq(a->vm->adapters[i].interface_path, a->pin);
 }
 
 /* ---- settings ---- */
 
-static void want(struct attach *a, const char *key, json_t *before, json_t *after)
+static void compare_settings(struct attach *a)
 {
-    json_object_set_new(a->before, key, before);
-    json_object_set_new(a->after, key, after);
-}
-
-static json_t *known(const struct known_u64 *number)
-{
-    return number->known ? json_integer((json_int_t)number->value) : json_null();
-}
-
-static json_t *known_word(const struct known_u64 *number, const char *(*word)(uint64_t))
-{
-    return number->known ? vm_setting_word(word, number->value) : json_null();
-}
-
-static void want_size(struct attach *a, const char *key, const struct known_u64 *now,
-                      uint64_t wanted)
-{
-    if (!now->known || now->value != wanted)
-        want(a, key, known(now), json_integer((json_int_t)wanted));
-}
-
-static bool compare_settings(struct attach *a, struct err *err)
-{
+    const struct survey_request *request = &a->request;
+    struct vm_changes *changes = &a->changes;
     const struct hv_vm *vm = a->vm;
 
-    a->before = json_object();
-    a->after = json_object();
-    if (!a->before || !a->after)
-        return err_no_memory(err);
-    if (vm->guest_controlled_cache != TRI_YES)
-        want(a, "guest_controlled_cache",
-             vm->guest_controlled_cache == TRI_NO ? json_false() : json_null(),
-             json_true());
-    want_size(a, "low_mmio_bytes", &vm->low_mmio_bytes, a->facts.low_mmio_bytes);
-    want_size(a, "high_mmio_bytes", &vm->high_mmio_bytes, a->facts.high_mmio_bytes);
+    want_true(changes, "guest_controlled_cache", vm->guest_controlled_cache);
+    want_number(changes, "low_mmio_bytes", &vm->low_mmio_bytes,
+                request->low_mmio_bytes.known ? request->low_mmio_bytes.value
+                                              : a->gaps.low_bytes);
+    want_number(changes, "high_mmio_bytes", &vm->high_mmio_bytes,
+                request->high_mmio_bytes.known ? request->high_mmio_bytes.value
+                                               : a->gaps.high_bytes);
     /* Saving is not supported with a partition; shutting down is kind to the guest. */
-    if (!vm->stop_action.known ||
-        (vm->stop_action.value != STOP_TURN_OFF && vm->stop_action.value != STOP_SHUT_DOWN))
-        want(a, "stop_action", known_word(&vm->stop_action, stop_action_name),
-             vm_setting_word(stop_action_name, STOP_SHUT_DOWN));
-    if (!vm->checkpoint_type.known || vm->checkpoint_type.value != CHECKPOINT_DISABLED)
-        want(a, "checkpoint_type", known_word(&vm->checkpoint_type, checkpoint_type_name),
-             vm_setting_word(checkpoint_type_name, CHECKPOINT_DISABLED));
-    return true;
+    if (!vm->stop_action.known || vm->stop_action.value != STOP_TURN_OFF)
+        want_word(changes, "stop_action", &vm->stop_action, stop_action_name,
+                  STOP_SHUT_DOWN);
+    want_word(changes, "checkpoint_type", &vm->checkpoint_type, checkpoint_type_name,
+              CHECKPOINT_DISABLED);
 }
 
 /* ---- quotas: only where they mean something ---- */
@@ -182,7 +146,7 @@ static bool same_quota(const struct hv_quota a[QUOTA_COUNT],
 
 static bool add_quota(struct attach *a, struct err *err)
 {
-    const struct known_u64 *percent = &a->facts.options->share_percent;
+    const struct known_u64 *percent = &a->options->share_percent;
     struct hv_quota none[QUOTA_COUNT] = { 0 }, wanted[QUOTA_COUNT] = { 0 };
     const struct hv_quota *now = none;
 
@@ -209,25 +173,31 @@ static bool look(struct plan_context *context, void *user, struct err *err)
 /* Finds out which driver steps are needed, when the disk can be read. */
 static bool look_at_disk(struct attach *a, struct err *err)
 {
+    struct image_facts image = { 0 };
+    size_t disk = 0;
+
     a->drivers = plan_new(a->plan->host, a->plan->title, err);
-    if (!a->drivers || !inspect_disks(a->context, a->plan->host, a->vm, look, a, &a->disk,
-                                      &a->facts.image, err))
+    if (!a->drivers ||
+        !inspect_disks(a->context, a->plan->host, a->vm, look, a, &disk, &image, err))
         return false;
-    a->facts.disk = a->vm->disks[a->disk].path;
-    a->facts.disk_seen = true;
+    a->disk = (struct survey_disk){ .path = a->vm->disks[disk].path,
+                                    .seen = true,
+                                    .windows_found = image.windows_found,
+                                    .encrypted = image.encrypted,
+                                    .hibernated = image.hibernated };
     if (json_array_extend(a->plan->findings, a->drivers->findings) != 0)
         return err_no_memory(err);
     json_array_clear(a->drivers->findings);
-    return run_attach_checks(a->plan, &a->facts, true, err);
+    return judge_for_plan(a->plan, &a->facts, ABOUT_DISK, err);
 }
 
 static bool add_drivers(struct attach *a, struct err *err)
 {
-    const char *image = a->facts.disk;
+    const char *image = a->disk.path;
     CLEANUP(free_cleanup) char *folder = NULL;
-    bool later = !a->facts.disk_seen;
+    bool later = !a->disk.seen;
 
-    if (a->facts.options->no_drivers || !image || (!later && a->drivers->step_count == 0))
+    if (a->options->no_drivers || !image || (!later && a->drivers->step_count == 0))
         return true;
     folder = host_folder_of(a->plan->id);
     if (!folder)
@@ -244,7 +214,7 @@ static bool add_drivers(struct attach *a, struct err *err)
 
 static bool add_adapters(struct attach *a, struct err *err)
 {
-    if (a->facts.options->replace)
+    if (a->options->replace)
         for (size_t i = 0; i < a->vm->adapter_count; i++) {
             const char *path = a->vm->adapters[i].interface_path;
             bool seen = false;
@@ -272,57 +242,62 @@ static unsigned adapters_wanted(const struct attach *a)
 /* First the disk: what can go wrong there goes wrong before the VM is changed. */
 static bool add_steps(struct attach *a, struct err *err)
 {
-    const struct attach_options *options = a->facts.options;
+    const struct attach_options *options = a->options;
     bool runs = a->vm->state == VM_RUNNING;
-    bool settings = json_object_size(a->after) > 0;
+    bool settings = vm_changes_any(&a->changes);
     bool changed;
 
-    if (runs && a->facts.changes_vm &&
+    if (runs && a->request.changes_vm &&
         !add_vm_stop(a->plan, a->vm, options->force_stop, err))
         return false;
-    if ((!runs || a->facts.changes_vm) && !add_drivers(a, err))
+    if ((!runs || a->request.changes_vm) && !add_drivers(a, err))
         return false;
-    if (settings && !add_vm_settings(a->plan, a->vm, json_incref(a->before),
-                                     json_incref(a->after), err))
-        return false;
-    if (!add_adapters(a, err))
+    if (!add_vm_changes(a->plan, a->vm, &a->changes, err) || !add_adapters(a, err))
         return false;
     changed = a->plan->step_count > 0;
-    if (changed && !add_verify(a->plan, a->vm, settings ? a->after : NULL, a->pin,
+    if (changed && !add_verify(a->plan, a->vm, settings ? a->changes.after : NULL, a->pin,
                                adapters_wanted(a), err))
         return false;
-    if ((runs && a->facts.changes_vm) || (!runs && options->start))
+    if ((runs && a->request.changes_vm) || (!runs && options->start))
         return add_vm_start(a->plan, a->vm, err);
     return true;
 }
 
-static bool plan_all(struct attach *a, struct hv_host *host,
-                     const struct attach_options *options, struct err *err)
+static bool plan_all(struct attach *a, struct hv_host *host, struct err *err)
 {
-    struct attach_facts *facts = &a->facts;
+    const struct attach_options *options = a->options;
 
-    facts->host = host;
-    facts->vm = a->vm;
-    facts->gpu = a->gpu;
-    facts->options = options;
-    facts->disk = a->vm->disk_count > 0 ? a->vm->disks[0].path : NULL;
-    facts->low_mmio_bytes =
-        options->low_mmio_bytes.known ? options->low_mmio_bytes.value : mmio_low_for(a->vm);
-    facts->high_mmio_bytes = options->high_mmio_bytes.known ? options->high_mmio_bytes.value
-                                                            : mmio_high_for(a->vm, a->gpu);
+    a->request = (struct survey_request){ .stop = options->stop,
+                                          .force_stop = options->force_stop,
+                                          .replace = options->replace,
+                                          .no_drivers = options->no_drivers,
+                                          .share_percent = options->share_percent,
+                                          .low_mmio_bytes = options->low_mmio_bytes,
+                                          .high_mmio_bytes = options->high_mmio_bytes };
+    a->disk.path = a->vm->disk_count > 0 ? a->vm->disks[0].path : NULL;
+    gaps_for_partition(a->vm, a->gpu, &a->gaps);
+    a->facts = (struct survey_facts){
+        .use =
+            !a->gpu->interface_path || gpu_interface_is_paravirtual(a->gpu->interface_path)
+                ? GPU_MODE_PV
+                : GPU_MODE_P,
+        .vm = a->vm,
+        .gpu = a->gpu,
+        .request = &a->request,
+        .disk = &a->disk,
+        .gaps = &a->gaps,
+    };
     count_use(a, host);
-    if (!compare_settings(a, err) ||
-        !read_assignment_policy(a->context->session, host, &facts->require_secure,
-                                &facts->require_supported, err))
-        return false;
-    facts->changes_vm = json_object_size(a->after) > 0 || !facts->has_this_gpu ||
-                        (facts->has_other_gpu && options->replace);
-
-    if (!run_attach_checks(a->plan, facts, false, err))
+    compare_settings(a);
+    a->request.changes_vm = vm_changes_any(&a->changes) || !a->facts.has_this_gpu ||
+                            (a->facts.has_other_gpu && options->replace);
+    if (!hv_read_policy(a->context->session, host, err) ||
+        !judge_for_plan(a->plan, &a->facts, ABOUT_HOST | ABOUT_GPU | ABOUT_VM | ABOUT_DISK,
+                        err))
         return false;
     if (plan_has_errors(a->plan))
         return true;
-    if (a->vm->state == VM_OFF && !options->no_drivers && facts->disk &&
+    if (a->vm->state == VM_OFF && !options->no_drivers && a->disk.path &&
         !look_at_disk(a, err))
         return false;
     return plan_has_errors(a->plan) || add_steps(a, err);
@@ -335,7 +310,7 @@ struct plan *share_plan_attach(struct plan_context *context, const char *host_na
     CLEANUP(hv_host_cleanup) struct hv_host *host = NULL;
     CLEANUP(plan_cleanup) struct plan *plan = NULL;
     CLEANUP(free_cleanup) char *title = NULL;
-    struct attach a = { .context = context };
+    struct attach a = { .context = context, .options = options };
     bool ok;
 
     if (options->share_percent.known &&
@@ -358,9 +333,8 @@ struct plan *share_plan_attach(struct plan_context *context, const char *host_na
         return NULL;
     }
     a.plan = plan;
-    ok = plan_all(&a, host, options, err);
-    json_decref(a.before);
-    json_decref(a.after);
+    ok = vm_changes_init(&a.changes, err) && plan_all(&a, host, err);
+    vm_changes_clear(&a.changes);
     plan_free(a.drivers);
     return ok ? TAKE(plan) : NULL;
 }

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "checks.h"
+#include "judge.h"
 #include "inspect.h"
 #include "text.h"
 #include "vm-plan.h"

@@ -6,7 +6,7 @@
 
 #include "share-steps.h"
 
-#include "checks.h"
+#include "judge.h"
 #include "steps.h"
 #include "step-params.h"
 #include "text.h"

@@ -5,7 +5,7 @@
  * that host and worked on there.
  *
  * A plan is computed in three parts: facts are collected once, judged by a table of
- * checks (checks.h), and turned into steps by comparing what is with what should be.
+ * rules (src/survey), and turned into steps by comparing what is with what should be.
  * Reading the disk of a VM that is off takes attaching it to the host, read-only; that is
  * a small journaled run of its own, taken back before the plan is shown.  The disk of a VM
  * that runs cannot be read: its drivers are planned when the VM has been stopped.

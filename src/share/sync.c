@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#include "checks.h"
+#include "judge.h"
 #include "inspect.h"
 #include "manifest.h"
 #include "steps.h"

@@ -203,6 +203,10 @@ static bool gather(struct survey_report *report, bool strict, struct err *err)
                 const struct finding *finding = &card->fit[u].findings.items[f];
                 enum severity severity = finding->severity;
 
+                /* How a VM would have to be for what is ruled out anyway: nobody's concern. */
+                if (!strict && card->fit[u].verdict == VERDICT_NO &&
+                    severity < SEVERITY_ERROR && strncmp(finding->id, "vm-", 3) == 0)
+                    continue;
                 /* What is wrong with a use that is ruled out anyway is worth less. */
                 if (card->fit[u].verdict == VERDICT_NO && severity > ruled_out)
                     severity = ruled_out;

@@ -141,7 +141,7 @@ static enum severity judge_iov(const struct survey_facts *f, struct strbuf *seen
 
 static enum severity judge_iov_unknown(const struct survey_facts *f, struct strbuf *seen)
 {
-    if (!f->host || f->host->platform.iov != TRI_UNKNOWN)
+    if (!f->host || !f->host->platform.is_read || f->host->platform.iov != TRI_UNKNOWN)
         return SEVERITY_OK;
     strbuf_puts(seen, _("the host does not tell whether it supports I/O virtualization"));
     return SEVERITY_INFO;
