@@ -59,6 +59,28 @@ static json_t *adapter_to_json(const struct driver_adapter *adapter)
         "reason", text_to_json(adapter->reason));
 }
 
+static const char UNFINISHED[] =
+    N_("Windows had not finished writing a hive: what is listed may be older than what it "
+       "knew");
+static const char UNFINISHED_FIX[] = N_(
+    "copy the hive's .LOG1 and .LOG2 beside it; nothing is ever written with such a hive");
+
+/* A hive that was copied from a running Windows, without its logs: the common case. */
+static json_t *findings_of(const struct windows_source *source)
+{
+    json_t *findings = json_array();
+
+    if (windows_source_is_unfinished(source))
+        json_array_append_new(
+            findings,
+            json_pack("{s:s, s:s, s:s, s:[s], s:s, s:s, s:s}", "id", "hive-unfinished",
+                      "severity", "warning", "subject", "registry hives", "evidence",
+                      "sequence numbers differ, no transaction log beside the hive",
+                      "cause", UNFINISHED, "fix", UNFINISHED_FIX, "source",
+                      "msuhanov/regf, Windows registry file format specification"));
+    return findings;
+}
+
 static json_t *to_json(const struct windows_source *source,
                        const struct driver_adapter *adapters, size_t count)
 {
@@ -69,8 +91,9 @@ static json_t *to_json(const struct windows_source *source,
             json_decref(array);
             return NULL;
         }
-    return json_pack("{s:s, s:b, s:o}", "schema", "hvgpu/1", "replayed",
-                     windows_source_was_dirty(source), "adapters", array);
+    return json_pack("{s:s, s:b, s:o, s:o}", "schema", "hvgpu/1", "replayed",
+                     windows_source_was_dirty(source), "adapters", array, "findings",
+                     findings_of(source));
 }
 
 static void print_adapter(struct output *out, const json_t *adapter)
@@ -103,12 +126,17 @@ static void print_adapter(struct output *out, const json_t *adapter)
 
 static void print(struct output *out, const json_t *document)
 {
-    const json_t *adapter;
+    const json_t *adapter, *finding;
     size_t i;
 
     if (json_is_true(json_object_get(document, "replayed")))
         output_note(out,
                     _("Windows had not finished writing: read with what the logs add.\n"));
+    json_array_foreach(json_object_get(document, "findings"), i, finding)
+    {
+        output_note(out, "hvgpu: %s: %s\n  → %s\n", _("warning"),
+                    _(view_text(finding, "cause")), _(view_text(finding, "fix")));
+    }
     json_array_foreach(json_object_get(document, "adapters"), i, adapter)
     {
         if (i > 0)

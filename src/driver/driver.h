@@ -36,11 +36,14 @@ struct windows_source *windows_source_live(struct cim_session *session, struct e
 /* @root holds Windows' own folders (System32 ...) or is a drive with a Windows folder;
  * names match without case. */
 struct windows_source *windows_source_offline(const char *root, struct err *err);
-/* Hive files alone; @drivers and @store (a FileRepository folder) may be NULL.  Logs beside
- * a dirty hive are replayed in memory. */
+/* Hive files alone, to be looked at; @drivers and @store (a FileRepository folder) may be
+ * NULL.  Logs beside a dirty hive are replayed in memory; without any it is read as it
+ * stands, see windows_source_is_unfinished(). */
 struct windows_source *windows_source_of_hives(const char *system, const char *drivers,
                                                const char *store, struct err *err);
 bool windows_source_was_dirty(const struct windows_source *source);
+/* A hive was not written to its end, and what it lacks is not known. */
+bool windows_source_is_unfinished(const struct windows_source *source);
 void windows_source_free(struct windows_source *source);
 /* Long reading (hashing a package) reports to @progress from now on; lent. */
 void windows_source_watch(struct windows_source *source, struct progress *progress);

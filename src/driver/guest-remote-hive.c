@@ -158,7 +158,7 @@ bool remote_reg_read(struct guest_disk *self, const char *key, const char *name,
     if (!need_hive(remote, err))
         return false;
     full = full_key(remote, key, err);
-    return full && remote_reg_get(remote->session, full, name, ret_exists, ret, err);
+    return full && remote_reg_get_exact(remote->session, full, name, ret_exists, ret, err);
 }
 
 bool remote_reg_has_key(struct guest_disk *self, const char *key, bool *ret,

@@ -26,7 +26,7 @@ struct opened {
     char *bytes[3]; /* the hive, its two logs */
     size_t len[3];
     struct hive *hive;
-    bool was_dirty;
+    bool was_dirty, is_unfinished;
 };
 
 struct hive_reader {
@@ -35,7 +35,8 @@ struct hive_reader {
     char *folder; /* of SYSTEM */
     const char *read_dirs[2];
     char *control_set;
-    bool was_dirty[HIVE_WHICH_COUNT];
+    bool takes_unfinished;
+    bool was_dirty[HIVE_WHICH_COUNT], is_unfinished[HIVE_WHICH_COUNT];
     struct opened opened[HIVE_WHICH_COUNT]; /* in the child only */
 };
 
@@ -123,11 +124,27 @@ static void child_close(void *user)
     }
 }
 
+/* As it stands, when it is dirty and nothing is there to make it whole; *ret NULL: else. */
+static bool open_unfinished(struct opened *one, struct hive **ret, struct err *err)
+{
+    *ret = NULL;
+    if (one->len[1] || one->len[2])
+        return true;
+    *ret = hive_open(one->bytes[0], one->len[0], false, err);
+    if (!*ret)
+        return false;
+    one->is_unfinished = hive_is_dirty(*ret);
+    return true;
+}
+
 /* Parsed when first asked for; *ret NULL: there is no such hive. */
 static bool need(struct hive_reader *reader, int which, struct hive **ret, struct err *err)
 {
     struct opened *one = &reader->opened[which];
 
+    if (one->bytes[0] && !one->hive && reader->takes_unfinished &&
+        !open_unfinished(one, &one->hive, err))
+        return err_wrap(err, "hive '%s'", reader->paths[which]);
     if (one->bytes[0] && !one->hive) {
         one->hive = hive_open_replayed(
             (uint8_t *)one->bytes[0], one->len[0], (uint8_t *)one->bytes[1], one->len[1],
@@ -178,17 +195,19 @@ static bool serve_list(struct hive *hive, const char *key, bool values, json_t *
 static bool serve_start(struct hive_reader *reader, json_t *out, struct err *err)
 {
     CLEANUP(free_cleanup) char *control_set = NULL;
-    json_t *dirty = json_array();
+    json_t *dirty = json_array(), *unfinished = json_array();
     struct hive *hive = NULL;
     bool ok = true;
 
     for (int i = 0; ok && i < HIVE_WHICH_COUNT; i++) {
         ok = need(reader, i, &hive, err);
         json_array_append_new(dirty, json_boolean(reader->opened[i].was_dirty));
+        json_array_append_new(unfinished, json_boolean(reader->opened[i].is_unfinished));
     }
     if (ok)
         control_set = hive_current_control_set(reader->opened[HIVE_OF_SYSTEM].hive, err);
     json_object_set_new(out, "dirty", dirty);
+    json_object_set_new(out, "unfinished", unfinished);
     return control_set &&
            (json_object_set_new(out, "control_set", json_string(control_set)) == 0 ||
             err_no_memory(err));
@@ -255,7 +274,7 @@ static bool ask(struct hive_reader *reader, json_t *in, json_t **ret, struct err
 
 static bool begin(struct hive_reader *reader, struct err *err)
 {
-    const json_t *dirty;
+    const json_t *dirty, *unfinished;
     const char *control_set;
     json_t *out = NULL;
     bool ok = ask(reader, json_object(), &out, err);
@@ -263,8 +282,11 @@ static bool begin(struct hive_reader *reader, struct err *err)
     if (ok) {
         control_set = json_string_value(json_object_get(out, "control_set"));
         dirty = json_object_get(out, "dirty");
-        for (size_t i = 0; i < HIVE_WHICH_COUNT; i++)
+        unfinished = json_object_get(out, "unfinished");
+        for (size_t i = 0; i < HIVE_WHICH_COUNT; i++) {
             reader->was_dirty[i] = json_is_true(json_array_get(dirty, i));
+            reader->is_unfinished[i] = json_is_true(json_array_get(unfinished, i));
+        }
         reader->control_set = text_dup(control_set ? control_set : "");
         ok = reader->control_set || err_no_memory(err);
     }
@@ -273,7 +295,7 @@ static bool begin(struct hive_reader *reader, struct err *err)
 }
 
 struct hive_reader *hive_reader_start(const char *const paths[HIVE_WHICH_COUNT],
-                                      struct err *err)
+                                      bool takes_unfinished, struct err *err)
 {
     CLEANUP(hive_reader_cleanup) struct hive_reader *reader = calloc(1, sizeof(*reader));
     struct sandbox_options options = {
@@ -290,6 +312,7 @@ struct hive_reader *hive_reader_start(const char *const paths[HIVE_WHICH_COUNT],
         err_no_memory(err);
         return NULL;
     }
+    reader->takes_unfinished = takes_unfinished;
     for (int i = 0; i < HIVE_WHICH_COUNT; i++) {
         if (!paths[i])
             continue;
@@ -340,6 +363,11 @@ bool hive_reader_has(const struct hive_reader *reader, enum hive_which which)
 bool hive_reader_was_dirty(const struct hive_reader *reader, enum hive_which which)
 {
     return reader->was_dirty[which];
+}
+
+bool hive_reader_is_unfinished(const struct hive_reader *reader, enum hive_which which)
+{
+    return reader->is_unfinished[which];
 }
 
 bool hive_reader_get(struct hive_reader *reader, enum hive_which which, const char *key,

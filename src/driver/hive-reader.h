@@ -15,10 +15,15 @@ struct hive_reader;
 
 enum hive_which { HIVE_OF_SYSTEM, HIVE_OF_SOFTWARE, HIVE_OF_DRIVERS, HIVE_WHICH_COUNT };
 
-/* Local paths; NULL: there is none, and it has no keys.  SYSTEM must be given.  The logs
- * are looked for beside each: its name with .LOG1 and .LOG2, in any case. */
+/*
+ * Local paths; NULL: there is none, and it has no keys.  SYSTEM must be given.  The logs
+ * are looked for beside each: its name with .LOG1 and .LOG2, in any case.
+ * @takes_unfinished: a dirty hive without any log is read as it stands, which may be older
+ * than what that Windows knew: to be looked at, never to act upon.  One whose logs are there
+ * and do not fit is refused all the same.
+ */
 struct hive_reader *hive_reader_start(const char *const paths[HIVE_WHICH_COUNT],
-                                      struct err *err);
+                                      bool takes_unfinished, struct err *err);
 void hive_reader_stop(struct hive_reader *reader); /* NULL is fine */
 DEFINE_CLEANUP(hive_reader_cleanup, struct hive_reader *, hive_reader_stop)
 
@@ -27,6 +32,8 @@ const char *hive_reader_control_set(const struct hive_reader *reader);
 bool hive_reader_has(const struct hive_reader *reader, enum hive_which which);
 /* It was dirty: what is read is what its logs make of it. */
 bool hive_reader_was_dirty(const struct hive_reader *reader, enum hive_which which);
+/* It is dirty, and read as it stands. */
+bool hive_reader_is_unfinished(const struct hive_reader *reader, enum hive_which which);
 
 /* A missing key or value is *ret_exists false. */
 bool hive_reader_get(struct hive_reader *reader, enum hive_which which, const char *key,

@@ -214,6 +214,56 @@ bool remote_reg_get(struct cim_session *session, const char *key, const char *na
                     key, name, type);
 }
 
+/* "    NAME    REG_EXPAND_SZ    DATA", whatever the language. */
+static bool take_raw(const char *line, void *user, struct err *err)
+{
+    static const char mark[] = "    REG_EXPAND_SZ    ";
+    const char *at = strncmp(line, "    ", 4) == 0 ? strstr(line, mark) : NULL;
+    char **raw = user;
+
+    if (!at || *raw)
+        return true;
+    *raw = text_dup(at + strlen(mark));
+    return *raw || err_no_memory(err);
+}
+
+static bool is_ascii(const char *text)
+{
+    for (; *text; text++)
+        if ((unsigned char)*text >= 0x80)
+            return false;
+    return true;
+}
+
+bool remote_reg_get_exact(struct cim_session *session, const char *key, const char *name,
+                          bool *ret_exists, struct hive_value *ret, struct err *err)
+{
+    CLEANUP(free_cleanup) char *raw = NULL;
+    struct shell_run run = {
+        .session = session, .reads_only = true, .on_line = take_raw, .user = &raw
+    };
+    struct hive_value exact = { 0 };
+
+    if (!remote_reg_get(session, key, name, ret_exists, ret, err))
+        return false;
+    if (!*ret_exists || ret->type != HIVE_EXPAND_SZ || !*name)
+        return true;
+    if (shell_run(&run, 0, err, "reg query %p /v %p", key, name)) {
+        if (raw && !strchr(raw, '%'))
+            return true; /* nothing was replaced */
+        if (raw && is_ascii(raw) && hive_value_set_text(&exact, HIVE_EXPAND_SZ, raw)) {
+            hive_value_clear(ret);
+            *ret = exact;
+            return true;
+        }
+        err_fail(err, ERR_UNSUPPORTED, 0,
+                 "the text of '%s\\%s' cannot be read to the letter", key, name);
+    }
+    hive_value_clear(ret);
+    *ret_exists = false;
+    return false;
+}
+
 /* The method and its parameters that write @value. */
 static const char *put_into(struct cim_instance *in, const struct hive_value *value,
                             struct err *err)

@@ -11,8 +11,16 @@
 #include "hive.h"
 #include "session.h"
 
+/* Variables in EXPAND_SZ are replaced. */
 bool remote_reg_get(struct cim_session *session, const char *key, const char *name,
                     bool *ret_exists, struct hive_value *ret, struct err *err) MUST_CHECK;
+/* The same to the letter: StdRegProv gives texts of type EXPAND_SZ only with their variables
+ * replaced by this host's, which must not be written back.  Those cost a command.
+ * ERR_UNSUPPORTED: a text with variables and with letters that the host's console cannot
+ * tell. */
+bool remote_reg_get_exact(struct cim_session *session, const char *key, const char *name,
+                          bool *ret_exists, struct hive_value *ret, struct err *err)
+    MUST_CHECK;
 /* A missing key has nothing in it. */
 bool remote_reg_list(struct cim_session *session, const char *key, bool values,
                      char ***ret_names, size_t *ret_count, bool *ret_key_exists,

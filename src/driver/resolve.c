@@ -249,6 +249,8 @@ static bool judge_class_key(const struct driver_set *set, struct err *err)
 
 /* ---- the candidates ---- */
 
+static const char DRIVERS[] = "DRIVERS hive";
+
 static bool ask_database(struct driver_set *set, const char *hive, const char *source,
                          struct err *err)
 {
@@ -305,10 +307,15 @@ static bool ask_published_inf(struct driver_set *set, struct store_index *index,
 
 static void describe_candidates(const struct driver_set *set, struct strbuf *to)
 {
-    for (size_t i = 0; i < set->candidate_count; i++)
-        strbuf_printf(to, "%s%s: %s", i ? "; " : "", set->candidates[i].source,
-                      set->candidates[i].package ? set->candidates[i].package
-                                                 : "does not tell");
+    for (size_t i = 0; i < set->candidate_count; i++) {
+        const struct driver_candidate *one = &set->candidates[i];
+        bool given = !set->origin->lacks_drivers || strcmp(one->source, DRIVERS) != 0;
+
+        strbuf_printf(to, "%s%s: %s", i ? "; " : "", one->source,
+                      one->package ? one->package
+                      : given      ? "does not tell"
+                                   : "not given");
+    }
 }
 
 /* At least two, and all of one opinion. */
@@ -348,7 +355,7 @@ static bool judge_candidates(const struct driver_set *set, const char **ret_pack
 static bool find_package(struct driver_set *set, struct store_index *index,
                          const char **ret_package, struct err *err)
 {
-    if (!ask_database(set, "DRIVERS", "DRIVERS hive", err) ||
+    if (!ask_database(set, "DRIVERS", DRIVERS, err) ||
         !ask_database(set, "SYSTEM", "SYSTEM hive's driver database", err) ||
         !ask_service(set, err) || !ask_user_mode(set, err) ||
         !ask_published_inf(set, index, err))

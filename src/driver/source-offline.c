@@ -443,9 +443,10 @@ static struct windows_source *new_source(void)
 }
 
 static bool open_hives(struct windows_source *source,
-                       const char *const paths[HIVE_WHICH_COUNT], struct err *err)
+                       const char *const paths[HIVE_WHICH_COUNT], bool takes_unfinished,
+                       struct err *err)
 {
-    offline_of(source)->hives = hive_reader_start(paths, err);
+    offline_of(source)->hives = hive_reader_start(paths, takes_unfinished, err);
     if (!offline_of(source)->hives ||
         !source_text(source, "HKLM\\SOFTWARE\\Microsoft\\Windows NT\\CurrentVersion",
                      "SystemRoot", &source->system_root, err))
@@ -469,7 +470,7 @@ struct windows_source *windows_source_offline(const char *root, struct err *err)
     offline_of(source)->windows = find_windows(root, err);
     ok = offline_of(source)->windows &&
          find_hives(offline_of(source)->windows, paths, err) &&
-         (open_hives(source, (const char *const *)paths, err) ||
+         (open_hives(source, (const char *const *)paths, false, err) ||
           err_wrap(err, "Windows in '%s'", root));
     for (int i = 0; i < HIVE_WHICH_COUNT; i++)
         free(paths[i]);
@@ -489,6 +490,7 @@ struct windows_source *windows_source_of_hives(const char *system, const char *d
         return NULL;
     }
     source->lacks_store = !store;
+    source->lacks_drivers = !drivers;
     if (store) {
         offline_of(source)->store = text_dup(store);
         if (!offline_of(source)->store) {
@@ -496,9 +498,13 @@ struct windows_source *windows_source_of_hives(const char *system, const char *d
             return NULL;
         }
     }
-    if (!open_hives(source, paths, err))
+    if (!open_hives(source, paths, true, err))
         return NULL;
-    source->was_dirty = hive_reader_was_dirty(offline_of(source)->hives, HIVE_OF_SYSTEM) ||
-                        hive_reader_was_dirty(offline_of(source)->hives, HIVE_OF_DRIVERS);
+    for (int i = 0; i < HIVE_WHICH_COUNT; i++) {
+        const struct hive_reader *reader = offline_of(source)->hives;
+
+        source->was_dirty |= hive_reader_was_dirty(reader, (enum hive_which)i);
+        source->is_unfinished |= hive_reader_is_unfinished(reader, (enum hive_which)i);
+    }
     return TAKE(source);
 }

@@ -78,6 +78,11 @@ bool windows_source_was_dirty(const struct windows_source *source)
     return source->was_dirty;
 }
 
+bool windows_source_is_unfinished(const struct windows_source *source)
+{
+    return source->is_unfinished;
+}
+
 void windows_source_free(struct windows_source *source)
 {
     if (source)

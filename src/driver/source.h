@@ -52,9 +52,11 @@ struct windows_source {
     const struct windows_source_ops *ops;
     char *system_root;         /* as its own registry says: "C:\\Windows"; owned by the
                         * implementation */
+    bool lacks_drivers;        /* no DRIVERS hive at hand */
     bool lacks_store;          /* no files at hand: packages cannot be looked at */
     bool is_remote;            /* every question goes over the network */
     bool was_dirty;            /* a hive was made whole from its transaction logs */
+    bool is_unfinished;        /* a hive is dirty, and read as it stands */
     struct progress *progress; /* lent; see windows_source_watch() */
 };
 

@@ -57,7 +57,7 @@ static bool read_hives(struct err *err)
 {
     const char *const paths[HIVE_WHICH_COUNT] = { scratch("SYSTEM") };
     CLEANUP(hive_reader_cleanup)
-    struct hive_reader *reader = hive_reader_start(paths, err);
+    struct hive_reader *reader = hive_reader_start(paths, false, err);
 
     return reader != NULL;
 }

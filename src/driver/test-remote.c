@@ -68,6 +68,8 @@ static void add_hives(struct bench *bench)
                  "PROCESSOR_ARCHITECTURE", HIVE_SZ, "AMD64");
     machine_text(system, "ControlSet001\\Services\\Tcpip", "ImagePath", HIVE_EXPAND_SZ,
                  "System32\\drivers\\tcpip.sys");
+    machine_text(system, "ControlSet001\\Services\\nvlddmkm", "ImagePath", HIVE_EXPAND_SZ,
+                 "%SystemRoot%\\System32\\DRIVERS\\nvlddmkm.sys");
     machine_text(software, "Microsoft\\Windows NT\\CurrentVersion", "CurrentBuildNumber",
                  HIVE_SZ, "22631");
     add_hive(bench, "SYSTEM", system);
@@ -238,6 +240,7 @@ TEST(put_there_verified_nothing_the_second_time_and_undone)
     CHECK(!plan_has_errors(run.plan));
     CHECK_OK(plan_run(run.plan, &run.context, &err));
     CHECK_OK(run.context.guest && driver_verify(run.context.guest, run.set, NULL, &err));
+    driver_close_guest(&run.context);
 
     CHECK_OK(run_open(&again, &bench, &err));
     CHECK_EQ(again.plan->step_count, 0);
@@ -252,6 +255,50 @@ TEST(put_there_verified_nothing_the_second_time_and_undone)
     run_close(&run, &bench);
     after = guest_dump(&bench);
     CHECK_STR_EQ(after, before);
+    bench_close(&bench);
+}
+
+/* When somebody wrote the hive since, its former bytes are not put back but its values. */
+TEST(an_expandable_text_that_was_there_comes_back_with_its_variables)
+{
+    struct err err = ERR_INIT;
+    struct bench bench = { 0 };
+    struct hive_value value = { 0 };
+    struct guest_disk *guest;
+    CLEANUP(free_cleanup) char *text = NULL;
+    char sha256[65];
+    bool exists = false;
+    struct run run;
+
+    CHECK_OK(bench_open(&bench, &err));
+    CHECK_OK(run_open(&run, &bench, &err));
+    CHECK_OK(plan_run(run.plan, &run.context, &err));
+    driver_close_guest(&run.context);
+
+    guest = guest_disk_open_remote(bench.session, GUEST, BACKUP, &err);
+    CHECK_OK(guest != NULL);
+    CHECK(hive_value_set_u64(&value, HIVE_DWORD, 5));
+    CHECK_OK(guest->ops->hive_begin(guest, "other", &err));
+    CHECK_OK(guest->ops->reg_set(guest, "Services\\Tcpip", "Start", &value, &err));
+    CHECK_OK(guest->ops->hive_end(guest, sha256, &err));
+    hive_value_clear(&value);
+    guest_disk_close(guest);
+
+    CHECK_OK(plan_undo(run.plan, &run.context, &err));
+    driver_close_guest(&run.context);
+    guest = guest_disk_open_remote(bench.session, GUEST, BACKUP, &err);
+    CHECK_OK(guest->ops->reg_get(guest, "Services\\nvlddmkm", "ImagePath", &exists, &value,
+                                 &err));
+    CHECK(exists);
+    text = exists ? hive_value_text(&value) : NULL;
+    CHECK_STR_EQ(text, "%SystemRoot%\\System32\\DRIVERS\\nvlddmkm.sys");
+    CHECK_EQ(value.type, HIVE_EXPAND_SZ);
+    hive_value_clear(&value);
+    CHECK_OK(guest->ops->reg_get(guest, "Services\\Tcpip", "Start", &exists, &value, &err));
+    CHECK(exists); /* what somebody wrote stays */
+    hive_value_clear(&value);
+    guest_disk_close(guest);
+    run_close(&run, &bench);
     bench_close(&bench);
 }
 

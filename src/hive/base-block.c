@@ -31,7 +31,7 @@ uint32_t hive_base_checksum(const uint8_t base[HIVE_CHECKSUM])
 bool hive_fail_dirty(struct err *err, const char *why)
 {
     err_fail(err, ERR_CONFLICT, 0, "the registry hive was not written to its end: %s", why);
-    return err_hint(err, "start the guest and shut it down from within, then try again");
+    return err_hint(err, "start that Windows and shut it down from within, then try again");
 }
 
 bool hive_base_check(const uint8_t *bytes, size_t len, struct hive_base_block *ret,

@@ -125,3 +125,58 @@ def export(path):
             values[key, name] = (int(found[3] or "3", 16),
                                  bytes.fromhex(found[4].replace(",", "")))
     return values
+
+
+# ---- hives that Windows had not finished writing ----
+
+def checksum(base):
+    """XOR of the first 127 words of a base block."""
+    total = 0
+    for word in struct.unpack("<127I", base[:508]):
+        total ^= word
+    return total
+
+
+def with_sequence(hive, first, second, kind=0):
+    """The base block says that writing began with @first and that @second was finished."""
+    base = bytearray(hive[:PAGE])
+    struct.pack_into("<II", base, 4, first, second)
+    struct.pack_into("<I", base, 28, kind)
+    struct.pack_into("<I", base, 508, checksum(base))
+    return bytes(base) + hive[PAGE:]
+
+
+def marvin32(data):
+    """The hash of log entries, as the format's description gives it."""
+    low, high = 0x7a4e55c5, 0x82ef4d88
+
+    def turn(word, by):
+        return (word << by | word >> (32 - by)) & 0xffffffff
+
+    tail = data[len(data) // 4 * 4:] + b"\x80"
+    for word in [*struct.unpack(f"<{len(data) // 4}I", data[:len(data) // 4 * 4]),
+                 int.from_bytes(tail, "little"), 0]:
+        low = low + word & 0xffffffff
+        high ^= low
+        low = turn(low, 20) + high & 0xffffffff
+        high = turn(high, 9) ^ low
+        low = turn(low, 27) + high & 0xffffffff
+        high = turn(high, 19)
+    return high << 32 | low
+
+
+def log_entry(before, after, sequence):
+    """What turns the bins of one hive into those of the next."""
+    old, new = before[PAGE:].ljust(len(after) - PAGE, b"\0"), after[PAGE:]
+    pages = [at for at in range(0, len(new), 512) if old[at:at + 512] != new[at:at + 512]]
+    refs = b"".join(struct.pack("<II", at, 512) for at in pages)
+    body = refs + b"".join(new[at:at + 512] for at in pages)
+    body = body.ljust((40 + len(body) + 511) // 512 * 512 - 40, b"\0")
+    head = b"HvLE" + struct.pack("<IIIII", 40 + len(body), 0, sequence, len(new), len(pages))
+    head += struct.pack("<Q", marvin32(body))
+    return head + struct.pack("<Q", marvin32(head)) + body
+
+
+def log(hive, first, *entries):
+    """A log file: the base block again, then entries from sequence number @first on."""
+    return with_sequence(hive, first, first, kind=6)[:512] + b"".join(entries)

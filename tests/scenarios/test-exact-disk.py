@@ -291,8 +291,17 @@ def test_intel_where_the_display_key_is_another_drivers(world):
           {key: value for key, value in values.items() if key[0] != INTEL_KEY})
 
 
-def test_intel_where_the_display_key_is_of_the_virtual_device(world):
+def leave_unfinished(system):
+    """The hive as a Windows leaves it whose power failed: all of it in the log only."""
+    full, log = system.read_bytes(), system.with_name("SYSTEM.LOG1")
+    empty = hives.empty()
+    log.write_bytes(hives.log(empty, 4, hives.log_entry(empty, full, 4)))
+    system.write_bytes(hives.with_sequence(empty, 5, 4))
+
+
+def test_intel_where_the_display_key_is_of_the_virtual_device_and_the_host_lost_power(world):
     host = Host(world.dir / "host/Windows", EXACT / "intel")
+    leave_unfinished(host.root / "System32/config/SYSTEM")
     gpu, files, values = expectation(EXACT / "intel/expected.txt", host)
     disk = guest_disk(world)
     change_guest(disk, world.dir, registry=[
