@@ -165,6 +165,8 @@ bool lab_check_device(struct reader *r, yaml_node_t *node, struct lab_device_ent
     struct sim_device *device = &entry->device;
 
     device->interrupts = (enum sim_interrupts)entry->interrupts;
+    device->has_bus = entry->bus != LAB_NO_BUS;
+    device->bus = entry->bus;
     if (!text_istarts(device->instance_id, "PCI\\VEN_") ||
         !strchr(device->instance_id + 4, '\\'))
         return fail_at(r, node, "'%s' is no instance id of a PCI device",
@@ -221,6 +223,7 @@ static bool read_device(struct reader *r, yaml_node_t *node, void *target)
     };
     struct lab_device_entry *entry = &((struct other_device *)target)->pci;
 
+    entry->bus = LAB_NO_BUS;
     entry->device.pci = SIM_PCI_EXPRESS_ENDPOINT;
     entry->device.pci.base_class = -1;
     return lab_map(r, node, "a device", keys, ARRAY_LEN(keys), target) &&

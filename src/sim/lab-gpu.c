@@ -76,6 +76,7 @@ static bool read_gpu(struct reader *r, yaml_node_t *node, void *target)
     struct lab_gpu *gpu = &entry->gpu;
     size_t i;
 
+    entry->pci.bus = LAB_NO_BUS;
     entry->pci.device.pci = SIM_PCI_EXPRESS_ENDPOINT;
     if (!lab_map(r, node, "a GPU", keys, ARRAY_LEN(keys), entry) ||
         !lab_check_device(r, node, &entry->pci))

@@ -90,7 +90,9 @@ bool lab_read_winrm(struct reader *r, yaml_node_t *node, void *target); /* winrm
 struct lab_device_entry {
     struct sim_device device;
     int driver_kind, interrupts;
+    unsigned bus; /* begins as LAB_NO_BUS */
 };
+enum { LAB_NO_BUS = 256 };
 
 extern const struct word lab_interrupt_words[];
 bool lab_read_driver(struct reader *r, yaml_node_t *node, void *target);
@@ -112,6 +114,7 @@ bool lab_check_devices(struct reader *r, yaml_node_t *node, struct sim_machine *
         { "location_path", TEXT, offsetof(type, member.device.location_path),              \
           .required = true },                                                              \
         { "acpi_path", TEXT, offsetof(type, member.device.acpi_path) },                    \
+        { "bus", UNSIGNED, offsetof(type, member.bus), 0, 255 },                           \
         { "bars", OTHER, offsetof(type, member.device), .read = lab_read_bars },           \
         { "pci", OTHER, offsetof(type, member.device.pci), .read = lab_read_pci },         \
         { "problem", U32, offsetof(type, member.device.problem), 0, 57 },                  \

@@ -85,7 +85,9 @@ struct sim_device {
         instance_id; /* "PCI\\VEN_10DE&DEV_2860&SUBSYS_252D1043&REV_A1\\4&296b7397&0&0008" */
     char *location_path; /* "PCIROOT(0)#PCI(0100)#PCI(0000)" */
     char *acpi_path;     /* "ACPI(_SB_)#ACPI(PCI0)#ACPI(PEG1)#ACPI(PEGP)"; may be NULL */
-    uint32_t problem;    /* ConfigManagerErrorCode at the lab's beginning; 0: works */
+    unsigned bus;        /* its number, if @has_bus */
+    bool has_bus;
+    uint32_t problem; /* ConfigManagerErrorCode at the lab's beginning; 0: works */
     enum sim_driver driver;
     char *driver_version; /* "32.0.15.6094" */
     char *driver_date;    /* "2024-08-14" */

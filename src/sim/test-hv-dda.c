@@ -28,7 +28,7 @@
     "          bars: [ { size: 16 MiB }, { size: 64 GiB, width: 64 } ],\n"                     \
     "          pci: { sub_class: 2 } }\n"                                                      \
     "      - { name: GeForce, instance_id: 'PCI\\VEN_10DE&DEV_2684&SUBSYS_16F410DE&"           \
-    "REV_A1\\4&1c3d25bb&0&0019', location_path: PCIROOT(0)#PCI(0300)#PCI(0000),\n"             \
+    "REV_A1\\4&1c3d25bb&0&0019', location_path: PCIROOT(0)#PCI(0300)#PCI(0000), bus: 3,\n"     \
     "          mode: gpu-pv, bars: [ { size: 16 MiB }, { size: 128, io: true } ],\n"           \
     "          console: true, pci: { device_type: 3 } }\n"                                     \
     "      - { name: Sticky, instance_id: 'PCI\\VEN_8086&DEV_4905\\4&1&0&2',\n"                \
@@ -303,6 +303,98 @@ TEST(interrupts_are_messages_with_negative_numbers_or_lines)
     }
     CHECK_EQ(messages, f->host.machine->device_count - 1);
     CHECK_EQ(lines, 1);
+}
+
+/* The Data of one property, as text; "": there is none.  "fault": the call failed. */
+static void property(struct fixture *f, struct sim_object *pnp, const char *key,
+                     char ret[128])
+{
+    CLEANUP(cim_instance_cleanup)
+    struct cim_instance *in = cim_instance_new(CIMV2, "__PARAMETERS");
+    CLEANUP(cim_instance_cleanup) struct cim_instance *out = NULL;
+    CLEANUP(strbuf_cleanup) struct strbuf text = STRBUF_INIT;
+    const struct cim_instance *one;
+    struct err err = ERR_INIT;
+
+    strcpy(ret, "fault");
+    CHECK_OK(cim_set_texts(in, "devicePropertyKeys", &key, 1, &err));
+    if (call(f, pnp, "GetDeviceProperties", in, &out) != 0)
+        return;
+    *ret = '\0';
+    one = cim_get_object(out, "deviceProperties", 0);
+    if (!one || !cim_get(one, "Data"))
+        return;
+    cim_value_put_text(cim_get(one, "Data"), 0, &text);
+    snprintf(ret, 128, "%s", text.text);
+}
+
+TEST(properties_follow_the_state_of_the_device)
+{
+    static const char location[] = "DEVPKEY_Device_LocationPaths";
+    static const char type[] = "{3ab22e31-8264-4b4e-9af5-a8d2d8e33e62} 1";
+    FIXTURE_OF(SERVER);
+    struct sim_object *node;
+    char text[128];
+
+    property(f, entity(f, A100), location, text);
+    CHECK_STR_EQ(text, A100);
+    property(f, entity(f, A100), type, text);
+    CHECK_STR_EQ(text, "2");
+    property(f, entity(f, A100), "DEVPKEY_Device_Address", text);
+    CHECK_STR_EQ(text, "0");
+    property(f, entity(f, FIRMWARE), "DEVPKEY_Device_Address", text);
+    CHECK_STR_EQ(text, "1703936"); /* 1A.0 */
+    property(f, entity(f, GEFORCE), "DEVPKEY_Device_BusNumber", text);
+    CHECK_STR_EQ(text, "3");
+    property(f, entity(f, A100), "DEVPKEY_Device_BusNumber", text);
+    CHECK_STR_EQ(text, "");
+    property(f, entity(f, GEFORCE), "DEVPKEY_PciDevice_BarTypes", text);
+    CHECK_STR_EQ(text, "257"); /* one of ports, one of memory */
+
+    take_from_host(f, A100);
+    node = sim_pnp_dismounted(&f->host, device_at(f, A100));
+    property(f, node, location, text);
+    CHECK_STR_EQ(text, A100);
+    property(f, node, type, text);
+    CHECK_STR_EQ(text, "2");
+    property(f, node, "DEVPKEY_Device_Driver", text);
+    CHECK_STR_EQ(text, "");
+    property(f, entity(f, A100), location, text);
+    CHECK_STR_EQ(text, "");
+    property(f, entity(f, A100), type, text);
+    CHECK_STR_EQ(text, "");
+    property(f, entity(f, A100), "DEVPKEY_Device_ProblemCode", text);
+    CHECK_STR_EQ(text, "45");
+    property(f, entity(f, A100), "DEVPKEY_Device_Nonsense", text);
+    CHECK_STR_EQ(text, "fault");
+}
+
+TEST(job_on_demand_fails_and_the_device_stays_where_it_is)
+{
+    const struct sim_method *m =
+        find_method("Msvm_AssignableDeviceService", "MountAssignableDevice");
+    CLEANUP(cim_instance_cleanup)
+    struct cim_instance *in = cim_instance_new(HV_NS, "__PARAMETERS");
+    CLEANUP(cim_instance_cleanup)
+    struct cim_instance *out = cim_instance_new(HV_NS, "__PARAMETERS");
+    struct sim_fault fault = { 0 };
+    struct err err = ERR_INIT;
+    FIXTURE_OF(SERVER);
+    struct sim_call c = { .host = &f->host,
+                          .object = assigner(f),
+                          .method = m->name,
+                          .in = in,
+                          .out = out,
+                          .job_fate = SIM_JOB_FAILS,
+                          .job_error = 32774 };
+
+    take_from_host(f, A100);
+    CHECK_OK(cim_set_text(in, "DeviceLocationPath", A100, &err));
+    CHECK(m->call(&c, &fault));
+    pass_time(f, 2000);
+    CHECK(hv_express_of(&f->host, device_at(f, A100)) != NULL);
+    CHECK(!sim_pnp_is_present(entity(f, A100)));
+    CHECK_EQ(mount(f, A100), 0);
 }
 
 /* ---- dismounting and mounting ---- */

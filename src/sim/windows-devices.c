@@ -58,6 +58,8 @@ enum property {
     PCI_RESERVED_MEMORY,
     PCI_ACS,
     PCI_MESSAGES,
+    BUS_NUMBER,
+    ADDRESS,
     NOT_DESCRIBED, /* devices have it; no lab says what it is: none here has */
 };
 
@@ -98,8 +100,8 @@ static const struct {
     { PCI_ACS_UP, "DEVPKEY_PciDevice_AcsCompatibleUpHierarchy", PCI, 31, TYPE_UINT32 },
     { PCI_RESERVED_MEMORY, "DEVPKEY_PciDevice_RequiresReservedMemoryRegion", PCI, 34,
       TYPE_UINT32 },
-    { NOT_DESCRIBED, "DEVPKEY_Device_BusNumber", DEVICE, 23, TYPE_UINT32 },
-    { NOT_DESCRIBED, "DEVPKEY_Device_Address", DEVICE, 30, TYPE_UINT32 },
+    { BUS_NUMBER, "DEVPKEY_Device_BusNumber", DEVICE, 23, TYPE_UINT32 },
+    { ADDRESS, "DEVPKEY_Device_Address", DEVICE, 30, TYPE_UINT32 },
     { NOT_DESCRIBED, "DEVPKEY_PciDevice_OnPostPath", PCI, 37, TYPE_UINT32 },
 };
 
@@ -123,6 +125,18 @@ static int64_t bar_types(const struct sim_device *device)
         counts += 1u << (r->io ? 0 : !r->prefetchable ? 8 : r->wide ? 24 : 16);
     }
     return counts;
+}
+
+/* Device and function, as the last part of the location path has them
+ * (windows-driver-docs-ddi wdm IoGetDeviceProperty, DevicePropertyAddress). */
+static int64_t address_of(const struct sim_device *device)
+{
+    const char *last = strrchr(device->location_path ? device->location_path : "", '(');
+    unsigned address;
+
+    if (!last || strlen(last) != strlen("(0000)") || sscanf(last, "(%4x)", &address) != 1)
+        return -1;
+    return (int64_t)(address >> 8) << 16 | (address & 0xff);
 }
 
 /* -1: the device does not have it. */
@@ -167,6 +181,10 @@ static int64_t number_of(const struct subject *s, enum property property)
         return pci->acs_support;
     case PCI_MESSAGES:
         return pci->interrupt_messages;
+    case BUS_NUMBER:
+        return s->device->has_bus ? (int64_t)s->device->bus : -1;
+    case ADDRESS:
+        return address_of(s->device);
     default:
         return -1;
     }
