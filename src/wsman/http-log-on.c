@@ -30,23 +30,48 @@ static const char *scheme_name(const struct http *h)
     return h->is_bare ? "Kerberos" : "Negotiate";
 }
 
-static bool take_offer(const struct http *h, struct http_head *head, const char *value)
+/* One "Scheme" or "Scheme token", which is @len bytes long. */
+static bool take_offer(const struct http *h, struct http_head *head, const char *value,
+                       size_t len)
 {
-    size_t name = strcspn(value, " ,"), used = strlen(head->offers);
+    size_t name = strcspn(value, " "), used = strlen(head->offers);
 
+    name = name < len ? name : len;
     if (name + 3 < sizeof(head->offers) - used)
         snprintf(head->offers + used, sizeof(head->offers) - used, "%s%.*s",
                  used ? ", " : "", (int)name, value);
     head->offers_negotiate |= name == 9 && text_istarts(value, "Negotiate");
     head->offers_kerberos |= name == 8 && text_istarts(value, "Kerberos");
+    head->offers_basic |= name == 5 && text_istarts(value, "Basic");
     if (name == strlen(scheme_name(h)) && text_istarts(value, scheme_name(h))) {
-        value += name + strspn(value + name, " ");
-        if (strlen(value) > MAX_TOKEN)
+        name += strspn(value + name, " ");
+        if (name < len && len - name > MAX_TOKEN)
             return false;
         strbuf_clear(&head->token);
-        strbuf_puts(&head->token, value);
-    } else if (name == 5 && text_istarts(value, "Basic")) {
-        head->offers_basic = true;
+        strbuf_add(&head->token, value + name, name < len ? len - name : 0);
+    }
+    return true;
+}
+
+/* Servers write one line for each scheme; who stands between may have made one of them all
+ * (RFC 9110 11.6.1), in which a comma also parts the parameters of one scheme. */
+static bool take_offers(const struct http *h, struct http_head *head, const char *value)
+{
+    while (*value) {
+        const char *end = value;
+        bool is_quoted = false;
+        size_t len;
+
+        for (; *end && (is_quoted || *end != ','); end++)
+            is_quoted ^= *end == '"';
+        len = (size_t)(end - value);
+        while (len > 0 && value[len - 1] == ' ')
+            len--;
+        /* "realm=x" belongs to the scheme before; no scheme has such a name. */
+        if (len > 0 && value[strcspn(value, " =,")] != '=' &&
+            !take_offer(h, head, value, len))
+            return false;
+        value = end + strspn(end, ", ");
     }
     return true;
 }
@@ -80,7 +105,7 @@ size_t http_on_header(char *bytes, size_t one, size_t len, void *user)
     if (text_istarts(line, "HTTP/")) {
         reset_head(&h->head);
     } else if (text_istarts(line, challenge)) {
-        if (!take_offer(h, &h->head, value)) {
+        if (!take_offers(h, &h->head, value)) {
             h->too_large = true;
             return 0;
         }

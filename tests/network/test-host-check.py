@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from hostile import ENVELOPE, items  # noqa: E402
+from hostile import ENVELOPE, Hostile, http, items, says  # noqa: E402
 from world import (HVGPU, PASSWORD, USER, Sim, Skip, TlsServer, W,  # noqa: E402
                    by_password, each_mechanism, fingerprint, run_tests, url)
 
@@ -201,6 +201,21 @@ def test_all_is_well():
             assert code == 0 and steps["tls"]["ok"] is None, steps
             assert "messages encrypted" in steps["log-on"]["detail"], steps
             assert "Negotiate, Basic" in steps["winrm"]["detail"], steps
+
+
+def test_what_is_offered():
+    """In a line each, in one line, with commas that part nothing."""
+    for lines, offers in (
+            ((b"Negotiate", b"Kerberos", b'Basic realm="WSMAN"', b"CredSSP"),
+             "Negotiate, Kerberos, Basic, CredSSP"),
+            ((b'Negotiate, Basic realm="a, Kerberos", charset="UTF-8", Kerberos',),
+             "Negotiate, Basic, Kerberos"),
+            ((b" basic   realm=x ,,  NEGOTIATE ",), "basic, NEGOTIATE"),
+            ((b"Digest " + b"x" * 500, b"Negotiate"), "Digest, Negotiate")):
+        head = b"".join(b"WWW-Authenticate: " + line + b"\r\n" for line in lines)
+        with Hostile(says(http(b"", b"401 Unauthorized", head=head), close=False)) as server:
+            _, steps = check(url(server.port), env={**W.env, "KRB5CCNAME": "FILE:/absent"})
+            assert steps["winrm"]["detail"] == "offers " + offers, steps["winrm"]
 
 
 def test_a_server_with_other_habits():
