@@ -376,43 +376,19 @@ static bool local_copy_tree(struct guest_disk *self, const char *source, const c
     return local_need(copy.local, true, err) && copy_folder(&copy, err);
 }
 
-/* os_list_dir() tells times the way the volume wants them; stat() does not. */
-struct find_time {
-    const char *name;
-    bool found;
-    int64_t mtime_usec;
-};
-
-static bool find_time(const struct os_entry *entry, void *user, struct err *err)
-{
-    struct find_time *find = user;
-
-    if (strcmp(entry->name, find->name) == 0 && !entry->is_dir && !entry->is_special) {
-        find->found = true;
-        find->mtime_usec = entry->mtime_usec;
-    }
-    return true;
-}
-
 static bool local_copy_file(struct guest_disk *self, const char *source, const char *path,
                             struct err *err)
 {
     struct local_disk *local = local_of(self);
     CLEANUP(free_cleanup) char *full = local_path(path);
-    CLEANUP(free_cleanup) char *folder = text_dup(source);
-    char *slash = folder ? strrchr(folder, '/') : NULL;
-    struct find_time find = { 0 };
+    struct os_entry entry;
 
-    if (!full || !slash)
+    if (!full)
         return err_no_memory(err);
-    *slash = '\0';
-    find.name = slash + 1;
-    if (!os_list_dir(*folder ? folder : "/", find_time, &find, err))
-        return false;
-    if (!find.found)
+    if (!os_look(source, &entry) || entry.is_dir || entry.is_special)
         return err_fail(err, ERR_NOT_FOUND, 0, "no file '%s'", source);
     return local_need(local, true, err) &&
-           local_import(local, source, full, find.mtime_usec, FILE_IS_ARCHIVE, NULL, NULL,
+           local_import(local, source, full, entry.mtime_usec, FILE_IS_ARCHIVE, NULL, NULL,
                         err);
 }
 

@@ -62,6 +62,20 @@ static bool match_name(const struct os_entry *entry, void *user, struct err *err
     return lookup->found ? true : err_no_memory(err);
 }
 
+/* What @lookup asks for in the folder @at.  Most names are spelt as they are asked for: only
+ * the others make us list the folder. */
+static bool look_up(const char *at, struct lookup *lookup, struct err *err)
+{
+    CLEANUP(free_cleanup) char *exact = text_printf("%s/%s", at, lookup->name);
+    struct os_entry entry;
+
+    if (!exact)
+        return err_no_memory(err);
+    return os_look(exact, &entry) && !entry.is_special
+               ? match_name(&entry, lookup, err)
+               : os_list_dir(at, match_name, lookup, err);
+}
+
 /* @path ('\' separated) below local folder @root, with the case it has there.  *ret_dir
  * may be NULL.  ERR_NOT_FOUND. */
 static char *find_path(const char *root, const char *path, bool *ret_dir, struct err *err)
@@ -83,7 +97,7 @@ static char *find_path(const char *root, const char *path, bool *ret_dir, struct
             err_fail(err, ERR_INVALID, 0, "'%s' is no name of a file", name);
             return NULL;
         }
-        if (is_dir && !os_list_dir(at, match_name, &lookup, err)) {
+        if (is_dir && !look_up(at, &lookup, err)) {
             free(lookup.found);
             return NULL;
         }

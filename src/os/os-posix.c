@@ -385,6 +385,26 @@ static int64_t usec_since_1601(const struct timespec *t)
     return ((int64_t)t->tv_sec + SECONDS_1601_TO_1970) * 1000000 + t->tv_nsec / 1000;
 }
 
+static const char *last_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash ? slash + 1 : path;
+}
+
+bool os_look(const char *path, struct os_entry *ret)
+{
+    struct stat st;
+
+    if (lstat(path, &st) != 0)
+        return false;
+    *ret = (struct os_entry){ .name = last_name(path), .is_dir = S_ISDIR(st.st_mode) };
+    ret->is_special = !ret->is_dir && !S_ISREG(st.st_mode);
+    ret->size = ret->is_dir ? 0 : (uint64_t)st.st_size;
+    ret->mtime_usec = usec_since_1601(&st.st_mtim);
+    return true;
+}
+
 bool os_list_dir(const char *path,
                  bool (*on_entry)(const struct os_entry *entry, void *user,
                                   struct err *err),
@@ -401,18 +421,13 @@ bool os_list_dir(const char *path,
         return false;
     }
     for (int i = 0; i < count; i++) {
-        struct os_entry entry = { .name = names[i]->d_name };
-        CLEANUP(free_cleanup) char *full = text_printf("%s/%s", path, entry.name);
-        struct stat st;
+        const char *name = names[i]->d_name;
+        CLEANUP(free_cleanup) char *full = text_printf("%s/%s", path, name);
+        struct os_entry entry;
 
-        if (ok && strcmp(entry.name, ".") != 0 && strcmp(entry.name, "..") != 0 && full &&
-            lstat(full, &st) == 0) {
-            entry.is_dir = S_ISDIR(st.st_mode);
-            entry.is_special = !entry.is_dir && !S_ISREG(st.st_mode);
-            entry.size = entry.is_dir ? 0 : (uint64_t)st.st_size;
-            entry.mtime_usec = usec_since_1601(&st.st_mtim);
+        if (ok && strcmp(name, ".") != 0 && strcmp(name, "..") != 0 && full &&
+            os_look(full, &entry))
             ok = on_entry(&entry, user, err);
-        }
         free(names[i]);
     }
     free(names);

@@ -479,6 +479,25 @@ static int by_name(const void *a, const void *b)
     return strcmp(((const struct os_entry *)a)->name, ((const struct os_entry *)b)->name);
 }
 
+bool os_look(const char *path, struct os_entry *ret)
+{
+    struct err unused = ERR_INIT;
+    CLEANUP(free_cleanup) wchar_t *wide = to_path(path, &unused);
+    const char *name = path + strlen(path);
+    WIN32_FILE_ATTRIBUTE_DATA found;
+
+    if (!wide || !GetFileAttributesExW(wide, GetFileExInfoStandard, &found))
+        return false;
+    while (name > path && name[-1] != '/' && name[-1] != '\\')
+        name--;
+    *ret = (struct os_entry){ .name = name };
+    ret->is_special = found.dwFileAttributes & FILE_ATTRIBUTE_REPARSE_POINT;
+    ret->is_dir = !ret->is_special && (found.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY);
+    ret->size = (uint64_t)found.nFileSizeHigh << 32 | found.nFileSizeLow;
+    ret->mtime_usec = usec_of(&found.ftLastWriteTime);
+    return true;
+}
+
 bool os_list_dir(const char *path,
                  bool (*on_entry)(const struct os_entry *entry, void *user,
                                   struct err *err),

@@ -58,6 +58,9 @@ struct os_entry {
     uint64_t size;
     int64_t mtime_usec; /* since 1601, as in CIM */
 };
+/* What is at @path; false: nothing, or it cannot be told.  ret->name is lent: the end of
+ * @path, as it is spelt there. */
+bool os_look(const char *path, struct os_entry *ret);
 bool os_list_dir(const char *path,
                  bool (*on_entry)(const struct os_entry *entry, void *user,
                                   struct err *err),

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <unistd.h>
+
 #include "err.h"
 #include "os.h"
 #include "test.h"
@@ -33,6 +35,8 @@ TEST(a_file_is_written_whole_and_privately)
     CLEANUP(free_cleanup) char *text = NULL;
     struct err err = ERR_INIT;
     size_t len = 0;
+    CLEANUP(free_cleanup) char *link = text_printf("%s/link", dir);
+    struct os_entry entry;
     int count = 0;
 
     CHECK_OK(os_write_file(file, "first", 5, &err));
@@ -47,7 +51,17 @@ TEST(a_file_is_written_whole_and_privately)
     CHECK_OK(os_make_dirs(deep, &err));
     CHECK_OK(os_list_dir(dir, count_entry, &count, &err));
     CHECK_EQ(count, 2);
+    CHECK(os_look(file, &entry));
+    CHECK(!entry.is_dir && !entry.is_special);
+    CHECK_EQ(entry.size, 5);
+    CHECK(strstr(file, entry.name) && !strchr(entry.name, '/'));
+    CHECK(entry.mtime_usec <= os_now_usec() &&
+          entry.mtime_usec > os_now_usec() - 60 * 1000 * 1000);
+    CHECK(os_look(dir, &entry) && entry.is_dir);
+    CHECK_EQ(symlink(file, link), 0);
+    CHECK(os_look(link, &entry) && entry.is_special);
     CHECK_OK(os_remove_tree(dir, &err));
+    CHECK(!os_look(file, &entry));
     CHECK(!os_file_exists(dir));
     CHECK_OK(os_remove_tree(dir, &err));
     CHECK(!os_read_file(file, 4, NULL, &err));
