@@ -115,6 +115,13 @@ static bool explain_kerberos(const struct gss_failure *f, const char *words,
     return found;
 }
 
+void gss_words(const struct gss_failure *f, struct strbuf *to)
+{
+    put_status(to, f->major, GSS_C_GSS_CODE, GSS_C_NO_OID);
+    if (f->minor)
+        put_status(to, f->minor, GSS_C_MECH_CODE, f->mech);
+}
+
 bool gss_fail(const struct gss_failure *f, struct err *err)
 {
     CLEANUP(strbuf_cleanup) struct strbuf major = STRBUF_INIT;

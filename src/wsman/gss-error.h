@@ -8,6 +8,7 @@
 #include <gssapi/gssapi.h>
 
 struct err;
+struct strbuf;
 
 struct gss_mech {
     const char *name; /* as people know it */
@@ -26,6 +27,9 @@ struct gss_failure {
     OM_uint32 major, minor;
     gss_OID mech; /* whose minor it is; GSS_C_NO_OID: not known */
 };
+
+/* Major and minor status in the library's own words. */
+void gss_words(const struct gss_failure *f, struct strbuf *to);
 
 bool gss_fail(const struct gss_failure *failure, struct err *err);
 

@@ -11,10 +11,15 @@
 
 enum { NTLM_SIGNATURE = 16 };
 
-static bool wrap_fail(OM_uint32 major, OM_uint32 minor, const char *what, struct err *err)
+/* Not gss_fail(): the same codes mean wrong passwords and the like during the log-on. */
+static bool wrap_fail(OM_uint32 major, OM_uint32 minor, const char *why, const char *what,
+                      struct err *err)
 {
-    gss_fail(&(struct gss_failure){ major, minor, GSS_C_NO_OID }, err);
-    err->kind = ERR_PROTOCOL;
+    CLEANUP(strbuf_cleanup) struct strbuf words = STRBUF_INIT;
+
+    gss_words(&(struct gss_failure){ major, minor, GSS_C_NO_OID }, &words);
+    err_fail(err, ERR_PROTOCOL, 0, "%s (%s)", why,
+             words.len ? words.text : "no reason given");
     return err_wrap(err, "%s", what);
 }
 
@@ -35,7 +40,8 @@ static bool wrap_ntlm(gss_ctx_id_t ctx, gss_buffer_desc plain, struct wsman_seal
                    out.length - NTLM_SIGNATURE);
     }
     gss_release_buffer(&ignored, &out);
-    return ok || wrap_fail(major, minor, "encrypting the request", err);
+    return ok || wrap_fail(major, minor, "the log-on cannot encrypt",
+                           "encrypting the request", err);
 }
 
 /* Kerberos: everything that is not data stands in front, as SSPI has it (RFC 4121 4.2.5,
@@ -64,7 +70,8 @@ static bool wrap_kerberos(gss_ctx_id_t ctx, gss_buffer_desc plain, struct wsman_
         strbuf_add(&ret->data, iov[2].buffer.value, iov[2].buffer.length);
     }
     gss_release_iov_buffer(&ignored, iov, 3);
-    return ok || wrap_fail(major, minor, "encrypting the request", err);
+    return ok || wrap_fail(major, minor, "the log-on cannot encrypt",
+                           "encrypting the request", err);
 }
 
 bool gss_message_wrap(gss_ctx_id_t ctx, const struct gss_mech *mech, const void *bytes,
@@ -89,7 +96,10 @@ bool gss_message_unwrap(gss_ctx_id_t ctx, const void *token, size_t len, struct 
         strbuf_add(ret, out.value, out.length);
     gss_release_buffer(&ignored, &out);
     if (major != GSS_S_COMPLETE)
-        return wrap_fail(major, minor, "decrypting the answer", err);
+        return wrap_fail(
+            major, minor,
+            "it was changed on the way, repeated, or is one of another connection",
+            "decrypting the answer", err);
     if (!sealed)
         return err_fail(err, ERR_PROTOCOL, 0, "the answer is signed but not encrypted");
     return !ret->failed || err_no_memory(err);

@@ -63,7 +63,7 @@ def test_tls():
             fails_at("tls", https, *by_password(), *options, text=text, hint=hint)
     with Sim(demand=False, auth="basic") as sim:  # no TLS there at all
         fails_at("tls", url(sim.port, "https"), *by_password(), text="no TLS connection",
-                 hint="5986 does, 5985 does not")
+                 hint="5986 is the port for https")
 
 
 def test_winrm():
