@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Devices that were moved to another slot.  The lab's text does not change; a move is noted
- * beside the host's state ("OLD-ID NEW-ID NEW-PLACE" per line) and applied whenever the lab
+ * beside the host's state ("OLD-ID NEW-ID NEW-PLACE OLD-PLACE" per line) and applied whenever the lab
  * is opened.
  *
  * A moved device has another location path and another end of its instance id (Windows
@@ -65,6 +65,7 @@ bool lab_apply_moves(struct sim_host *host, struct lab_host *facts, struct err *
         if (!place)
             continue;
         *id++ = *place++ = '\0';
+        place[strcspn(place, " ")] = '\0';
         for (size_t i = 0; i < facts->machine.device_count; i++)
             if (text_ieq(facts->machine.devices[i].instance_id, line) &&
                 !put_device(facts, i, id, place, err))
@@ -91,11 +92,42 @@ static bool pull_out(struct sim_host *host, const struct sim_device *device,
            hv_device_changed(host, device, false, err) && hv_follow_devices(host, err);
 }
 
-/* "PCI\\VEN_...\\" and an end that depends on the place. */
-static char *new_id(const struct sim_device *device, const char *place)
+/* Where and as what it was before: a card that comes back gets its old name. */
+static char *old_id(const struct sim_host *host, const struct sim_device *device,
+                    const char *place, struct err *err)
 {
+    CLEANUP(free_cleanup) char *text = NULL;
+    size_t make = (size_t)(strrchr(device->instance_id, '\\') - device->instance_id) + 1;
+    char *next;
+
+    if (!read_moves(host, &text, err))
+        return NULL;
+    for (char *line = text; line && *line; line = next) {
+        char *blank = strchr(line, ' '), *before;
+
+        next = line + strcspn(line, "\n");
+        if (*next)
+            *next++ = '\0';
+        before = strrchr(line, ' ');
+        if (!blank || !text_ieq(before + 1, place))
+            continue;
+        *blank = '\0';
+        if (strlen(line) > make && text_istarts(device->instance_id, "PCI\\") &&
+            strncmp(line, device->instance_id, make) == 0)
+            return text_dup(line);
+    }
+    return NULL;
+}
+
+/* "PCI\\VEN_...\\" and an end that depends on the place. */
+static char *new_id(const struct sim_host *host, const struct sim_device *device,
+                    const char *place, struct err *err)
+{
+    char *id = old_id(host, device, place, err);
     char guid[37];
 
+    if (id || err->kind != ERR_NONE)
+        return id;
     lab_guid(guid, place);
     return text_printf("%.*s\\4&%.8s&0&%.4s",
                        (int)(strrchr(device->instance_id, '\\') - device->instance_id),
@@ -112,8 +144,8 @@ static bool note(struct sim_host *host, const struct sim_device *device, const c
 
     if (!read_moves(host, &before, err))
         return false;
-    after =
-        text_printf("%s%s %s %s\n", before ? before : "", device->instance_id, id, place);
+    after = text_printf("%s%s %s %s %s\n", before ? before : "", device->instance_id, id,
+                        place, device->location_path);
     if (!path || !after || !made)
         return err_no_memory(err);
     /* The registry is made again: it has the new place's key below Enum\PCI. */
@@ -141,7 +173,7 @@ static bool while_off(struct sim_host *host, void *user, struct err *err)
 static bool move(struct sim_host *host, size_t n, const char *place, struct err *err)
 {
     struct move move = { .device = n,
-                         .id = new_id(&host->machine->devices[n], place),
+                         .id = new_id(host, &host->machine->devices[n], place, err),
                          .place = text_dup(place) };
 
     free(host->moved_id);
@@ -149,7 +181,7 @@ static bool move(struct sim_host *host, size_t n, const char *place, struct err 
     host->moved_id = move.id;
     host->moved_place = move.place;
     if (!move.id || !move.place)
-        return err_no_memory(err);
+        return err->kind != ERR_NONE ? false : err_no_memory(err);
     return hv_reboot(host, while_off, &move, err);
 }
 

@@ -464,6 +464,9 @@ static bool read_host(struct reader *r, yaml_node_t *node, void *target)
                        host->name);
     if (!host->hyperv && host->vm_count)
         return fail_at(r, node, "a host without Hyper-V has no VMs");
+    for (size_t i = 0; !host->hyperv && i < host->machine.device_count; i++)
+        if (host->machine.devices[i].is_dismounted)
+            return fail_at(r, node, "a host without Hyper-V has no dismounted devices");
     return lab_check_devices(r, node, &host->machine);
 }
 

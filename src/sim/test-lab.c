@@ -186,6 +186,9 @@ TEST(broken_files_get_one_error_with_their_line)
               ", gpus: [ { name: G, instance_id: 'PCI\\VEN_1 2\\3', location_path: PCIROOT(0)#PCI(0100), mode: none } ]"),
           "no blanks" },
         { GPU("mode: none, problem: 22, dismounted: true"), "has no 'problem'" },
+        { HOST_WITH(
+              ", hyperv: false, gpus: [ { name: G, instance_id: 'PCI\\VEN_1\\2', location_path: PCIROOT(0)#PCI(0100), mode: none, dismounted: true } ]"),
+          "no dismounted devices" },
         { GPU("mode: none, interrupts: often"), "'often' is none of" },
         { GPU("mode: none, pci: { device_type: 15 }"), "is no number from 0 to 14" },
         { GPU("mode: none, pci: { reserved_memory: maybe }"), "is no number from 0 to 4" },

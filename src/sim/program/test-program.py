@@ -206,6 +206,15 @@ def test_a_device_is_taken_and_moved_and_what_was_done_outlives_restarts(state):
     moved = re.search(r"^root.cimv2:Win32_PnPEntity.DeviceID=.*DEV_20F1.*(?:\n  .*)*?\n"
                       r"  Present = true", after, re.M)
     assert moved and "2b3c4d5e" not in moved.group(0), moved
+    for _ in range(2):  # back, away, and back
+        place = "PCIROOT(40)#PCI(0200)#PCI(0000)"
+        assert run(state, "move", lab, "A100", place).returncode == 0
+        back = run(state, "dump", lab).stdout
+        home = re.search(r"^root.cimv2:Win32_PnPEntity.DeviceID=.*2b3c4d5e.*\n(?:  .*\n)*?"
+                         r"  Present = (.*)", back, re.M)
+        assert home and home.group(1) == "true", home
+        done = run(state, "move", lab, "A100", "PCIROOT(40)#PCI(0300)#PCI(0000)")
+        assert done.returncode == 0 and run(state, "dump", lab).stdout == after, done
     sim = Serving(state, lab)
     status, text = invoke(sim, "SERVER", "cimv2", "Win32_PnPEntity", "GetDeviceProperties",
                           "<p:devicePropertyKeys>DEVPKEY_Device_LocationPaths"
