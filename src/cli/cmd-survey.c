@@ -60,6 +60,14 @@ static bool read_question(const struct invocation *in, struct survey_question *r
     return true;
 }
 
+/* lspci's text, or on Linux this machine. */
+static bool is_alone(const struct invocation *in)
+{
+    return option_get(in, "lspci") ||
+           (!option_get(in, "host") && !option_get(in, "inventory") &&
+            os_file_exists(PCI_SYSFS));
+}
+
 static bool check(const struct invocation *in, struct err *err)
 {
     struct survey_question question;
@@ -70,19 +78,17 @@ static bool check(const struct invocation *in, struct err *err)
     if (lspci && (option_get(in, "host") || option_get(in, "inventory")))
         return err_fail(err, ERR_INVALID, 0,
                         _("--lspci reads a file: it does not go with --host"));
-    if (lspci && option_get(in, "vm"))
-        return err_fail(err, ERR_INVALID, 0,
-                        _("--lspci knows no VMs: it does not go with --vm"));
-    if (lspci && question.uses && question.uses != GPU_MODE_DDA) {
-        err_fail(err, ERR_INVALID, 0, _("--lspci can tell only about dda"));
+    if (!is_alone(in))
+        return true;
+    if (option_get(in, "vm")) {
+        err_fail(err, ERR_INVALID, 0, _("--vm needs a host that has it"));
+        return err_hint(err, _("name the host with --host"));
+    }
+    if (question.uses && question.uses != GPU_MODE_DDA) {
+        err_fail(err, ERR_INVALID, 0, _("without a host only dda can be judged"));
         return err_hint(err, _("what a GPU can share is known to the driver on the host"));
     }
     return true;
-}
-
-static bool is_alone(const struct invocation *in)
-{
-    return option_get(in, "lspci") != NULL;
 }
 
 /* ---- showing ---- */
@@ -272,6 +278,19 @@ static void show_machine(struct output *out, const struct survey_report *report,
     show_findings(out, json_object_get(document, "findings"));
 }
 
+/* "address sizes	: 46 bits physical, 48 bits virtual"; x86 only. */
+static void take_address_bits(struct known_u64 *bits)
+{
+    struct err ignored = ERR_INIT;
+    CLEANUP(free_cleanup)
+    char *text = os_read_file("/proc/cpuinfo", LSPCI_MAX, NULL, &ignored);
+    const char *line = text ? strstr(text, "address sizes") : NULL;
+    unsigned value;
+
+    if (!bits->known && line && sscanf(line, "address sizes : %3u bits", &value) == 1)
+        *bits = (struct known_u64){ true, value };
+}
+
 static bool survey_this(const struct invocation *in, const struct pci_machine *machine,
                         int *ret_exit, struct err *err)
 {
@@ -281,8 +300,11 @@ static bool survey_this(const struct invocation *in, const struct pci_machine *m
     long wanted;
     bool ok = true;
 
-    if (!read_question(in, &question, err) ||
-        !select_function(machine, option_get(in, "gpu"), &wanted, err) ||
+    if (!read_question(in, &question, err))
+        return false;
+    if (!option_get(in, "lspci"))
+        take_address_bits(&question.address_bits);
+    if (!select_function(machine, option_get(in, "gpu"), &wanted, err) ||
         !survey_machine(machine, &question, wanted, &report, err))
         return false;
     if (report->card_count == 0) {
@@ -311,9 +333,14 @@ static bool run(const struct invocation *in, int *ret_exit, struct err *err)
     bool ok;
 
     *ret_exit = STATUS_FAILED;
-    text = os_read_file(strcmp(path, "-") == 0 ? "/dev/stdin" : path, LSPCI_MAX, &len, err);
-    if (!text || !pci_read_lspci(text, len, &machine, err))
-        return err_wrap(err, "'%.200s'", path);
+    if (path) {
+        text = os_read_file(strcmp(path, "-") == 0 ? "/dev/stdin" : path, LSPCI_MAX, &len,
+                            err);
+        if (!text || !pci_read_lspci(text, len, &machine, err))
+            return err_wrap(err, "'%.200s'", path);
+    } else if (!pci_read_sysfs(PCI_SYSFS, &machine, err)) {
+        return false;
+    }
     ok = survey_this(in, &machine, ret_exit, err);
     pci_machine_clear(&machine);
     return ok;

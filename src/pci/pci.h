@@ -57,6 +57,9 @@ struct pci_device {
     unsigned rebar_index; /* the Resizable BAR with the largest sizes */
     unsigned rebar_count; /* 0: none, or not told */
     uint64_t rebar_sizes[PCI_REBAR_SIZES_MAX];
+    bool iommu_group_told; /* by this Linux; else nobody knows */
+    bool has_iommu_group;
+    unsigned iommu_group;
 };
 
 struct pci_machine {
@@ -72,6 +75,14 @@ struct pci_machine {
 bool pci_read_lspci(const char *text, size_t len, struct pci_machine *ret, struct err *err)
     MUST_CHECK;
 void pci_machine_clear(struct pci_machine *machine);
+
+#define PCI_SYSFS "/sys/bus/pci/devices"
+/* The devices of this Linux machine, from the folder where its kernel shows them.  Without
+ * root capabilities stay unknown.  ERR_NOT_FOUND: not Linux, or no PCI. */
+bool pci_read_sysfs(const char *folder, struct pci_machine *ret, struct err *err)
+    MUST_CHECK;
+/* Names of devices that have none, from the text of pciutils' pci.ids. */
+void pci_take_names(struct pci_machine *machine, const char *ids);
 
 /* Fills what configuration space tells: 64, 256 or 4096 bytes of it. */
 void pci_read_config(struct pci_device *device, const uint8_t *config, size_t len);

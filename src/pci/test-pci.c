@@ -331,3 +331,98 @@ TEST(real_cards_show_what_is_known_of_them)
         pci_machine_clear(&machine);
     }
 }
+
+/* ---- this machine, as a tree of files ---- */
+
+static void put(const char *folder, const char *name, const char *file, const void *bytes,
+                size_t len)
+{
+    CLEANUP(free_cleanup) char *device = text_printf("%s/%s", folder, name);
+    CLEANUP(free_cleanup) char *path = text_printf("%s/%s", device, file);
+    struct err err = ERR_INIT;
+
+    CHECK_OK(os_make_dirs(device, &err));
+    CHECK_OK(os_write_file(path, bytes, len, &err));
+}
+
+static void put_text(const char *folder, const char *name, const char *file,
+                     const char *text)
+{
+    put(folder, name, file, text, strlen(text));
+}
+
+static const char resources[] =
+    "0x0000000091000000 0x0000000091ffffff 0x0000000000040200\n"
+    "0x000003b800000000 0x000003b80fffffff 0x000000000014220c\n"
+    "0x0000000000000000 0x0000000000000000 0x0000000000000000\n"
+    "0x000003b810000000 0x000003b811ffffff 0x000000000014220c\n"
+    "0x0000000000000000 0x0000000000000000 0x0000000000000000\n"
+    "0x0000000000002000 0x000000000000207f 0x0000000000040101\n"
+    "0x0000000092000000 0x000000009207ffff 0x0000000000046200\n";
+
+/* 64 bytes of configuration space are all that others than root get. */
+TEST(a_linux_machine_without_root_tells_sizes_and_reset_but_no_capabilities)
+{
+    char guid[37];
+    CLEANUP(free_cleanup) char *folder = NULL;
+    struct pci_machine machine = { 0 };
+    const struct pci_device *gpu;
+    uint8_t config[64] = { 0xde, 0x10, 0x84, 0x26, [0x0b] = 0x03, [0x3d] = 1 };
+    struct err err = ERR_INIT;
+
+    os_guid(guid);
+    folder = text_printf("%s/test-pci-%s", getenv("HVGPU_TEST_TMP") ?: "/tmp", guid);
+    put(folder, "0000:65:00.0", "config", config, sizeof(config));
+    put_text(folder, "0000:65:00.0", "class", "0x030000\n");
+    put_text(folder, "0000:65:00.0", "vendor", "0x10de\n");
+    put_text(folder, "0000:65:00.0", "device", "0x2684\n");
+    put_text(folder, "0000:65:00.0", "resource", resources);
+    put_text(folder, "0000:65:00.0", "reset_method", "flr bus\n");
+    put_text(folder, "0000:65:00.0", "resource1_resize", "0000000000003fc0\n");
+    put_text(folder, "not-a-device", "class", "0x030000\n");
+    put_text(folder, "0000:66:00.0", "class", "0x020000\n");
+
+    CHECK_OK(pci_read_sysfs(folder, &machine, &err));
+    CHECK_EQ(machine.count, 2);
+    gpu = &machine.devices[0];
+    CHECK(pci_is_display(gpu) && gpu->vendor_id == 0x10de && gpu->device_id == 0x2684);
+    CHECK_EQ(gpu->flr, PCI_YES);
+    CHECK_EQ(gpu->express, PCI_EXPRESS_UNKNOWN);
+    CHECK_EQ(gpu->msi, PCI_UNKNOWN);
+    CHECK_EQ(gpu->acs, PCI_UNKNOWN);
+    CHECK_EQ(gpu->bar_count, 4); /* the expansion ROM is none */
+    CHECK(gpu->bars[1].is_64bit && gpu->bars[1].prefetchable);
+    CHECK_EQ(gpu->bars[1].size_bytes >> 20, 256);
+    CHECK(gpu->bars[3].is_io && gpu->bars[3].index == 5);
+    CHECK_EQ(gpu->rebar_index, 1);
+    CHECK_EQ(gpu->rebar_sizes[0] >> 20, 64);
+    CHECK_EQ(gpu->rebar_sizes[gpu->rebar_count - 1] >> 20, 8192);
+    CHECK(gpu->iommu_group_told && !gpu->has_iommu_group);
+    CHECK_EQ(machine.devices[1].flr, PCI_UNKNOWN);
+    pci_machine_clear(&machine);
+    CHECK_OK(os_remove_tree(folder, &err));
+    CHECK(!pci_read_sysfs(folder, &machine, &err));
+    CHECK(err.hint[0]);
+}
+
+TEST(names_come_from_the_list_of_pciutils)
+{
+    static const char ids[] = "# comment\n"
+                              "1002  AMD\n"
+                              "\t2684  Not this\n"
+                              "10de  NVIDIA Corporation\n"
+                              "\t2684  AD102 [GeForce RTX 4090]\n"
+                              "\t\t10de 16f4  Founders\n"
+                              "1a03  ASPEED\n";
+    struct pci_device devices[] = {
+        { .has_ids = true, .vendor_id = 0x10de, .device_id = 0x2684 },
+        { .has_ids = true, .vendor_id = 0x1a03, .device_id = 0x2684 },
+        { .has_ids = true, .vendor_id = 0xffff },
+    };
+    struct pci_machine machine = { devices, ARRAY_LEN(devices) };
+
+    pci_take_names(&machine, ids);
+    CHECK_STR_EQ(devices[0].name, "NVIDIA Corporation AD102 [GeForce RTX 4090]");
+    CHECK_STR_EQ(devices[1].name, "ASPEED Device");
+    CHECK_STR_EQ(devices[2].name, "");
+}

@@ -182,6 +182,22 @@ static void take_bars(const struct pci_device *device, struct device_facts *ret)
     memcpy(ret->rebar_sizes, device->rebar_sizes, sizeof(ret->rebar_sizes));
 }
 
+static void take_group(const struct pci_machine *machine, const struct pci_device *device,
+                       struct device_facts *ret)
+{
+    ret->iommu_told = device->iommu_group_told;
+    if (!device->has_iommu_group)
+        return;
+    ret->iommu_group = (struct known_u64){ true, device->iommu_group };
+    for (size_t i = 0; i < machine->count; i++) {
+        const struct pci_device *other = &machine->devices[i];
+
+        ret->group_strangers += other->has_iommu_group &&
+                                other->iommu_group == device->iommu_group &&
+                                !other->is_bridge && !pci_same_card(other, device);
+    }
+}
+
 void facts_from_pci(const struct pci_machine *machine, const struct pci_device *device,
                     struct device_facts *ret)
 {
@@ -215,4 +231,5 @@ void facts_from_pci(const struct pci_machine *machine, const struct pci_device *
     if (!pci_location_path(machine, device, ret->location_path, sizeof(ret->location_path)))
         ret->location_path[0] = '\0';
     take_bars(device, ret);
+    take_group(machine, device, ret);
 }

@@ -59,7 +59,9 @@ struct device_facts {
     size_t bar_count;
     unsigned rebar_index, rebar_count; /* Resizable BAR; 0: none, or not told */
     uint64_t rebar_sizes[PCI_REBAR_SIZES_MAX];
-    struct known_u64 iommu_group; /* Linux only */
+    bool iommu_told;              /* by this Linux machine */
+    struct known_u64 iommu_group; /* not known: in none, or not told */
+    unsigned group_strangers;     /* others in it that are not of its card, bridges apart */
 };
 
 /* Whether the sizes of all memory BARs are known. */

@@ -62,6 +62,25 @@ static enum severity judge_acs_unknown(const struct survey_facts *f, struct strb
     return SEVERITY_INFO;
 }
 
+/* A Linux machine tells in its own way what the IOMMU can keep apart. */
+static enum severity judge_group(const struct survey_facts *f, struct strbuf *seen)
+{
+    if (!f->device || !f->device->iommu_group.known || f->device->group_strangers == 0)
+        return SEVERITY_OK;
+    strbuf_printf(seen, _("its IOMMU group %llu has %u devices of other cards"),
+                  (unsigned long long)f->device->iommu_group.value,
+                  f->device->group_strangers);
+    return SEVERITY_WARNING;
+}
+
+static enum severity judge_no_iommu(const struct survey_facts *f, struct strbuf *seen)
+{
+    if (!f->device || !f->device->iommu_told || f->device->iommu_group.known)
+        return SEVERITY_OK;
+    strbuf_puts(seen, _("this Linux has it in no IOMMU group"));
+    return SEVERITY_INFO;
+}
+
 /* ---- 3: the kind of device ---- */
 
 static bool type_is(const struct survey_facts *f, uint64_t type)
@@ -256,6 +275,16 @@ const struct rule survey_dda_rules[] = {
       N_("run 'hvgpu survey' against the Windows host, or give a dump of the whole machine "
          "made as root: lspci -vvv"),
       SURVEY, SAYS_UNKNOWN },
+    { "device-iommu-group", ABOUT_GPU, GPU_MODE_DDA, judge_group,
+      N_("what shares a group cannot be kept apart by the IOMMU; Windows may refuse it too"),
+      N_("switch ACS on in the firmware, or use another slot"),
+      "torvalds/linux Documentation/driver-api/vfio.rst", SAYS_BY_SEVERITY },
+    { "device-no-iommu", ABOUT_GPU, GPU_MODE_DDA, judge_no_iommu,
+      N_("the IOMMU is missing, or switched off in the firmware or this kernel; without one "
+         "nothing can be assigned"),
+      N_("switch VT-d or AMD-Vi on in the firmware, and look again with the kernel option "
+         "intel_iommu=on"),
+      "torvalds/linux Documentation/driver-api/vfio.rst", SAYS_UNKNOWN },
     { "device-endpoint", ABOUT_GPU, GPU_MODE_DDA, judge_endpoint,
       N_("such devices can be assigned, with the better security"), NULL, SURVEY,
       SAYS_BY_SEVERITY },

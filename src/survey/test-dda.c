@@ -109,6 +109,13 @@ static void no_mmio(struct device_facts *d)
     d->bar_count = 0;
 }
 
+static void shared_group(struct device_facts *d)
+{
+    d->iommu_told = true;
+    d->iommu_group = (struct known_u64){ true, 12 };
+    d->group_strangers = 2;
+}
+
 static const struct {
     const char *row;
     void (*change)(struct device_facts *device);
@@ -122,6 +129,8 @@ static const struct {
       "reserved memory region", VERDICT_NO, "RESERVED_MEMORY" },
     { "2 no ACS", no_acs, "device-acs", SEVERITY_ERROR, "no Access Control Services",
       VERDICT_NO, "TRAFFIC_REDIRECT" },
+    { "2 of Linux: a group", shared_group, "device-iommu-group", SEVERITY_WARNING, "12",
+      VERDICT_MAYBE, "ENDPOINT" },
     { "3a endpoint", same, "device-endpoint", SEVERITY_OK, "endpoint", VERDICT_YES,
       "ENDPOINT" },
     { "3b integrated", integrated, "device-integrated", SEVERITY_WARNING, "integrated",
@@ -234,6 +243,10 @@ static void sizes_unknown(struct device_facts *d)
 {
     d->bars[1].size_bytes.known = false;
 }
+static void no_iommu(struct device_facts *d)
+{
+    d->iommu_told = true;
+}
 static void only_hardware(struct device_facts *d)
 {
     d->on_windows = false;
@@ -254,6 +267,7 @@ TEST(what_is_not_known_is_unknown_and_not_refused)
         { "device-interrupts-unknown", interrupts_unknown, VERDICT_UNKNOWN },
         { "device-memory-unknown", memory_unknown, VERDICT_UNKNOWN },
         { "device-memory-unknown", sizes_unknown, VERDICT_UNKNOWN },
+        { "device-no-iommu", no_iommu, VERDICT_UNKNOWN },
         { "device-windows-only", only_hardware, VERDICT_MAYBE },
     };
 
