@@ -18,7 +18,8 @@
 #include "tr.h"
 
 struct sync_vm {
-    char *name; /* as selected: a name or an id */
+    char *name;  /* as selected: a name or an id */
+    char *label; /* for people */
     struct plan *plan;
     struct err err; /* of planning or of carrying out */
     bool failed;
@@ -32,18 +33,22 @@ struct sync_run {
     size_t count;
 };
 
-static bool add_vm(struct sync_run *run, const char *name, struct err *err)
+static bool add_vm(struct sync_run *run, const char *name, const char *label,
+                   struct err *err)
 {
     struct sync_vm *more = realloc(run->vms, (run->count + 1) * sizeof(*more));
 
     if (!more)
         return err_no_memory(err);
     run->vms = more;
-    more[run->count] = (struct sync_vm){ .name = text_dup(name), .err = ERR_INIT };
-    return more[run->count++].name ? true : err_no_memory(err);
+    more[run->count] = (struct sync_vm){ .name = text_dup(name),
+                                         .label = text_dup(label),
+                                         .err = ERR_INIT };
+    run->count++;
+    return (more[run->count - 1].name && more[run->count - 1].label) || err_no_memory(err);
 }
 
-/* --all: those that have a partition of a GPU. */
+/* --all: also those without a GPU, whose guests may have the driver of one they had. */
 static bool add_all(struct sync_run *run, struct err *err)
 {
     CLEANUP(hv_host_cleanup) struct hv_host *host = NULL;
@@ -51,8 +56,7 @@ static bool add_all(struct sync_run *run, struct err *err)
 
     ok = hv_inventory_read(run->in->session, run->in->host, HV_VMS, &host, err);
     for (size_t i = 0; ok && i < host->vm_count; i++)
-        if (host->vms[i].adapter_count > 0)
-            ok = add_vm(run, host->vms[i].id, err);
+        ok = add_vm(run, host->vms[i].id, host->vms[i].name, err);
     return ok;
 }
 
@@ -69,7 +73,7 @@ static bool choose(struct sync_run *run, int *ret_exit, struct err *err)
     if (all)
         return add_all(run, err);
     for (size_t i = 0; i < in->operand_count; i++)
-        if (!add_vm(run, in->operands[i], err))
+        if (!add_vm(run, in->operands[i], in->operands[i], err))
             return false;
     return true;
 }
@@ -79,8 +83,8 @@ static bool choose(struct sync_run *run, int *ret_exit, struct err *err)
 static json_t *answer_of(const struct sync_vm *vm)
 {
     json_t *document = vm->plan ? plan_document(vm->plan) : NULL;
-    json_t *json = json_pack("{s:s, s:O?, s:o}", "vm", vm->name, "plan",
-                             json_object_get(document, "plan"), "error",
+    json_t *json = json_pack("{s:s, s:s, s:O?, s:o}", "vm", vm->name, "name", vm->label,
+                             "plan", json_object_get(document, "plan"), "error",
                              vm->failed ? error_to_json(&vm->err) : json_null());
 
     if (json && !document)
@@ -109,7 +113,7 @@ static void say_failure(const struct sync_run *run, const struct sync_vm *vm)
     char text[2048];
 
     err_format(&vm->err, text, sizeof(text));
-    output_note(run->in->out, _("%s: failed: %s\n"), vm->name, text);
+    output_note(run->in->out, _("%s: failed: %s\n"), vm->label, text);
     if (vm->err.hint[0])
         output_note(run->in->out, "%s\n", vm->err.hint);
 }
@@ -143,6 +147,7 @@ static void plan_vm(struct sync_run *run, struct sync_vm *vm)
 static bool do_vm(struct sync_run *run, struct sync_vm *vm, int *ret_exit, struct err *err)
 {
     const struct invocation *in = run->in;
+    size_t said = json_array_size(vm->plan->findings);
     bool go = false;
 
     if (in->json)
@@ -157,6 +162,8 @@ static bool do_vm(struct sync_run *run, struct sync_vm *vm, int *ret_exit, struc
     vm->failed = !plan_run(vm->plan, &run->context, &vm->err);
     if (in->progress)
         progress_bar_clear((struct progress_bar *)in->progress);
+    if (!in->json)
+        plan_view_findings(in->out, vm->plan, said);
     if (!vm->failed && !in->json)
         output_text(in->out, _("%sDone.%s  Take it back with: hvgpu undo %s\n"),
                     style_on(in->out, STYLE_GOOD), style_off(in->out, STYLE_GOOD),
@@ -164,8 +171,7 @@ static bool do_vm(struct sync_run *run, struct sync_vm *vm, int *ret_exit, struc
     return true;
 }
 
-/* Without a look at the disk nothing is said about it. */
-static bool was_looked_at(const struct plan *plan)
+static bool has_finding(const struct plan *plan, const char *wanted)
 {
     const json_t *finding;
     size_t i;
@@ -174,10 +180,37 @@ static bool was_looked_at(const struct plan *plan)
     {
         const char *id = json_string_value(json_object_get(finding, "id"));
 
-        if (id && strcmp(id, "vm-power") == 0)
-            return false;
+        if (id && strcmp(id, wanted) == 0)
+            return true;
     }
-    return true;
+    return false;
+}
+
+/* Without a look at the disk nothing is said about it. */
+static bool was_looked_at(const struct plan *plan)
+{
+    return !has_finding(plan, "vm-power");
+}
+
+/* One of many with nothing to do: a line, with what is worth knowing about it. */
+static void say_idle(const struct sync_run *run, const struct sync_vm *vm)
+{
+    const json_t *findings = vm->plan->findings, *finding;
+    const char *cause = NULL, *severity;
+    size_t i;
+
+    json_array_foreach(findings, i, finding)
+    {
+        severity = json_string_value(json_object_get(finding, "severity"));
+        if (!cause || (severity && strcmp(severity, "warning") == 0))
+            cause = json_string_value(json_object_get(finding, "cause"));
+        if (severity && strcmp(severity, "warning") == 0)
+            break;
+    }
+    /* What stays out of a guest was said when the driver came. */
+    if (!cause || has_finding(vm->plan, "driver-left-out"))
+        cause = _("nothing drifted");
+    output_text(run->in->out, "%s: %s\n", vm->label, cause);
 }
 
 static bool work_on(struct sync_run *run, struct sync_vm *vm, int *ret_exit,
@@ -190,6 +223,8 @@ static bool work_on(struct sync_run *run, struct sync_vm *vm, int *ret_exit,
             return false;
         if (*ret_exit == STATUS_USAGE)
             return true;
+    } else if (vm->plan && !in->json && !vm->failed && run->count > 1) {
+        say_idle(run, vm);
     } else if (vm->plan && !in->json) {
         plan_view(in->out, vm->plan, PLAN_FORWARD);
         if (!vm->failed && was_looked_at(vm->plan))
@@ -216,7 +251,7 @@ static bool carry_out(struct sync_run *run, int *ret_exit, struct err *err)
     for (size_t i = 0; i < run->count; i++)
         plan_vm(run, &run->vms[i]);
     if (run->count == 0 && !in->json)
-        output_text(in->out, _("No VM of this host has a partition of a GPU.\n"));
+        output_text(in->out, _("This host has no VM.\n"));
     if (in->json && !dry && is_work_left(run) && !option_get(in, "yes")) {
         *ret_exit = STATUS_USAGE;
         err_fail(err, ERR_INVALID, 0, "nothing was changed: this needs a confirmation");
@@ -239,6 +274,7 @@ static bool run(const struct invocation *in, int *ret_exit, struct err *err)
     work.options = (struct sync_options){ .stop = option_get(in, "stop"),
                                           .force_stop = option_get(in, "force-stop"),
                                           .start = option_get(in, "start"),
+                                          .verify = option_get(in, "verify"),
                                           .lenient = option_get(in, "all") };
     *ret_exit = STATUS_FAILED;
     if (!command_context_open(in, in->session, &work.context, err))
@@ -249,6 +285,7 @@ static bool run(const struct invocation *in, int *ret_exit, struct err *err)
     command_context_close(&work.context);
     for (size_t i = 0; i < work.count; i++) {
         free(work.vms[i].name);
+        free(work.vms[i].label);
         plan_free(work.vms[i].plan);
     }
     free(work.vms);
@@ -256,10 +293,11 @@ static bool run(const struct invocation *in, int *ret_exit, struct err *err)
 }
 
 static const struct option_spec options[] = {
-    { "all", 0, NULL, N_("all VMs of the host that have a partition of a GPU") },
+    { "all", 0, NULL, N_("all VMs of the host") },
     { "stop", 0, NULL, N_("shut a VM down first if it runs, and start it again") },
     { "force-stop", 0, NULL, N_("turn a VM off first if it runs") },
     { "start", 0, NULL, N_("start VMs that were changed") },
+    { "verify", 0, NULL, N_("read every file of the driver in the guest") },
     { NULL, 0, NULL, NULL },
 };
 

@@ -150,6 +150,8 @@ bool command_confirm(const struct invocation *in, const struct plan *plan,
 /* The numbered steps with what they change, and the findings.  PLAN_BACK: what taking it
  * back does, last step first. */
 void plan_view(struct output *out, const struct plan *plan, enum plan_way way);
+/* Findings from number @first on: those that came while the plan ran. */
+void plan_view_findings(struct output *out, const struct plan *plan, size_t first);
 /* The cmdlets a person would type for the same, one per line, steps without one as
  * comments. */
 void plan_view_powershell(struct output *out, const struct plan *plan);

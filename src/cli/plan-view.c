@@ -74,9 +74,14 @@ static void view_step(struct output *out, const struct step *step, enum plan_way
         view_change(out, key, json_object_get(from, key), json_object_get(to, key));
 }
 
+void plan_view_findings(struct output *out, const struct plan *plan, size_t first)
+{
+    for (size_t i = first; i < json_array_size(plan->findings); i++)
+        finding_view(out, json_array_get(plan->findings, i), false);
+}
+
 void plan_view(struct output *out, const struct plan *plan, enum plan_way way)
 {
-    json_t *finding;
     size_t i;
 
     output_heading(out, plan->title);
@@ -88,7 +93,7 @@ void plan_view(struct output *out, const struct plan *plan, enum plan_way way)
     }
     for (i = 0; i < plan->step_count; i++)
         view_step(out, &plan->steps[i], way);
-    json_array_foreach(plan->findings, i, finding) finding_view(out, finding, false);
+    plan_view_findings(out, plan, 0);
 }
 
 void plan_view_powershell(struct output *out, const struct plan *plan)

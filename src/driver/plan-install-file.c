@@ -49,9 +49,10 @@ static bool leave_alone(struct install *install, const struct driver_file *file,
                  : err_no_memory(err);
 }
 
-/* What the rule says about a file that is there and that hvgpu did not put there. */
+/* What the rule says about a file that is there and that hvgpu did not put there.
+ * @was_ours: what it put there was changed since. */
 static bool may_replace(struct install *install, const struct driver_file *file,
-                        bool *ret_replace, struct err *err)
+                        bool was_ours, bool *ret_replace, struct err *err)
 {
     struct guest_owner owner;
     int newer;
@@ -67,7 +68,7 @@ static bool may_replace(struct install *install, const struct driver_file *file,
     if (file->rule == RULE_NEWER) {
         if (!compare_versions(install, file, &owner, &newer, err))
             return false;
-        if (newer == 0)
+        if (newer == 0 && !was_ours)
             return leave_alone(install, file, "warning",
                                "it cannot be told whether the host's file is newer", err);
         if (newer < 0)
@@ -333,14 +334,14 @@ bool install_plan_file(struct install *install, const struct driver_file *wanted
         file.rule = RULE_NEWER;
     is_ours = now.exists && recorded_hash && strcmp(recorded_hash, now.sha256) == 0;
     if (now.exists && (!is_ours || meeting == NEWER_WINS)) {
-        if (!may_replace(install, &file, &replace, err))
+        if (!may_replace(install, &file, record != NULL, &replace, err))
             return false;
         if (!replace) /* the other GPU's serves this one too */
             return !is_ours ||
                    record_file(install, &file, now.size, now.sha256,
                                json_string_value(json_object_get(record, "source")),
                                existed, err);
-        existed = is_ours ? existed : true;
+        existed = record ? existed : true;
     }
     return step_file_state(install->guest, file.destination, &state, err) &&
            install_add_file(install, file.destination, file.source, file.size, file.sha256,

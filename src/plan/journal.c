@@ -43,6 +43,11 @@ static const char *const run_state_names[] = {
 };
 /* clang-format on */
 
+/* Not in the schema of the first journals, and no reason to refuse those. */
+static const char notes_schema[] =
+    "CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, json TEXT NOT NULL)"
+    " WITHOUT ROWID;";
+
 static const char schema[] =
     "CREATE TABLE runs (seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,"
     " host TEXT NOT NULL, title TEXT NOT NULL, lock TEXT, started_usec INTEGER NOT NULL,"
@@ -191,6 +196,7 @@ static bool check_schema(struct journal *journal, struct err *err)
                       journal->path, version, SCHEMA_VERSION);
         err_hint(err, "use the hvgpu that wrote it, or a newer one");
     }
+    ok = ok && execute(journal, notes_schema, err);
     return end_transaction(journal, ok, err);
 }
 
@@ -669,6 +675,45 @@ struct plan *journal_load(struct journal *journal, const char *id, bool unfinish
         ok = fail(journal, code, err);
     sqlite3_finalize(statement);
     return ok ? TAKE(plan) : NULL;
+}
+
+/* ---- notes ---- */
+
+bool journal_note(struct journal *journal, const char *name, const json_t *json,
+                  struct err *err)
+{
+    char *text = json ? dump(json) : NULL;
+    sqlite3_stmt *statement;
+    bool ok;
+
+    if (json && !text)
+        return err_no_memory(err);
+    ok = prepare(journal, &statement, err,
+                 json ? "INSERT OR REPLACE INTO notes (name, json) VALUES (?, ?)"
+                      : "DELETE FROM notes WHERE name = ?",
+                 json ? "tt" : "t", name, text) &&
+         finish(journal, statement, err);
+    free(text);
+    return ok;
+}
+
+bool journal_read_note(struct journal *journal, const char *name, json_t **ret,
+                       struct err *err)
+{
+    sqlite3_stmt *statement;
+    int code;
+
+    *ret = NULL;
+    if (!prepare(journal, &statement, err, "SELECT json FROM notes WHERE name = ?", "t",
+                 name))
+        return false;
+    code = sqlite3_step(statement);
+    if (code == SQLITE_ROW && column(statement, 0))
+        *ret = json_loads(column(statement, 0), 0, NULL); /* unreadable: as if none */
+    else if (code != SQLITE_ROW && code != SQLITE_DONE)
+        fail(journal, code, err);
+    sqlite3_finalize(statement);
+    return code == SQLITE_ROW || code == SQLITE_DONE;
 }
 
 /* ---- locks ---- */

@@ -206,6 +206,12 @@ bool journal_run_state(struct journal *journal, const char *id, enum run_state *
                        struct err *err) MUST_CHECK;
 /* Removes an undone run from the record, for plans that only looked. */
 bool journal_forget(struct journal *journal, const char *id, struct err *err) MUST_CHECK;
+/* Small things worth remembering between runs, by name; nothing depends on them.  A note that
+ * is not there is *ret NULL.  @json NULL: forgotten. */
+bool journal_note(struct journal *journal, const char *name, const json_t *json,
+                  struct err *err) MUST_CHECK;
+bool journal_read_note(struct journal *journal, const char *name, json_t **ret,
+                       struct err *err) MUST_CHECK;
 /* One plan at a time per VM (or disk): a lock named after it, held until dropped.  When
  * another process keeps it longer than @wait_ms: ERR_CONFLICT naming @holder as that
  * process gave it. */

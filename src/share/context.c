@@ -9,40 +9,71 @@
 #include "steps.h"
 #include "text.h"
 
-/* The disk is where the plan's image-mount step says, or said before the host restarted:
- * then it is brought there again, and the step's opposite takes it away as always. */
-static bool open_guest(struct plan_context *context, const struct plan *plan,
-                       struct err *err)
+/* The step that mounted what is mounted now: a plan may open several disks, one after the
+ * other, and may be at any of them, going forward or back. */
+static const struct step *mounting_step(const struct plan *plan)
 {
-    CLEANUP(free_cleanup) char *point = NULL, *windows = NULL, *backup = NULL;
-    const struct step *mount = NULL;
-    const char *image, *folder;
+    const struct step *first = NULL;
+
+    for (size_t i = plan->step_count; i-- > 0;) {
+        const struct step *step = &plan->steps[i];
+
+        if (step->kind == &step_image_unmount && step->state == STEP_DONE) {
+            const char *folder = param_optional(step, "folder");
+
+            /* Closed: so is what this one closed. */
+            while (i > 0 && (plan->steps[i].kind != &step_image_mount ||
+                             !text_ieq(param_optional(&plan->steps[i], "folder"), folder)))
+                i--;
+            if (plan->steps[i].kind == &step_image_mount)
+                first = &plan->steps[i];
+            continue;
+        }
+        if (step->kind != &step_image_mount)
+            continue;
+        first = step;
+        if (step->state == STEP_DONE || step->state == STEP_STARTED)
+            return step;
+    }
+    return first;
+}
+
+bool share_open_mounted(struct plan_context *context, const char *image, const char *folder,
+                        bool read_only, struct err *err)
+{
+    CLEANUP(free_cleanup) char *point = text_printf("%s\\mount", folder);
+    CLEANUP(free_cleanup) char *windows = mounted_windows(folder);
+    CLEANUP(free_cleanup) char *backup = text_printf("%s\\backup", folder);
     bool mounted;
 
-    if (driver_local_image(plan))
-        return driver_open_local(context, plan, err);
-    for (size_t i = 0; i < plan->step_count && !mount; i++)
-        if (plan->steps[i].kind == &step_image_mount)
-            mount = &plan->steps[i];
-    if (!mount)
-        return err_fail(err, ERR_PROTOCOL, 0, "the plan has no step that mounts the disk");
-    if (!param_text(mount, "image", &image, err) ||
-        !param_text(mount, "folder", &folder, err))
-        return false;
-    point = text_printf("%s\\mount", folder);
-    windows = mounted_windows(folder);
-    backup = text_printf("%s\\backup", folder);
     if (!point || !windows || !backup)
         return err_no_memory(err);
     if (!host_image_is_mounted(context->session, image, point, &mounted, err))
         return false;
     if (!mounted &&
-        (!host_attach_image(context->session, image, param_true(mount, "read_only"),
-                            context->progress, err) ||
+        (!host_attach_image(context->session, image, read_only, context->progress, err) ||
          !host_mount_windows(context->session, image, point, err)))
         return false;
     context->guest = guest_disk_open_remote(context->session, windows, backup, err);
     return context->guest != NULL;
+}
+
+/* The disk is where the plan's image-mount step says, or said before the host restarted:
+ * then it is brought there again, and the step's opposite takes it away as always. */
+static bool open_guest(struct plan_context *context, const struct plan *plan,
+                       struct err *err)
+{
+    const struct step *mount;
+    const char *image, *folder;
+
+    if (driver_local_image(plan))
+        return driver_open_local(context, plan, err);
+    mount = mounting_step(plan);
+    if (!mount)
+        return err_fail(err, ERR_PROTOCOL, 0, "the plan has no step that mounts the disk");
+    return param_text(mount, "image", &image, err) &&
+           param_text(mount, "folder", &folder, err) &&
+           share_open_mounted(context, image, folder, param_true(mount, "read_only"), err);
 }
 
 static void close_guest(struct plan_context *context)

@@ -52,8 +52,9 @@ static char *wql_text(const char *text)
     return strbuf_take(&buf);
 }
 
-static bool file_object_exists(struct cim_session *session, const char *class_name,
-                               const char *path, bool *ret, struct err *err)
+/* *ret NULL: no such file or folder. */
+static bool find_file_object(struct cim_session *session, const char *class_name,
+                             const char *path, struct cim_instance **ret, struct err *err)
 {
     CLEANUP(free_cleanup) char *name = wql_text(path);
     CLEANUP(free_cleanup) char *wql = NULL;
@@ -63,11 +64,40 @@ static bool file_object_exists(struct cim_session *session, const char *class_na
         wql = text_printf("SELECT * FROM %s WHERE Name='%s'", class_name, name);
     if (!wql)
         return err_no_memory(err);
-    if (!cim_query(session, CIMV2_NS, wql, keep_first_row, &first, err))
+    if (!cim_query(session, CIMV2_NS, wql, keep_first_row, &first, err)) {
+        cim_instance_free(first.found);
         return false;
-    *ret = first.found != NULL;
-    cim_instance_free(first.found);
+    }
+    *ret = first.found;
     return true;
+}
+
+static bool file_object_exists(struct cim_session *session, const char *class_name,
+                               const char *path, bool *ret, struct err *err)
+{
+    CLEANUP(cim_instance_cleanup) struct cim_instance *found = NULL;
+
+    if (!find_file_object(session, class_name, path, &found, err))
+        return false;
+    *ret = found != NULL;
+    return true;
+}
+
+bool host_read_file_stamp(struct cim_session *session, const char *path, json_t **ret,
+                          struct err *err)
+{
+    CLEANUP(cim_instance_cleanup) struct cim_instance *found = NULL;
+    struct cim_datetime modified;
+    uint64_t size;
+
+    *ret = NULL;
+    if (!find_file_object(session, "CIM_DataFile", path, &found, err))
+        return false;
+    if (!found || !cim_get_datetime(found, "LastModified", &modified) ||
+        !cim_get_u64(found, "FileSize", &size))
+        return true;
+    *ret = json_pack("[s, I, I]", path, (json_int_t)size, (json_int_t)modified.usec);
+    return *ret || err_no_memory(err);
 }
 
 bool host_folder_exists(struct cim_session *session, const char *path, bool *ret,

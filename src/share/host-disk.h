@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <jansson.h>
+
 #include "session.h"
 #include "share-steps.h"
 
@@ -19,6 +21,11 @@ bool host_remove_folder(struct cim_session *session, const char *path, bool tree
 /* Stays, without error, when something is in it. */
 bool host_remove_empty_folder(struct cim_session *session, const char *path,
                               struct err *err) MUST_CHECK;
+
+/* [path, size, time of last change] of a file; *ret NULL: there is none, or the host does not
+ * tell all of it.  Owned. */
+bool host_read_file_stamp(struct cim_session *session, const char *path, json_t **ret,
+                          struct err *err) MUST_CHECK;
 
 bool host_image_is_attached(struct cim_session *session, const char *image, bool *ret,
                             struct err *err) MUST_CHECK;

@@ -178,6 +178,14 @@ static bool probe_mounted(struct plan_context *context, const struct step *step,
     return *ret_now || err_no_memory(err);
 }
 
+static bool remove_point(struct plan_context *context, const char *point, struct err *err)
+{
+    bool exists;
+
+    return host_folder_exists(context->session, point, &exists, err) &&
+           (!exists || host_remove_folder(context->session, point, false, err));
+}
+
 static bool mount(struct plan_context *context, struct step *step, struct err *err)
 {
     CLEANUP(free_cleanup) char *point = NULL;
@@ -189,14 +197,19 @@ static bool mount(struct plan_context *context, struct step *step, struct err *e
     point = mount_point(folder);
     if (!point)
         return err_no_memory(err);
-    return host_mount_windows(context->session, image, point, err);
+    if (host_mount_windows(context->session, image, point, err))
+        return true;
+    if (!param_true(step, "optional") ||
+        (err->kind != ERR_NOT_FOUND && err->kind != ERR_UNSUPPORTED))
+        return false;
+    *err = ERR_INIT;
+    return remove_point(context, point, err);
 }
 
 static bool unmount(struct plan_context *context, struct step *step, struct err *err)
 {
     CLEANUP(free_cleanup) char *point = NULL;
     const char *folder, *image;
-    bool exists;
 
     if (!param_text(step, "folder", &folder, err) ||
         !param_text(step, "image", &image, err) || !check_folder(folder, err))
@@ -207,8 +220,7 @@ static bool unmount(struct plan_context *context, struct step *step, struct err 
     if (context->guest && context->close_guest)
         context->close_guest(context);
     return host_unmount(context->session, image, point, err) &&
-           host_folder_exists(context->session, point, &exists, err) &&
-           (!exists || host_remove_folder(context->session, point, false, err));
+           remove_point(context, point, err);
 }
 
 const struct step_kind step_image_mount = {
@@ -244,63 +256,102 @@ bool add_host_folder(struct plan *plan, const char *folder, struct err *err)
                     command, err) != NULL;
 }
 
-static bool add_image(struct plan *plan, const struct step_kind *kind, const char *image,
-                      const char *folder, bool read_only, const char *state, bool before,
+struct image_use {
+    const char *image, *folder;
+    bool read_only, optional; /* optional: there may be no Windows to mount */
+};
+
+static bool add_image(struct plan *plan, const struct step_kind *kind,
+                      const struct image_use *use, const char *state, bool before,
                       const char *command, struct err *err)
 {
-    CLEANUP(free_cleanup) char *target = text_printf("disk '%s'", image);
+    CLEANUP(free_cleanup) char *target = text_printf("disk '%s'", use->image);
+    json_t *params = json_pack("{s:s, s:s, s:b}", "image", use->image, "folder",
+                               use->folder, "read_only", use->read_only);
 
-    if (!target || !command)
+    if (!target || !command || !params ||
+        (use->optional && json_object_set_new(params, "optional", json_true()) != 0)) {
+        json_decref(params);
         return err_no_memory(err);
-    return plan_add(plan, kind, target,
-                    json_pack("{s:s, s:s, s:b}", "image", image, "folder", folder,
-                              "read_only", read_only),
-                    json_pack("{s:b}", state, before), json_pack("{s:b}", state, !before),
-                    command, err) != NULL;
+    }
+    return plan_add(plan, kind, target, params, json_pack("{s:b}", state, before),
+                    json_pack("{s:b}", state, !before), command, err) != NULL;
 }
 
-bool add_image_open(struct plan *plan, const char *image, const char *folder,
-                    bool read_only, struct err *err)
+/* The largest volume is the one with Windows, nearly always; the steps themselves look.
+ * $guest is what the commands of later steps name. */
+static bool add_open(struct plan *plan, const struct image_use *use, struct err *err)
 {
-    CLEANUP(free_cleanup) char *path = ps_quote(image);
-    CLEANUP(free_cleanup) char *point = mount_point(folder);
+    CLEANUP(free_cleanup) char *path = ps_quote(use->image);
+    CLEANUP(free_cleanup) char *point = mount_point(use->folder);
     CLEANUP(free_cleanup) char *quoted = point ? ps_quote(point) : NULL;
     CLEANUP(free_cleanup) char *attach_command = NULL, *mount_command = NULL;
 
     if (!path || !quoted)
         return err_no_memory(err);
-    attach_command = text_printf("Mount-VHD -Path %s -NoDriveLetter%s", path,
-                                 read_only ? " -ReadOnly" : "");
+    attach_command = text_printf("$disk = Mount-VHD -Path %s -NoDriveLetter%s -Passthru | "
+                                 "Get-Disk",
+                                 path, use->read_only ? " -ReadOnly" : "");
     mount_command = text_printf(
-        "New-Item -ItemType Directory -Path %s; Get-VHD -Path %s | Get-Disk | Get-Partition | "
-        "Where-Object Type -eq Basic | Add-PartitionAccessPath -AccessPath %s",
-        quoted, path, quoted);
-    return add_image(plan, &step_image_attach, image, folder, read_only, "attached", false,
-                     attach_command, err) &&
-           add_image(plan, &step_image_mount, image, folder, read_only, "mounted", false,
-                     mount_command, err);
+        "$guest = %s; New-Item -ItemType Directory -Force -Path $guest | Out-Null; $disk | "
+        "Get-Partition | Where-Object Type -eq Basic | Sort-Object Size -Descending | "
+        "Select-Object -First 1 | Add-PartitionAccessPath -AccessPath $guest",
+        quoted);
+    return add_image(plan, &step_image_attach, use, "attached", false, attach_command,
+                     err) &&
+           add_image(plan, &step_image_mount, use, "mounted", false, mount_command, err);
+}
+
+static bool add_close(struct plan *plan, const struct image_use *use, bool mounted,
+                      struct err *err)
+{
+    CLEANUP(free_cleanup) char *path = ps_quote(use->image);
+    CLEANUP(free_cleanup) char *detach_command = NULL;
+
+    if (!path)
+        return err_no_memory(err);
+    detach_command = text_printf("Dismount-VHD -Path %s", path);
+    return (!mounted ||
+            add_image(plan, &step_image_unmount, use, "mounted", true,
+                      "$disk | Get-Partition | Where-Object AccessPaths -contains "
+                      "\"$guest\\\" | Remove-PartitionAccessPath -AccessPath $guest; "
+                      "Remove-Item -Path $guest",
+                      err)) &&
+           add_image(plan, &step_image_detach, use, "attached", true, detach_command, err);
+}
+
+bool add_image_open(struct plan *plan, const char *image, const char *folder,
+                    bool read_only, struct err *err)
+{
+    return add_open(
+        plan,
+        &(struct image_use){ .image = image, .folder = folder, .read_only = read_only },
+        err);
 }
 
 bool add_image_close(struct plan *plan, const char *image, const char *folder,
                      struct err *err)
 {
-    CLEANUP(free_cleanup) char *path = ps_quote(image);
-    CLEANUP(free_cleanup) char *point = mount_point(folder);
-    CLEANUP(free_cleanup) char *quoted = point ? ps_quote(point) : NULL;
-    CLEANUP(free_cleanup) char *unmount_command = NULL, *detach_command = NULL;
+    return add_close(plan, &(struct image_use){ .image = image, .folder = folder }, true,
+                     err);
+}
 
-    if (!path || !quoted)
-        return err_no_memory(err);
-    unmount_command = text_printf(
-        "Get-VHD -Path %s | Get-Disk | Get-Partition | Where-Object AccessPaths "
-        "-contains (%s + '\\') | Remove-PartitionAccessPath -AccessPath %s; "
-        "Remove-Item -Path %s",
-        path, quoted, quoted, quoted);
-    detach_command = text_printf("Dismount-VHD -Path %s", path);
-    return add_image(plan, &step_image_unmount, image, folder, false, "mounted", true,
-                     unmount_command, err) &&
-           add_image(plan, &step_image_detach, image, folder, false, "attached", true,
-                     detach_command, err);
+bool add_image_look(struct plan *plan, const char *image, const char *folder,
+                    struct err *err)
+{
+    return add_open(
+        plan,
+        &(struct image_use){
+            .image = image, .folder = folder, .read_only = true, .optional = true },
+        err);
+}
+
+bool add_image_look_end(struct plan *plan, const char *image, const char *folder,
+                        bool mounted, struct err *err)
+{
+    return add_close(
+        plan, &(struct image_use){ .image = image, .folder = folder, .read_only = true },
+        mounted, err);
 }
 
 bool read_image_facts(struct cim_session *session, const char *image, const char *folder,

@@ -37,9 +37,8 @@ static const char *folder_of(const struct plan *plan)
 }
 
 static bool look_at(struct plan_context *context, const char *host, const struct hv_vm *vm,
-                    const char *image,
-                    bool (*look)(struct plan_context *context, void *user, struct err *err),
-                    void *user, struct image_facts *ret, struct err *err)
+                    const char *image, look_fn *look, void *user, struct image_facts *ret,
+                    struct err *err)
 {
     CLEANUP(plan_cleanup) struct plan *plan = plan_look(context, host, vm, image, err);
     struct err undo_err = ERR_INIT;
@@ -126,16 +125,63 @@ static struct os_lock *lock_vm(struct plan_context *context, const char *lock,
     return journal_lock_target(context->journal, lock, holder, context->lock_wait_ms, err);
 }
 
-bool inspect_disks(struct plan_context *context, const char *host, const struct hv_vm *vm,
-                   bool (*look)(struct plan_context *context, void *user, struct err *err),
-                   void *user, size_t *ret_disk, struct image_facts *ret_facts,
-                   struct err *err)
+struct inspection {
+    struct plan_context *context;
+    const char *host;
+    const struct hv_vm *vm;
+    look_fn *look;
+    looked_fn *looked; /* NULL: the first Windows is enough */
+    void *user;
+    size_t *ret_disk;
+    struct image_facts *facts;
+};
+
+static bool inspect_until_found(struct inspection *in, struct err *err)
 {
+    for (size_t i = 0; i < in->vm->disk_count && !in->facts->windows_found; i++) {
+        struct err one = ERR_INIT;
+
+        *in->ret_disk = i;
+        if (look_at(in->context, in->host, in->vm, in->vm->disks[i].path, in->look,
+                    in->user, in->facts, &one))
+            continue;
+        /* A data disk is no failure while there are others to look at. */
+        if (one.kind == ERR_NOT_FOUND && i + 1 < in->vm->disk_count)
+            continue;
+        *err = one;
+        return false;
+    }
+    return true;
+}
+
+static bool inspect_each(struct inspection *in, struct err *err)
+{
+    for (size_t i = 0; i < in->vm->disk_count; i++) {
+        struct err one = ERR_INIT;
+        bool ok;
+
+        *in->ret_disk = i;
+        *in->facts = (struct image_facts){ 0 };
+        ok = look_at(in->context, in->host, in->vm, in->vm->disks[i].path, in->look,
+                     in->user, in->facts, &one);
+        if (!ok && one.kind != ERR_NOT_FOUND && one.kind != ERR_UNSUPPORTED) {
+            *err = one;
+            return false;
+        }
+        if (!in->looked(i, in->facts, ok ? NULL : &one, in->user, err))
+            return false;
+    }
+    return true;
+}
+
+static bool inspect(struct inspection *in, struct err *err)
+{
+    struct plan_context *context = in->context;
     bool (*on_step)(const struct plan *, const struct step *, const char *, void *) =
         context->on_step;
-    CLEANUP(free_cleanup) char *name = text_printf("vm-%s", vm->id);
+    CLEANUP(free_cleanup) char *name = text_printf("vm-%s", in->vm->id);
     CLEANUP(os_lock_cleanup)
-    struct os_lock *lock = name ? lock_vm(context, name, vm, err) : NULL;
+    struct os_lock *lock = name ? lock_vm(context, name, in->vm, err) : NULL;
     bool ok;
 
     if (!lock)
@@ -143,20 +189,41 @@ bool inspect_disks(struct plan_context *context, const char *host, const struct 
     context->held_lock = name;
     context->on_step = NULL; /* not steps of what the user asked for */
     ok = clear_old_look(context, err);
-    *ret_facts = (struct image_facts){ 0 };
-    for (size_t i = 0; ok && i < vm->disk_count && !ret_facts->windows_found; i++) {
-        struct err one = ERR_INIT;
-
-        *ret_disk = i;
-        if (look_at(context, host, vm, vm->disks[i].path, look, user, ret_facts, &one))
-            continue;
-        /* A data disk is no failure while there are others to look at. */
-        if (one.kind == ERR_NOT_FOUND && i + 1 < vm->disk_count)
-            continue;
-        *err = one;
-        ok = false;
-    }
+    *in->facts = (struct image_facts){ 0 };
+    ok = ok && (in->looked ? inspect_each(in, err) : inspect_until_found(in, err));
     context->on_step = on_step;
     context->held_lock = NULL;
     return ok;
+}
+
+bool inspect_disks(struct plan_context *context, const char *host, const struct hv_vm *vm,
+                   look_fn *look, void *user, size_t *ret_disk,
+                   struct image_facts *ret_facts, struct err *err)
+{
+    return inspect(&(struct inspection){ .context = context,
+                                         .host = host,
+                                         .vm = vm,
+                                         .look = look,
+                                         .user = user,
+                                         .ret_disk = ret_disk,
+                                         .facts = ret_facts },
+                   err);
+}
+
+bool inspect_every_disk(struct plan_context *context, const char *host,
+                        const struct hv_vm *vm, look_fn *look, looked_fn *looked,
+                        void *user, struct err *err)
+{
+    struct image_facts facts;
+    size_t disk;
+
+    return inspect(&(struct inspection){ .context = context,
+                                         .host = host,
+                                         .vm = vm,
+                                         .look = look,
+                                         .looked = looked,
+                                         .user = user,
+                                         .ret_disk = &disk,
+                                         .facts = &facts },
+                   err);
 }

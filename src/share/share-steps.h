@@ -10,7 +10,8 @@
 extern const struct step_kind step_adapter_add, step_adapter_quota, step_adapter_remove;
 extern const struct step_kind step_host_folder, step_image_attach, step_image_mount,
     step_image_unmount, step_image_detach;
-extern const struct step_kind step_drivers_plan, step_drivers_check, step_verify;
+extern const struct step_kind step_drivers_plan, step_drivers_look, step_drivers_check,
+    step_verify;
 
 /* ---- adapters (adapter-steps.c) ---- */
 
@@ -40,6 +41,15 @@ bool add_image_open(struct plan *plan, const char *image, const char *folder,
                     bool read_only, struct err *err) MUST_CHECK;
 bool add_image_close(struct plan *plan, const char *image, const char *folder,
                      struct err *err) MUST_CHECK;
+/* The same read-only, for a disk that may hold no Windows: then it is attached only. */
+bool add_image_look(struct plan *plan, const char *image, const char *folder,
+                    struct err *err) MUST_CHECK;
+bool add_image_look_end(struct plan *plan, const char *image, const char *folder,
+                        bool mounted, struct err *err) MUST_CHECK;
+/* Opens the guest on @image, attached and mounted in @folder; where it is not, it is brought
+ * there first.  Sets context->guest. */
+bool share_open_mounted(struct plan_context *context, const char *image, const char *folder,
+                        bool read_only, struct err *err) MUST_CHECK;
 /* The mounted Windows folder of @folder; owned. */
 char *mounted_windows(const char *folder);
 

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * sync: what a guest has (its manifest) against what its host has now.  Says what drifted
- * and why, and plans the differences only, by the same steps as attach.
+ * sync: what the guests on a VM's disks have against what its host has now.  Says what
+ * drifted and why, and plans the differences only, by the same steps as attach.
+ *
+ * Three ways: a VM that is off is looked at, unless nothing changed since the last look at
+ * which nothing was to do (seen.h); one that runs is stopped by the plan and looked at then
+ * (sync-disk.h); one that runs and may not be stopped is reported.
  */
 
 #include "share.h"
@@ -10,12 +14,19 @@
 
 #include "judge.h"
 #include "inspect.h"
-#include "manifest.h"
-#include "steps.h"
-#include "strbuf.h"
+#include "seen.h"
+#include "sync-disk.h"
 #include "text.h"
+#include "vm-plan.h"
 
 #define SRC "MicrosoftDocs/windows-driver-docs display/gpu-paravirtualization.md"
+
+struct sync_disk { /* what was seen on one of the VM's disks */
+    bool windows, hibernated;
+    char *unreadable; /* why; NULL: it could be read */
+    char *hint;
+    struct sync_steps steps;
+};
 
 struct sync {
     struct plan_context *context;
@@ -25,15 +36,9 @@ struct sync {
     const struct hv_vm *vm;
     const char **gpus; /* interface paths, each once; lent */
     size_t gpu_count;
-    struct plan *drivers; /* steps for the first GPU that needs some; owned */
-    /* Steps of one GPU change the manifest, so those of a second are found out when the
-     * first are done: by drivers-plan, with the disk open. */
-    char **later; /* interface paths or instance ids; owned */
-    bool *later_removes;
-    size_t later_count;
-    struct image_facts image;
-    bool disk_seen;
-    size_t disk;
+    struct sync_disk *disks;
+    size_t looking; /* at which of them */
+    bool found_windows;
 };
 
 /* ---- which GPUs ---- */
@@ -51,6 +56,14 @@ static const char *unpinned(const struct hv_host *host)
         only = host->gpus[i].interface_path;
     }
     return only;
+}
+
+static bool host_has(const struct hv_host *host, const char *interface_path)
+{
+    for (size_t i = 0; i < host->gpu_count; i++)
+        if (text_ieq(host->gpus[i].interface_path, interface_path))
+            return true;
+    return false;
 }
 
 static bool collect_gpus(struct sync *s, struct err *err)
@@ -76,251 +89,239 @@ static bool collect_gpus(struct sync *s, struct err *err)
     return true;
 }
 
-static bool is_wanted(const struct sync *s, const char *instance_id)
+/* A VM does not start with the adapter of a GPU that is not there, and no driver helps. */
+static bool check_gpus(struct sync *s, struct err *err)
 {
-    for (size_t i = 0; i < s->gpu_count; i++) {
-        CLEANUP(free_cleanup) char *id = gpu_instance_from_interface(s->gpus[i]);
-
-        if (text_ieq(id, instance_id))
-            return true;
-    }
-    return false;
+    for (size_t i = 0; i < s->gpu_count; i++)
+        if (!host_has(s->host, s->gpus[i]) &&
+            !plan_find(s->plan, "drift-adapter", "error", s->vm->name, s->gpus[i],
+                       "the VM's partition is of a GPU that the host no longer has: it was "
+                       "moved to another slot, replaced or taken out",
+                       "give the VM the GPU that is there: hvgpu attach VM --gpu GPU "
+                       "--replace",
+                       SRC, err))
+            return false;
+    return true;
 }
 
-static const char *name_of_gpu(const struct sync *s, const char *interface_path)
+static struct sync_wish wish_of(const struct sync *s)
 {
-    for (size_t i = 0; i < s->host->gpu_count; i++)
-        if (text_ieq(s->host->gpus[i].interface_path, interface_path))
-            return s->host->gpus[i].name;
-    return interface_path;
+    return (struct sync_wish){ .host = s->host,
+                               .gpus = s->gpus,
+                               .gpu_count = s->gpu_count,
+                               .first = !s->found_windows,
+                               .verify = s->options->verify };
 }
 
-/* ---- what drifted ---- */
+/* ---- a VM that runs ---- */
 
-static const char *text_at(const json_t *json, const char *key)
+/* Stopping it is worth it for a GPU only, unless it was named. */
+static bool plan_running(struct sync *s, struct err *err)
 {
-    const char *text = json_string_value(json_object_get(json, key));
+    const struct sync_options *options = s->options;
+    struct sync_wish wish = wish_of(s);
+    CLEANUP(free_cleanup) char *folder = host_folder_of(s->plan->id);
+    const char **images = calloc(s->vm->disk_count + 1, sizeof(*images));
+    bool ok;
 
-    return text ? text : "unknown";
-}
-
-static bool is_on_host(const struct sync *s, const char *instance_id)
-{
-    for (size_t i = 0; i < s->host->gpu_count; i++)
-        if (text_ieq(s->host->gpus[i].instance_id, instance_id))
-            return true;
-    return false;
-}
-
-/* A GPU that the guest has the driver of and the host has no more; @name: of that name. */
-static const json_t *lost_gpu(const struct sync *s, const json_t *manifest,
-                              const char *name)
-{
-    const json_t *gpu;
-    size_t i;
-
-    json_array_foreach(json_object_get(manifest, "gpus"), i, gpu)
-    {
-        const char *id = text_at(gpu, "instance_id");
-
-        if (!is_wanted(s, id) && !is_on_host(s, id) &&
-            (!name || text_ieq(text_at(gpu, "name"), name)))
-            return gpu;
-    }
-    return NULL;
-}
-
-/* Why the guest has nothing for the GPU of @set. */
-static bool say_new(struct sync *s, const json_t *manifest, const struct driver_set *set,
-                    struct err *err)
-{
-    const char *name = set->gpu_name ? set->gpu_name : set->instance_id;
-    const json_t *old = lost_gpu(s, manifest, name);
-    CLEANUP(free_cleanup) char *text = NULL;
-
-    if (!manifest)
-        return driver_say_drift(s->plan, "drift-no-record", name,
-                                "the guest was reinstalled, or never got a driver",
-                                "it has no record of a driver by hvgpu", err);
-    if (old) {
-        text = text_printf("from %s to %s", text_at(old, "instance_id"), set->instance_id);
-        return text ? driver_say_drift(s->plan, "drift-gpu-moved", name,
-                                       "the GPU moved to another slot of the host", text,
-                                       err)
-                    : err_no_memory(err);
-    }
-    old = lost_gpu(s, manifest, NULL);
-    if (old)
-        return driver_say_drift(s->plan, "drift-gpu-replaced", name,
-                                "the GPU was replaced by another model",
-                                text_at(old, "name"), err);
-    return driver_say_drift(s->plan, "drift-gpu-new", name,
-                            "the VM got this GPU without its driver",
-                            "the guest's record does not list it", err);
-}
-
-/* ---- looking ---- */
-
-static bool add_later(struct sync *s, const char *gpu, bool removes, struct err *err)
-{
-    char **all = realloc(s->later, (s->later_count + 1) * sizeof(*all));
-    bool *flags;
-
-    if (!all)
+    if (!folder || !images) {
+        free(images);
         return err_no_memory(err);
-    s->later = all;
-    flags = realloc(s->later_removes, (s->later_count + 1) * sizeof(*flags));
-    if (!flags)
-        return err_no_memory(err);
-    s->later_removes = flags;
-    all[s->later_count] = text_dup(gpu);
-    flags[s->later_count] = removes;
-    return all[s->later_count++] ? true : err_no_memory(err);
+    }
+    for (size_t i = 0; i < s->vm->disk_count; i++)
+        images[i] = s->vm->disks[i].path;
+    ok = plan_find(s->plan, "drift-unknown", "info", s->vm->name, "the VM runs",
+                   "what drifted is seen when it is off", NULL, NULL, err) &&
+         add_vm_stop(s->plan, s->vm, options->force_stop, err) &&
+         sync_add_looks(s->plan, &wish, images, s->vm->disk_count, folder, err) &&
+         add_vm_start(s->plan, s->vm, err);
+    free(images);
+    return ok;
 }
 
-/* Keeps the steps of @one, or has them found out later when there are some already. */
-static bool keep(struct sync *s, struct plan *one, const char *gpu, bool removes,
-                 struct err *err)
+static bool report_power(struct sync *s, struct err *err)
 {
-    if (json_array_extend(s->plan->findings, one->findings) != 0)
-        return err_no_memory(err);
-    json_array_clear(one->findings);
-    if (one->step_count == 0)
+    bool runs = s->vm->state == VM_RUNNING;
+
+    if (s->options->lenient && s->gpu_count == 0)
+        return plan_find(s->plan, "vm-no-gpu", "info", s->vm->name,
+                         vm_state_name(s->vm->state),
+                         "the VM has no GPU; its disks can be looked at for drivers of one "
+                         "it had only while it is off",
+                         NULL, SRC, err);
+    return plan_find(
+        s->plan, "vm-power", s->options->lenient ? "warning" : "error", s->vm->name,
+        vm_state_name(s->vm->state),
+        "the guest's disk can be compared and changed only while the VM is off",
+        runs ? "use --stop to shut it down first; it is started again"
+             : "start the VM and shut it down first",
+        SRC, err);
+}
+
+/* ---- a VM that is off ---- */
+
+static bool look(struct plan_context *context, void *user, struct err *err)
+{
+    struct sync *s = user;
+    struct sync_wish wish = wish_of(s);
+
+    return sync_look(context, s->plan, &wish, &s->disks[s->looking].steps, err);
+}
+
+static bool looked(size_t disk, const struct image_facts *facts, const struct err *why,
+                   void *user, struct err *err)
+{
+    struct sync *s = user;
+    struct sync_disk *seen = &s->disks[disk];
+
+    s->looking = disk + 1;
+    seen->windows = facts->windows_found;
+    seen->hibernated = facts->hibernated;
+    s->found_windows |= facts->windows_found;
+    if (!why || why->kind == ERR_NOT_FOUND)
         return true;
-    if (s->drivers->step_count > 0)
-        return add_later(s, gpu, removes, err);
-    return plan_splice(s->drivers, 0, one, err);
+    seen->unreadable = text_dup(why->text[0]);
+    seen->hint = text_dup(why->hint);
+    return (seen->unreadable && seen->hint) || err_no_memory(err);
 }
 
-static bool look_at_gpu(struct sync *s, struct windows_source *source,
-                        const json_t *manifest, const char *gpu, struct err *err)
+/* What keeps a guest from being compared matters as far as there is something to compare. */
+static bool say_disks(struct sync *s, struct err *err)
 {
-    CLEANUP(driver_set_cleanup) struct driver_set *set = NULL;
-    CLEANUP(plan_cleanup) struct plan *one = plan_new(s->plan->host, s->plan->title, err);
+    const char *severity = s->gpu_count == 0  ? "info"
+                           : s->found_windows ? "warning"
+                                              : "error";
+    bool said = false;
 
-    if (!one || !driver_resolve(source, gpu, &set, err) ||
-        !driver_plan_update(one, s->context->guest, set, s->options->verify, err))
-        return false;
-    if (one->step_count > 0 &&
-        ((!manifest_gpu(manifest, set->instance_id) && !say_new(s, manifest, set, err)) ||
-         !add_drivers_check(one, gpu, err)))
-        return false;
-    return keep(s, one, gpu, false, err);
+    for (size_t i = 0; i < s->vm->disk_count; i++) {
+        const struct sync_disk *disk = &s->disks[i];
+        const char *image = s->vm->disks[i].path;
+
+        if (disk->hibernated && s->gpu_count > 0 && !find_hibernated(s->plan, image, err))
+            return false;
+        if (disk->hibernated && s->gpu_count == 0 &&
+            !plan_find(s->plan, "disk-hibernated", "info", image, NULL,
+                       "the Windows on the disk is hibernated: it was not looked at", NULL,
+                       SRC, err))
+            return false;
+        if (disk->unreadable && !plan_find(s->plan, "disk-unreadable", severity, image,
+                                           NULL, disk->unreadable, disk->hint, SRC, err))
+            return false;
+        said |= disk->hibernated || disk->unreadable;
+    }
+    if (said || (s->found_windows && s->gpu_count > 0))
+        return true;
+    if (s->gpu_count > 0)
+        return plan_find(s->plan, "disk-windows", "info", s->vm->name, NULL,
+                         "no Windows was found on its disks", NULL, SRC, err);
+    for (size_t i = 0; i < s->vm->disk_count; i++)
+        if (s->disks[i].steps.now && s->disks[i].steps.now->step_count > 0)
+            return true;
+    return plan_find(s->plan, "vm-no-gpu", "info", s->vm->name, NULL,
+                     "the VM has no GPU, and no driver of one it had: nothing to sync",
+                     NULL, SRC, err);
 }
 
-/* GPUs the guest has a driver of and the VM has no adapter of. */
-static bool look_at_leftovers(struct sync *s, const json_t *manifest, struct err *err)
+static bool has_work(const struct sync *s)
 {
-    const json_t *gpu;
-    size_t i;
+    for (size_t i = 0; i < s->vm->disk_count; i++)
+        if (s->disks[i].steps.now && s->disks[i].steps.now->step_count > 0)
+            return true;
+    return false;
+}
 
-    json_array_foreach(json_object_get(manifest, "gpus"), i, gpu)
-    {
-        const char *id = text_at(gpu, "instance_id");
-        CLEANUP(plan_cleanup) struct plan *one = NULL;
+static bool add_disks(struct sync *s, struct err *err)
+{
+    CLEANUP(free_cleanup) char *base = host_folder_of(s->plan->id);
+    size_t n = 0;
 
-        if (is_wanted(s, id))
+    if (!base)
+        return err_no_memory(err);
+    for (size_t i = 0; i < s->vm->disk_count; i++) {
+        struct sync_disk *disk = &s->disks[i];
+        const char *image = s->vm->disks[i].path;
+        CLEANUP(free_cleanup) char *folder = NULL;
+
+        if (!disk->steps.now || disk->steps.now->step_count == 0)
             continue;
-        one = plan_new(s->plan->host, s->plan->title, err);
-        if (!one || !driver_plan_remove(one, s->context->guest, id, err) ||
-            !driver_say_drift(s->plan, "drift-gpu-gone", text_at(gpu, "name"),
-                              is_on_host(s, id) ? "the VM no longer has this GPU"
-                                                : "the host no longer has this GPU",
-                              "its driver is still in the guest", err) ||
-            !keep(s, one, id, true, err))
+        folder = sync_folder(base, ++n);
+        if (!folder)
+            return err_no_memory(err);
+        if (!add_host_folder(s->plan, folder, err) ||
+            !add_image_open(s->plan, image, folder, false, err) ||
+            !sync_add_steps(s->plan, image, folder, &disk->steps, err) ||
+            !add_image_close(s->plan, image, folder, err))
             return false;
     }
     return true;
 }
 
-static bool look(struct plan_context *context, void *user, struct err *err)
+static bool look_at_disks(struct sync *s, const struct seen *seen, struct err *err)
 {
-    struct sync *s = user;
-    CLEANUP(windows_source_cleanup) struct windows_source *source = NULL;
-    json_t *manifest = NULL;
-    bool ok = manifest_read(context->guest, &manifest, err);
+    if (!inspect_every_disk(s->context, s->plan->host, s->vm, look, looked, s, err) ||
+        !say_disks(s, err))
+        return false;
+    if (plan_has_errors(s->plan))
+        return true;
+    if (!has_work(s))
+        return seen_keep(s->context, seen, err);
+    return add_disks(s, err) && (!s->options->start || add_vm_start(s->plan, s->vm, err));
+}
 
-    if (ok && s->gpu_count > 0) {
-        source = windows_source_live(context->session, err);
-        ok = source != NULL;
-    }
-    /* What nobody needs first: a GPU that moved takes its packages along. */
-    for (size_t i = 0; ok && i < s->gpu_count; i++)
-        ok = look_at_gpu(s, source, manifest, s->gpus[i], err);
-    ok = ok && look_at_leftovers(s, manifest, err);
-    json_decref(manifest);
+static bool plan_off(struct sync *s, struct err *err)
+{
+    struct seen seen = { 0 };
+    bool same = false;
+    bool ok =
+        seen_now(s->context, s->plan->host, s->vm, s->gpus, s->gpu_count, &seen, err) &&
+        seen_compare(s->context, &seen, &same, err);
+
+    if (ok && same && !s->options->verify)
+        ok = s->gpu_count > 0 ||
+             plan_find(
+                 s->plan, "vm-no-gpu", "info", s->vm->name, NULL,
+                 "the VM has no GPU, and had no driver of one when its disks were last "
+                 "looked at: nothing to sync",
+                 NULL, SRC, err);
+    else if (ok)
+        ok = look_at_disks(s, &seen, err);
+    seen_clear(&seen);
     return ok;
 }
 
-/* ---- steps ---- */
-
-static bool add_disk_steps(struct sync *s, struct err *err)
-{
-    CLEANUP(free_cleanup) char *folder = host_folder_of(s->plan->id);
-    const char *image = s->vm->disks[s->disk].path;
-
-    if (!folder)
-        return err_no_memory(err);
-    if (!add_host_folder(s->plan, folder, err) ||
-        !add_image_open(s->plan, image, folder, false, err))
-        return false;
-    if (s->disk_seen && !plan_splice(s->plan, s->plan->step_count, s->drivers, err))
-        return false;
-    for (size_t i = 0; i < s->later_count; i++)
-        if (!add_drivers_plan(s->plan, image, folder, s->later[i],
-                              s->later_removes[i] ? DRIVERS_REMOVE : DRIVERS_INSTALL, err))
-            return false;
-    return add_image_close(s->plan, image, folder, err);
-}
-
-/* A VM that runs: its disk can be read only when it is off. */
-static bool plan_running(struct sync *s, struct err *err)
-{
-    const struct sync_options *options = s->options;
-
-    if (s->vm->state != VM_RUNNING || (!options->stop && !options->force_stop))
-        return plan_find(
-            s->plan, "vm-power", options->lenient ? "warning" : "error", s->vm->name,
-            vm_state_name(s->vm->state),
-            "the guest's disk can be compared and changed only while the VM is "
-            "off",
-            s->vm->state == VM_RUNNING
-                ? "use --stop to shut it down first; it is started again"
-                : "start the VM and shut it down first",
-            SRC, err);
-    for (size_t i = 0; i < s->gpu_count; i++)
-        if (!plan_find(s->plan, "drift-unknown", "info", name_of_gpu(s, s->gpus[i]),
-                       "the VM runs", "what drifted is seen when it is off", NULL, NULL,
-                       err) ||
-            !add_later(s, s->gpus[i], false, err))
-            return false;
-    return add_vm_stop(s->plan, s->vm, options->force_stop, err) &&
-           add_disk_steps(s, err) && add_vm_start(s->plan, s->vm, err);
-}
+/* ---- the plan ---- */
 
 static bool plan_all(struct sync *s, struct err *err)
 {
+    const struct sync_options *options = s->options;
+    bool may_stop = (options->stop || options->force_stop) &&
+                    !(options->lenient && s->vm->adapter_count == 0);
+
     if (s->vm->disk_count == 0)
         return plan_find(s->plan, "vm-disk", "info", s->vm->name, NULL,
                          "the VM has no disk that a driver could be on", NULL, NULL, err);
-    if (!collect_gpus(s, err))
+    s->disks = calloc(s->vm->disk_count, sizeof(*s->disks));
+    if (!s->disks)
+        return err_no_memory(err);
+    if (!collect_gpus(s, err) || !check_gpus(s, err))
         return false;
-    if (s->vm->state != VM_OFF)
-        return plan_running(s, err);
-    s->drivers = plan_new(s->plan->host, s->plan->title, err);
-    if (!s->drivers ||
-        !inspect_disks(s->context, s->plan->host, s->vm, look, s, &s->disk, &s->image, err))
-        return false;
-    s->disk_seen = true;
-    if (s->image.hibernated)
-        return find_hibernated(s->plan, s->vm->disks[s->disk].path, err);
-    if (!s->image.windows_found)
-        return plan_find(s->plan, "disk-windows", "info", s->vm->name, NULL,
-                         "no Windows was found on its disks", NULL, SRC, err);
-    if (plan_has_errors(s->plan) || s->drivers->step_count == 0)
+    if (plan_has_errors(s->plan))
         return true;
-    return add_disk_steps(s, err) &&
-           (!s->options->start || add_vm_start(s->plan, s->vm, err));
+    if (s->vm->state == VM_OFF)
+        return plan_off(s, err);
+    return s->vm->state == VM_RUNNING && may_stop ? plan_running(s, err)
+                                                  : report_power(s, err);
+}
+
+static void clear(struct sync *s)
+{
+    for (size_t i = 0; s->disks && i < s->vm->disk_count; i++) {
+        sync_steps_clear(&s->disks[i].steps);
+        free(s->disks[i].unreadable);
+        free(s->disks[i].hint);
+    }
+    free(s->disks);
+    free(s->gpus);
 }
 
 struct plan *share_plan_sync(struct plan_context *context, const char *host_name,
@@ -349,11 +350,6 @@ struct plan *share_plan_sync(struct plan_context *context, const char *host_name
     s.plan = plan;
     s.host = host;
     ok = plan_all(&s, err);
-    for (size_t i = 0; i < s.later_count; i++)
-        free(s.later[i]);
-    free(s.later);
-    free(s.later_removes);
-    free(s.gpus);
-    plan_free(s.drivers);
+    clear(&s);
     return ok ? TAKE(plan) : NULL;
 }
