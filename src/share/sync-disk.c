@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#include "checks.h"
+#include "judge.h"
 #include "host-disk.h"
 #include "manifest.h"
 #include "share-steps.h"
