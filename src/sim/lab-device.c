@@ -160,6 +160,16 @@ bool lab_is_location_path(const char *path)
     return true;
 }
 
+bool lab_is_instance_id(const char *text)
+{
+    if (!text_istarts(text, "PCI\\VEN_") || !strchr(text + 4, '\\'))
+        return false;
+    for (const char *c = text; *c; c++)
+        if (*c <= ' ' || *c > '~' || *c == '"')
+            return false;
+    return true;
+}
+
 bool lab_check_device(struct reader *r, yaml_node_t *node, struct lab_device_entry *entry)
 {
     struct sim_device *device = &entry->device;
@@ -167,13 +177,9 @@ bool lab_check_device(struct reader *r, yaml_node_t *node, struct lab_device_ent
     device->interrupts = (enum sim_interrupts)entry->interrupts;
     device->has_bus = entry->bus != LAB_NO_BUS;
     device->bus = entry->bus;
-    if (!text_istarts(device->instance_id, "PCI\\VEN_") ||
-        !strchr(device->instance_id + 4, '\\'))
+    if (!lab_is_instance_id(device->instance_id))
         return fail_at(r, node, "'%s' is no instance id of a PCI device",
                        device->instance_id);
-    for (const char *c = device->instance_id; *c; c++)
-        if (*c <= ' ' || *c > '~' || *c == '"')
-            return fail_at(r, node, "an instance id has no blanks and only ASCII letters");
     if (!lab_is_location_path(device->location_path))
         return fail_at(r, node, "'%s' is no location path (PCIROOT(0)#PCI(0100))",
                        device->location_path);

@@ -66,6 +66,8 @@ bool lab_apply_moves(struct sim_host *host, struct lab_host *facts, struct err *
             continue;
         *id++ = *place++ = '\0';
         place[strcspn(place, " ")] = '\0';
+        if (!lab_is_instance_id(id) || !lab_is_location_path(place))
+            return err_fail(err, ERR_PROTOCOL, 0, "the list of moved devices is damaged");
         for (size_t i = 0; i < facts->machine.device_count; i++)
             if (text_ieq(facts->machine.devices[i].instance_id, line) &&
                 !put_device(facts, i, id, place, err))

@@ -153,6 +153,7 @@ void lab_guid(char ret[37], const char *seed);
 /* Makes the name of the GPU's partitioning interface out of its instance id. */
 bool lab_name_interface(struct lab_gpu *gpu, const char *instance_id, struct err *err)
     MUST_CHECK;
+bool lab_is_instance_id(const char *text);   /* "PCI\\VEN_...\\...": printable, no blanks */
 bool lab_is_location_path(const char *text); /* "PCIROOT(0)#PCI(0100)#PCI(0000)" */
 
 /* ---- moved devices (lab-move.c) ---- */

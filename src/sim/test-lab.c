@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dispatch.h"
 #include "err.h"
 #include "host.h"
 #include "hv.h"
@@ -184,7 +185,7 @@ TEST(broken_files_get_one_error_with_their_line)
           "'P' is no location path" },
         { HOST_WITH(
               ", gpus: [ { name: G, instance_id: 'PCI\\VEN_1 2\\3', location_path: PCIROOT(0)#PCI(0100), mode: none } ]"),
-          "no blanks" },
+          "no instance id of a PCI device" },
         { GPU("mode: none, problem: 22, dismounted: true"), "has no 'problem'" },
         { HOST_WITH(
               ", hyperv: false, gpus: [ { name: G, instance_id: 'PCI\\VEN_1\\2', location_path: PCIROOT(0)#PCI(0100), mode: none, dismounted: true } ]"),
@@ -322,6 +323,51 @@ TEST(each_built_in_lab_opens_and_its_hosts_have_what_it_says)
             CHECK_EQ(gpus, cases[i].partitionable);
         }
     }
+}
+
+TEST(damaged_list_of_moved_devices_is_refused)
+{
+    static const char *const lines[] = { "x y z w\n", "PCI\\VEN_1\\2 PCI\\VEN_3 P Q\n",
+                                         "PCI\\VEN_1\\2 PCI\\VEN_3\\4 nowhere Q\n" };
+    CLEANUP(state_clear) struct state state;
+
+    state_init(&state);
+    for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+        CLEANUP(free_cleanup)
+        char *folder = text_printf("%s/labs/demo/LAPTOP", state.dir);
+        CLEANUP(free_cleanup) char *path = text_printf("%s/moved-devices", folder);
+        struct err err = ERR_INIT;
+
+        CHECK_OK(os_make_dirs(folder, &err));
+        CHECK_OK(os_write_file(path, lines[i], strlen(lines[i]), &err));
+        CHECK(sim_lab_open("demo", state.dir, false, &err) == NULL);
+        CHECK_EQ(err.kind, ERR_PROTOCOL);
+    }
+}
+
+TEST(nodes_of_a_cluster_know_each_other_and_others_have_no_such_namespace)
+{
+    CLEANUP(state_clear) struct state state;
+    struct sim_fault fault = { 0 };
+    struct err err = ERR_INIT;
+    struct sim_object *o = NULL;
+    size_t nodes = 0;
+
+    state_init(&state);
+    for (int i = 0; i < 2; i++) {
+        CLEANUP(close_lab)
+        struct sim_lab *lab = sim_lab_open(i ? "cluster" : "demo", state.dir, false, &err);
+
+        CHECK_OK(lab && sim_host_open(lab, lab->hosts[0], &err));
+        if (!lab)
+            return;
+        CHECK((query_class(lab->hosts[0], "root/MSCluster", "MSCluster_Cluster", &fault) !=
+               NULL) == i);
+        while (i && (o = sim_store_next(lab->hosts[0]->store, o, "root/MSCluster",
+                                        "MSCluster_Node")))
+            nodes++;
+    }
+    CHECK_EQ(nodes, 3);
 }
 
 TEST(fleet_keeps_few_hosts_in_memory_at_a_time)
