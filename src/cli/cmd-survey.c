@@ -176,6 +176,35 @@ static void show_place(struct output *out, const json_t *device)
     output_field(out, LABEL_COLUMNS, _("device"), text.text);
 }
 
+/* What public sources say of the model. */
+static void show_model(struct output *out, const json_t *device)
+{
+    static const struct {
+        const char *key, *word;
+    } parts[] = { { "gpu_pv", "GPU-PV" }, { "gpu_p", "GPU-P" }, { "dda", "DDA" } };
+    static const struct {
+        const char *status, *word;
+    } words[] = {
+        { "listed", N_("listed") },    { "works", N_("works") },
+        { "partly", N_("in part") },   { "fails", N_("fails") },
+        { "not-supported", N_("no") },
+    };
+    const json_t *model = json_object_get(device, "model");
+    CLEANUP(strbuf_cleanup) struct strbuf text = STRBUF_INIT;
+
+    if (!json_is_object(model))
+        return;
+    strbuf_puts(&text, view_text(model, "name"));
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+        const char *status = view_text(model, parts[i].key);
+
+        for (size_t w = 0; status && w < ARRAY_LEN(words); w++)
+            if (strcmp(words[w].status, status) == 0)
+                strbuf_printf(&text, "; %s: %s", parts[i].word, _(words[w].word));
+    }
+    output_field(out, LABEL_COLUMNS, _("known as"), text.text);
+}
+
 static void show_device(struct output *out, const json_t *device, bool first_of_card)
 {
     const char *title = title_of(device);
@@ -183,6 +212,7 @@ static void show_device(struct output *out, const json_t *device, bool first_of_
 
     output_heading(out, title ? title : "?");
     show_place(out, device);
+    show_model(out, device);
     show_verdict(out, "DDA", view_text(verdict, "dda"),
                  json_object_get(verdict, "reasons"));
     if (first_of_card)
@@ -401,6 +431,30 @@ static bool is_of(const json_t *device, const json_t *gpu)
     return id && own && text_ieq(id, own);
 }
 
+static void show_platform(struct output *out, const json_t *host)
+{
+    const json_t *os = json_object_get(host, "os");
+    const json_t *platform = json_object_get(host, "platform"), *reason;
+    const char *wddm = view_text(platform, "wddm"),
+               *cluster = view_text(platform, "cluster");
+    CLEANUP(strbuf_cleanup) struct strbuf text = STRBUF_INIT;
+    size_t i;
+
+    view_put(&text, json_object_get(os, "product"));
+    strbuf_puts(&text, _(", build "));
+    view_put(&text, json_object_get(os, "build"));
+    if (wddm)
+        strbuf_printf(&text, ", WDDM %s", wddm);
+    if (cluster)
+        strbuf_printf(&text, _(", cluster '%s'"), cluster);
+    output_heading(out, _("Host"));
+    output_field(out, LABEL_COLUMNS, _("system"), text.text);
+    view_field(out, LABEL_COLUMNS, _("IOV"), platform, "iov");
+    json_array_foreach(json_object_get(platform, "iov_reasons"), i, reason)
+        output_field(out, LABEL_COLUMNS, "", json_string_value(reason));
+    output_text(out, "\n");
+}
+
 /* GPUs with what they are fit for, every other device with its own verdict. */
 static void show_host(struct output *out, const json_t *host)
 {
@@ -408,6 +462,7 @@ static void show_host(struct output *out, const json_t *host)
     const json_t *devices = json_object_get(host, "devices"), *gpu, *device;
     size_t g, d;
 
+    show_platform(out, host);
     json_array_foreach(gpus, g, gpu)
     {
         const char *title = title_of(gpu);
@@ -417,7 +472,10 @@ static void show_host(struct output *out, const json_t *host)
         output_text(out, g ? "\n" : "");
         output_heading(out, title ? title : "?");
         json_array_foreach(devices, d, device) if (is_of(device, gpu))
+        {
             show_place(out, device);
+            show_model(out, device);
+        }
         view_field(out, LABEL_COLUMNS, _("status"), gpu, "assigned_status");
         show_fit(out, gpu);
         json_array_foreach(devices, d, device) if (is_of(device, gpu))

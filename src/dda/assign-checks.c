@@ -177,10 +177,7 @@ static bool judge(struct plan *plan, const struct assign_facts *f, struct err *e
     struct findings found = FINDINGS_INIT;
     bool ok = true;
 
-    for (size_t i = 0; i < f->host->gpu_count; i++) {
-        facts.partitionable_gpus += f->host->gpus[i].interface_path != NULL;
-        facts.display_gpus += f->host->gpus[i].place == GPU_ON_HOST;
-    }
+    survey_count(&facts);
     for (size_t i = 0; ok && i < f->card.count; i++) {
         enum dda_state state = f->card.items[i]->state;
 

@@ -91,6 +91,7 @@ static bool judge_card(struct survey_card *card, const struct survey_facts *comm
 
         one.use = GPU_MODE_DDA;
         one.gpu = NULL;
+        one.gpu_name = i == 0 ? facts.gpu_name : NULL;
         one.device = functions[i];
         one.device_count = 0; /* by itself */
         if ((uses & GPU_MODE_DDA) &&
@@ -402,6 +403,24 @@ static bool gaps_with_others(struct survey_card *card, const struct hv_host *hos
     return ok;
 }
 
+/* Two GPUs of one name are told apart by where they are.  NULL with @err: no memory. */
+static char *name_among(const struct hv_host *host, const struct hv_gpu *gpu,
+                        struct err *err)
+{
+    const char *path = gpu->location_path;
+    char *name = NULL;
+
+    for (size_t i = 0; i < host->gpu_count && !name; i++)
+        if (&host->gpus[i] != gpu && text_ieq(host->gpus[i].name, gpu->name))
+            name = text_printf("%s, %s", gpu->name ? gpu->name : "",
+                               path ? path : gpu->instance_id);
+    if (!name)
+        name = text_dup(gpu->name ? gpu->name : gpu->instance_id);
+    if (!name)
+        err_no_memory(err);
+    return name;
+}
+
 /* Source: MicrosoftDocs/windowsserverdocs partition-assign-vm-gpu.md, which names the four;
  * what is not shared and could be assigned is ready for it. */
 static enum gpu_status status_of(const struct hv_host *host, const struct survey_card *card)
@@ -435,10 +454,16 @@ bool survey_host(const struct hv_host *host, const struct survey_question *quest
         return false;
     for (size_t i = 0; i < report->card_count; i++) {
         struct survey_card *card = &report->cards[i];
-        struct survey_facts facts = {
-            .host = host, .gpu = card->gpu, .vm = question->vm, .request = question->request
-        };
+        CLEANUP(free_cleanup)
+        char *name = card->gpu ? name_among(host, card->gpu, err) : NULL;
+        struct survey_facts facts = { .host = host,
+                                      .gpu = card->gpu,
+                                      .gpu_name = name,
+                                      .vm = question->vm,
+                                      .request = question->request };
 
+        if (card->gpu && !name)
+            return false;
         survey_count(&facts);
         if (question->vm) {
             const char *path = card->gpu ? card->gpu->interface_path : NULL;

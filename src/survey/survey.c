@@ -18,6 +18,10 @@ static void name_of(const struct survey_facts *f, char *ret, size_t size)
     const struct device_facts *device = f->device;
     const char *name = f->gpu ? f->gpu->name ? f->gpu->name : f->gpu->instance_id : NULL;
 
+    if (f->gpu_name) {
+        snprintf(ret, size, "%s", f->gpu_name);
+        return;
+    }
     if (!name && device)
         name = *device->name ? device->name : device->pci_id;
     if (device && *device->pci_address)

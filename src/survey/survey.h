@@ -41,6 +41,7 @@ struct survey_facts {
     unsigned use; /* one of GPU_MODE_PV, GPU_MODE_P, GPU_MODE_DDA */
     const struct hv_host *host;
     const struct hv_gpu *gpu;
+    const char *gpu_name; /* how findings call it; NULL: as it is called */
     const struct hv_vm *vm;
     const struct survey_request *request;
     const struct survey_disk *disk;
