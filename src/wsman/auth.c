@@ -37,10 +37,12 @@ static bool open_named(const struct wsman_options *options,
 bool wsman_auth_open(const struct wsman_options *options,
                      const struct wsman_endpoint *endpoint,
                      struct wsman_auth *ret[WSMAN_AUTH_MOST], size_t *ret_count,
-                     struct err *err)
+                     char **ret_passed_over, struct err *err)
 {
     struct err first = ERR_INIT;
-    size_t count = 0;
+    size_t count = 0, first_at = 0;
+
+    *ret_passed_over = NULL;
 
     if (options->auth) {
         *ret_count = 1;
@@ -52,14 +54,18 @@ bool wsman_auth_open(const struct wsman_options *options,
         if (automatic[i] == &wsman_auth_certificate && !options->client_cert)
             continue;
         ret[count] = automatic[i]->open(options, endpoint, &why);
-        if (ret[count])
+        if (ret[count]) {
             count++;
-        else if (first.kind == ERR_NONE || automatic[i] == &wsman_auth_certificate)
+        } else if (first.kind == ERR_NONE || automatic[i] == &wsman_auth_certificate) {
             first = why;
+            first_at = i;
+        }
     }
     *ret_count = count;
     if (count == 0)
         *err = first;
+    else if (first.kind != ERR_NONE) /* without memory it is merely not told */
+        *ret_passed_over = text_printf("%s: %s", automatic[first_at]->name, first.text[0]);
     return count > 0;
 }
 

@@ -75,12 +75,13 @@ struct wsman_auth {
 };
 
 /* The schemes that @options allow, best first: the one they name, or all that can be used.
- * ERR_DENIED, ERR_UNSUPPORTED when there is none. */
+ * ERR_DENIED, ERR_UNSUPPORTED when there is none.  @ret_passed_over: which of them cannot
+ * be used although it would be better, and why; owned by the caller; NULL: none. */
 enum { WSMAN_AUTH_MOST = 3 };
 bool wsman_auth_open(const struct wsman_options *options,
                      const struct wsman_endpoint *endpoint,
                      struct wsman_auth *ret[WSMAN_AUTH_MOST], size_t *ret_count,
-                     struct err *err) MUST_CHECK;
+                     char **ret_passed_over, struct err *err) MUST_CHECK;
 void wsman_auth_release(struct wsman_auth *auth); /* NULL is fine */
 
 extern const struct wsman_auth_ops wsman_auth_basic, wsman_auth_certificate;

@@ -34,6 +34,7 @@ struct http {
     /* Authentication. */
     struct wsman_auth *auths[WSMAN_AUTH_MOST]; /* best first */
     size_t auth_count;
+    char *passed_over;       /* what is not among them, and why; NULL: nothing */
     struct err *no_auth;     /* why there is none; NULL: there is */
     struct wsman_auth *auth; /* the one in use; NULL: not chosen yet */
     bool is_bare;            /* its tokens go under "Kerberos" instead of "Negotiate" */

@@ -207,7 +207,21 @@ bool http_ask_offers(struct http *h, const struct http_request *request, struct 
     return ok;
 }
 
-static bool choose(struct http *h, const struct http_request *request, struct err *err)
+/* Schemes that are in every request have no log-on to tell of. */
+static void tell_choice(const struct http *h)
+{
+    CLEANUP(free_cleanup)
+    char *text =
+        text_printf("%s: logs on with %s, messages %s%s%s%s", h->url, h->auth->ops->name,
+                    h->endpoint.is_tls ? "in TLS" : "readable by anyone on the way",
+                    h->passed_over ? " (not with " : "",
+                    h->passed_over ? h->passed_over : "", h->passed_over ? ")" : "");
+
+    if (text)
+        h->on_log_on(text, h->log_on_user);
+}
+
+static bool find_scheme(struct http *h, const struct http_request *request, struct err *err)
 {
     if (h->auth_count == 1 || !h->auths[0]->ops->scheme) { /* nothing to ask for */
         h->auth = h->auths[0];
@@ -219,6 +233,15 @@ static bool choose(struct http *h, const struct http_request *request, struct er
         if (is_offered(h, h->auths[i]))
             h->auth = h->auths[i];
     return h->auth || no_scheme(h, err);
+}
+
+static bool choose(struct http *h, const struct http_request *request, struct err *err)
+{
+    if (!find_scheme(h, request, err))
+        return false;
+    if (h->on_log_on && !h->auth->ops->begin)
+        tell_choice(h);
+    return true;
 }
 
 /* ---- tokens ---- */

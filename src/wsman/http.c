@@ -195,6 +195,7 @@ void http_close(struct http *h)
         wsman_auth_release(h->auths[i]);
     strbuf_free(&h->head.token);
     free(h->no_auth);
+    free(h->passed_over);
     free(h->ca_file);
     free(h->client_cert);
     free(h->client_key);
@@ -220,7 +221,8 @@ struct http *http_open(const struct wsman_options *options, struct err *err)
     h->log_on_user = options->log_on_user;
     if (!parse_url(h, options->url ? options->url : "", err))
         return NULL;
-    if (!wsman_auth_open(options, &h->endpoint, h->auths, &h->auth_count, err)) {
+    if (!wsman_auth_open(options, &h->endpoint, h->auths, &h->auth_count, &h->passed_over,
+                         err)) {
         if (!options->without_credentials || err->kind == ERR_NO_MEMORY)
             return NULL;
         h->no_auth = malloc(sizeof(*h->no_auth));

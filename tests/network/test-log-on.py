@@ -111,6 +111,49 @@ def test_kerberos_under_its_own_name():
         assert b"Authorization: Kerberos " not in b"".join(wire.requests)
 
 
+def test_ntlm_that_is_not_installed():
+    """Without the plug-in's file GSS-API knows no NTLM."""
+    env = {**W.env, "GSS_MECH_CONFIG": "/nonexistent", "KRB5CCNAME": "FILE:/nonexistent"}
+    with Sim() as sim:
+        fails(sim.url, *by_password(), "--auth", "ntlm", env=env, kind="unsupported",
+              text="NTLM is not available on this machine", hint="gss-ntlmssp")
+    with Sim(demand=False) as sim:  # Basic may go to this machine, but not in silence
+        done = works(sim.url, *by_password(), "-v", env=env)
+        assert "logs on with basic, messages readable by anyone on the way (not with " \
+            "negotiate: NTLM is not available on this machine)" in done.stderr, done.stderr
+
+
+RAW = """
+import base64, sys, urllib.request, gssapi
+krb5 = gssapi.OID.from_int_seq("1.2.840.113554.1.2.2")
+ntlm = gssapi.OID.from_int_seq("1.3.6.1.4.1.311.2.2.10")
+context = gssapi.SecurityContext(
+    name=gssapi.Name("HTTP@localhost", gssapi.NameType.hostbased_service), mech=krb5,
+    usage="initiate")
+token = base64.b64encode(context.step()).decode()
+body = sys.argv[2].encode()
+request = urllib.request.Request(sys.argv[1], body, {
+    "Authorization": "Negotiate " + token,
+    "Content-Type": "application/soap+xml;charset=UTF-8"})
+answer = urllib.request.urlopen(request)
+reply = answer.headers["WWW-Authenticate"].split()[1]
+context.step(base64.b64decode(reply))
+print(answer.status, context.complete, "IdentifyResponse" in answer.read().decode())
+"""
+
+
+def test_raw_kerberos_tokens_under_negotiate():
+    """As clients in the field send them; by python3-gssapi."""
+    W.needs_realm()
+    env = W.realm.ticket("admin", PASSWORD, "raw")
+    with Sim(demand=False) as sim:
+        done = subprocess.run(["/usr/bin/python3", "-c", RAW, sim.url, IDENTIFY], env=env,
+                              capture_output=True, text=True)
+        if "ModuleNotFoundError" in done.stderr:
+            raise Skip(done.stderr.splitlines()[-1])
+        assert done.stdout == "200 True True\n", done
+
+
 def test_kerberos_with_a_password_leaves_no_ticket_behind():
     W.needs_realm()
     with Sim() as sim:
