@@ -164,6 +164,11 @@ static bool local_owner(struct guest_disk *self, const char *path, struct guest_
                  info.link_count);
         return true;
     }
+    if (info.is_windows_own) {
+        ret->is_os_owned = true;
+        snprintf(ret->evidence, sizeof(ret->evidence), "its owner is TrustedInstaller");
+        return true;
+    }
     if (info.size > FILE_VERSION_BYTES_MAX ||
         (info.attributes & (FILE_IS_REPARSE | FILE_IS_ENCRYPTED))) {
         ret->is_os_owned = true;

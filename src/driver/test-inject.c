@@ -13,6 +13,7 @@
 #include "hash.h"
 #include "image-file.h"
 #include "image.h"
+#include "ntfs-internal.h"
 #include "os.h"
 #include "steps.h"
 #include "strbuf.h"
@@ -837,6 +838,109 @@ TEST(a_file_of_windows_itself_is_left_alone_and_said)
     CHECK_OK(verify(&run, image, &err));
     run_close(&run);
     machine_close(&machine);
+}
+
+/* A second name of the guest's OpenCL.dll in WinSxS, as Windows' own files have. */
+static void link_opencl(struct volume *volume)
+{
+    static const char name[] = "amd64_opencl_31bf3856ad364e35_10.0.22621.1_none_opencl.dll";
+    struct err err = ERR_INIT;
+    ntfs_inode *file, *folder;
+    ntfschar *wide = NULL;
+    int len;
+
+    CHECK_OK(volume_make_dirs(volume, "/Windows/WinSxS", &err));
+    file = ntfs_pathname_to_inode(volume->ntfs, NULL, "/Windows/System32/OpenCL.dll");
+    folder = ntfs_pathname_to_inode(volume->ntfs, NULL, "/Windows/WinSxS");
+    len = ntfs_mbstoucs(name, &wide);
+    CHECK(file && folder && len > 0);
+    CHECK_EQ(ntfs_link(file, folder, wide, (u8)len), 0);
+    free(wide);
+    CHECK_EQ(ntfs_inode_close_in_dir(file, folder), 0);
+    CHECK_EQ(ntfs_inode_close(folder), 0);
+}
+
+/* Gives it to TrustedInstaller, as a hand-made security descriptor says: no access list, owner
+ * and group S-1-5-80-956008885-3418522649-1831038044-1853292631-2271478464. */
+static void give_opencl_away(struct volume *volume)
+{
+    static const uint32_t parts[] = { 80,         956008885,  3418522649,
+                                      1831038044, 1853292631, 2271478464 };
+    uint8_t descriptor[20 + 2 * 32] = { 1, 0, 0, 0x80, 20, 0, 0, 0, 52 };
+    struct SECURITY_CONTEXT context = { .vol = volume->ntfs,
+                                        .pseccache = &volume->security_cache };
+    ntfs_inode *file =
+        ntfs_pathname_to_inode(volume->ntfs, NULL, "/Windows/System32/OpenCL.dll");
+
+    for (unsigned sid = 20; sid <= 52; sid += 32) {
+        descriptor[sid] = 1;
+        descriptor[sid + 1] = ARRAY_LEN(parts);
+        descriptor[sid + 7] = 5;
+        memcpy(descriptor + sid + 8, parts, sizeof(parts));
+    }
+    CHECK(file != NULL);
+    CHECK_EQ(
+        ntfs_set_ntfs_acl(&context, file, (const char *)descriptor, sizeof(descriptor), 0),
+        0);
+    CHECK_EQ(ntfs_inode_close(file), 0);
+}
+
+TEST(a_file_with_a_second_name_in_winsxs_or_of_the_installer_is_never_touched)
+{
+    static const struct {
+        const char *name;
+        void (*make)(struct volume *volume);
+        const char *evidence;
+    } cases[] = {
+        { "a second name", link_opencl, "2 links" },
+        { "owner", give_opencl_away, "TrustedInstaller" },
+    };
+    const char *image = scratch("guest.vhdx");
+
+    if (!has_tools())
+        SKIP("mkntfs or qemu-img is not installed");
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct err err = ERR_INIT;
+        struct machine machine;
+        struct disk *disk = NULL;
+        struct volume *volume;
+        struct run run;
+        CLEANUP(free_cleanup) char *before = NULL;
+        CLEANUP(free_cleanup) char *after = NULL;
+        const char *evidence;
+
+        test_case(cases[i].name);
+        make_host(&machine);
+        make_guest(image);
+        volume = open_ntfs_image(image, DISK_WRITE, &disk, &err);
+        CHECK_OK(volume != NULL);
+        cases[i].make(volume);
+        CHECK_OK(volume_close(volume, &err));
+        CHECK_OK(disk_commit(disk, &err));
+        disk_close(disk);
+        before = dump(image);
+
+        CHECK_OK(run_open(&run, &machine, image, &err));
+        CHECK_EQ(run.plan->step_count, 5); /* one less: OpenCL.dll */
+        CHECK_EQ(json_array_size(run.plan->findings), 1);
+        evidence = json_string_value(json_array_get(
+            json_object_get(json_array_get(run.plan->findings, 0), "evidence"), 0));
+        CHECK(evidence && strstr(evidence, cases[i].evidence));
+        CHECK_OK(plan_run(run.plan, &run.context, &err));
+        driver_close_guest(&run.context);
+        after = dump(image);
+        /* Every line about it, under either name, is as it was. */
+        for (char *line = before, *end; line && *line; line = end + (*end == '\n')) {
+            CLEANUP(free_cleanup) char *one = NULL;
+
+            end = line + strcspn(line, "\n");
+            one = text_ndup(line, (size_t)(end - line));
+            if (text_istr(one, "opencl"))
+                CHECK(strstr(after, one));
+        }
+        run_close(&run);
+        machine_close(&machine);
+    }
 }
 
 TEST(a_newer_file_of_the_guest_stays_and_an_older_one_goes)

@@ -51,6 +51,35 @@ static uint32_t count_links(ntfs_inode *inode)
     return count;
 }
 
+/* Whether the owner in its security descriptor is TrustedInstaller, the service that installs
+ * and updates Windows: S-1-5-80-956008885-3418522649-1831038044-1853292631-2271478464.
+ * Source: MicrosoftDocs/win32 desktop-src/SecAuthZ (security-descriptors, sid-components);
+ * MicrosoftDocs/windowsserverdocs identity/ad-ds/manage/understand-security-identifiers. */
+static bool is_windows_own(struct volume *volume, ntfs_inode *inode)
+{
+    static const uint8_t installer[] = {
+        1,    6,    0,    0,    0,    0,    0,    5,    0x50, 0,    0,
+        0,    0xB5, 0x89, 0xFB, 0x38, 0x19, 0x84, 0xC2, 0xCB, 0x5C, 0x6C,
+        0x23, 0x6D, 0x57, 0x00, 0x77, 0x6E, 0xC0, 0x02, 0x64, 0x87,
+    };
+    enum { OWNER_OFFSET = 4, DESCRIPTOR_MAX = 1 << 16 };
+    struct SECURITY_CONTEXT context = { .vol = volume->ntfs,
+                                        .pseccache = &volume->security_cache };
+    int len = ntfs_get_ntfs_acl(&context, inode, NULL, 0);
+    CLEANUP(free_cleanup) char *descriptor = NULL;
+    uint32_t owner;
+
+    if (len < OWNER_OFFSET + 4 || len > DESCRIPTOR_MAX)
+        return false;
+    descriptor = malloc((size_t)len);
+    if (!descriptor || ntfs_get_ntfs_acl(&context, inode, descriptor, (size_t)len) != len)
+        return false;
+    memcpy(&owner, descriptor + OWNER_OFFSET, sizeof(owner));
+    owner = le32_to_cpu(owner);
+    return owner <= (uint32_t)len && (uint32_t)len - owner >= sizeof(installer) &&
+           memcmp(descriptor + owner, installer, sizeof(installer)) == 0;
+}
+
 bool volume_stat(struct volume *volume, const char *path, struct file_info *ret,
                  struct err *err)
 {
@@ -64,6 +93,7 @@ bool volume_stat(struct volume *volume, const char *path, struct file_info *ret,
         return false;
     fill_info(inode, TAKE(name), ret);
     ret->link_count = count_links(inode);
+    ret->is_windows_own = is_windows_own(volume, inode);
     ntfs_inode_close(inode);
     return true;
 }
