@@ -147,6 +147,16 @@ static void print(struct output *out, const json_t *document)
         output_text(out, _("That Windows knows no display adapter.\n"));
 }
 
+static bool check(const struct invocation *in, struct err *err)
+{
+    const char *system = option_get(in, "system");
+
+    if (system && *system)
+        return true;
+    err_fail(err, ERR_INVALID, 0, _("--system is missing"));
+    return err_hint(err, _("give the SYSTEM hive, from Windows\\System32\\config"));
+}
+
 static bool run(const struct invocation *in, int *ret_exit, struct err *err)
 {
     CLEANUP(windows_source_cleanup) struct windows_source *source = NULL;
@@ -155,11 +165,6 @@ static bool run(const struct invocation *in, int *ret_exit, struct err *err)
     size_t count = 0;
     json_t *document;
 
-    *ret_exit = STATUS_USAGE;
-    if (!system) {
-        err_fail(err, ERR_INVALID, 0, _("--system is missing"));
-        return err_hint(err, _("give the SYSTEM hive, from Windows\\System32\\config"));
-    }
     *ret_exit = STATUS_FAILED;
     source = windows_source_of_hives(system, option_get(in, "drivers"),
                                      option_get(in, "store"), err);
@@ -181,5 +186,6 @@ const struct command cmd_driver_adapters = {
     .name = "driver adapters",
     .summary = N_("the display adapters of a Windows that is off, from its hives"),
     .options = options,
+    .check = check,
     .run = run,
 };

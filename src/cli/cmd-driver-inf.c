@@ -252,6 +252,29 @@ static bool print_install(struct output *out, const json_t *install, struct err 
     return true;
 }
 
+static bool check(const struct invocation *in, struct err *err)
+{
+    static const char *const architectures[] = { "amd64", "arm64", "x86" };
+    const char *architecture = option_get(in, "architecture");
+    const char *hardware_id = option_get(in, "hardware-id");
+    bool known = !architecture;
+    uint64_t build = 0;
+
+    if (!option_get_u64(in, "build", &build, err))
+        return false;
+    if (option_get(in, "build") && (build == 0 || build > UINT32_MAX))
+        return err_fail(err, ERR_INVALID, 0,
+                        _("--build takes the build of a Windows, such as 22631"));
+    for (size_t i = 0; !known && i < ARRAY_LEN(architectures); i++)
+        known = strcmp(architecture, architectures[i]) == 0;
+    if (!known)
+        return err_fail(err, ERR_INVALID, 0, _("--architecture takes amd64, arm64 or x86"));
+    if (hardware_id && !*hardware_id)
+        return err_fail(err, ERR_INVALID, 0,
+                        _("--hardware-id takes an id such as PCI\\VEN_10DE&DEV_2860"));
+    return true;
+}
+
 static bool run(const struct invocation *in, int *ret_exit, struct err *err)
 {
     struct question question = { .path = in->operands[0],
@@ -266,17 +289,11 @@ static bool run(const struct invocation *in, int *ret_exit, struct err *err)
     size_t len = 0;
     bool ok;
 
-    *ret_exit = STATUS_USAGE;
+    *ret_exit = STATUS_FAILED;
     if (!option_get_u64(in, "build", &question.build, err))
         return false;
     if (!question.architecture)
         question.architecture = "amd64";
-    if (strcmp(question.architecture, "amd64") != 0 &&
-        strcmp(question.architecture, "arm64") != 0 &&
-        strcmp(question.architecture, "x86") != 0)
-        return err_fail(err, ERR_INVALID, 0, _("--architecture takes amd64, arm64 or x86"));
-
-    *ret_exit = STATUS_FAILED;
     if (!sandbox_run(&sandbox, READ_TIMEOUT_MS, NULL, &answer, &len, err))
         return err_wrap(err, "'%.200s'", question.path);
     document = json_loadb(answer, len, 0, NULL);
@@ -305,5 +322,6 @@ const struct command cmd_driver_inf = {
     .operands = "FILE",
     .summary = N_("what an INF file installs"),
     .options = options,
+    .check = check,
     .run = run,
 };

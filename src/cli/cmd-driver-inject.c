@@ -74,6 +74,22 @@ static char *lock_name(const char *image)
     return text_printf("disk-%.32s", sha256);
 }
 
+static bool check(const struct invocation *in, struct err *err)
+{
+    static const char *const needed[] = { "disk", "from", "gpu" };
+
+    for (size_t i = 0; i < ARRAY_LEN(needed); i++) {
+        const char *value = option_get(in, needed[i]);
+
+        if (value && *value)
+            continue;
+        err_fail(err, ERR_INVALID, 0, _("--%s is missing"), needed[i]);
+        return err_hint(err,
+                        "hvgpu driver inject --disk DISK --from WINDOWS_ROOT --gpu GPU");
+    }
+    return true;
+}
+
 static bool plan_inject(const struct invocation *in, struct plan_context *context,
                         struct plan **ret, struct err *err)
 {
@@ -82,12 +98,6 @@ static bool plan_inject(const struct invocation *in, struct plan_context *contex
     CLEANUP(free_cleanup) char *parents = NULL;
     CLEANUP(free_cleanup) char *title = NULL;
 
-    for (const struct option_spec *option = options; option->name; option++)
-        if (strcmp(option->name, "parents") != 0 && !option_get(in, option->name)) {
-            err_fail(err, ERR_INVALID, 0, _("--%s is missing"), option->name);
-            return err_hint(err, "hvgpu driver inject --disk DISK --from WINDOWS_ROOT "
-                                 "--gpu GPU");
-        }
     share_context_init(context);
     image = os_absolute_path(option_get(in, "disk"), err);
     if (!image)
@@ -118,6 +128,7 @@ const struct command cmd_driver_inject = {
     .summary = N_("put a driver into a powered-off guest's disk"),
     .flags = CMD_CHANGES,
     .options = options,
+    .check = check,
     .plan = plan_inject,
     .finish = finish,
 };
