@@ -11,6 +11,7 @@
  * src/Services/Vm/GpuDriverPackageResolver.cs; MicrosoftDocs/windows-driver-docs.
  */
 
+#include <stdio.h>
 #include <string.h>
 
 #include "driver-set.h"
@@ -219,6 +220,24 @@ static bool read_section(struct driver_set *set, const char *key, struct err *er
     return set->inf_section ? true : err_no_memory(err);
 }
 
+/* "8-14-2024", as Windows notes it whatever the language, is 2024-08-14 for everybody else.
+ * What is no such date is not known. */
+static bool read_date(struct driver_set *set, const char *key, struct err *err)
+{
+    CLEANUP(free_cleanup) char *noted = NULL;
+    unsigned month, day, year;
+    char rest;
+
+    if (!source_text(set->origin, key, "DriverDate", &noted, err))
+        return false;
+    if (!noted || sscanf(noted, "%2u-%2u-%4u%c", &month, &day, &year, &rest) != 3 ||
+        month < 1 || month > 12 || day < 1 || day > 31 || year < 1601)
+        return true;
+    free(set->driver_date);
+    set->driver_date = text_printf("%04u-%02u-%02u", year, month, day);
+    return set->driver_date || err_no_memory(err);
+}
+
 bool driver_read_class_key(struct driver_set *set, const char *key, struct err *err)
 {
     struct windows_source *source = set->origin;
@@ -229,7 +248,7 @@ bool driver_read_class_key(struct driver_set *set, const char *key, struct err *
            read_section(set, key, err) &&
            source_text(source, key, "MatchingDeviceId", &set->matching_device_id, err) &&
            source_text(source, key, "DriverVersion", &set->driver_version, err) &&
-           source_text(source, key, "DriverDate", &set->driver_date, err) &&
+           read_date(set, key, err) &&
            source_texts(source, key, "UserModeDriverName", &set->user_mode_drivers,
                         &set->user_mode_driver_count, err);
 }

@@ -70,6 +70,7 @@ TEST(every_selector_finds_the_nvidia_gpu_and_all_records_agree)
         CHECK_STR_EQ(set->gpu_name, "NVIDIA GeForce RTX 4070 Laptop GPU");
         CHECK_STR_EQ(set->inf, "oem12.inf");
         CHECK_STR_EQ(set->driver_version, "31.0.15.5222");
+        CHECK_STR_EQ(set->driver_date, "2024-01-18"); /* noted as 1-18-2024 */
         CHECK_STR_EQ(set->architecture, "amd64");
         CHECK_EQ(set->package_count, 1);
         CHECK_STR_EQ(set->packages[0].name, TEST_PACKAGE);
@@ -84,6 +85,28 @@ TEST(every_selector_finds_the_nvidia_gpu_and_all_records_agree)
         driver_set_free(set);
     }
     machine_close(&machine);
+}
+
+TEST(a_driver_date_that_is_no_date_is_not_known)
+{
+    static const char *const dates[] = { "",       "2024-01-18", "13-1-2024", "1-32-2024",
+                                         "1-1-24", "1-18-2024 ", "x" };
+
+    for (size_t i = 0; i < ARRAY_LEN(dates); i++) {
+        struct err err = ERR_INIT;
+        struct machine machine;
+        struct driver_set *set;
+
+        test_case(dates[i]);
+        nvidia(&machine);
+        machine_text(machine.system, CLASS_KEY, "DriverDate", HIVE_SZ, dates[i]);
+        set = resolve(&machine, "10de:2860", &err);
+        CHECK_OK(set != NULL);
+        if (set)
+            CHECK_STR_EQ(set->driver_date, NULL);
+        driver_set_free(set);
+        machine_close(&machine);
+    }
 }
 
 TEST(nvidias_service_values_point_into_the_guests_store)

@@ -44,7 +44,8 @@ static bool read_driver_ver(const struct inf *inf, struct inf_version *ret, stru
 
         if (!line->key || !text_ieq(line->key, "DriverVer"))
             continue;
-        if (sscanf(line->fields[0], "%2u/%2u/%4u%c", &month, &day, &year, &end) == 3) {
+        if (sscanf(line->fields[0], "%2u/%2u/%4u%c", &month, &day, &year, &end) == 3 &&
+            month >= 1 && month <= 12 && day >= 1 && day <= 31) {
             ret->driver_date = text_printf("%04u-%02u-%02u", year, month, day);
             if (!ret->driver_date)
                 return err_no_memory(err);
