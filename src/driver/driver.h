@@ -101,7 +101,7 @@ struct driver_set {
     char *class_key; /* "{4d36e968-...}\\0001" */
     char *provider, *inf, *inf_section, *matching_device_id, *service;
     char *driver_version, *driver_date; /* "2024-08-14" */
-    char *architecture; /* "amd64" */
+    char *architecture;                 /* "amd64" */
     char **user_mode_drivers;
     size_t user_mode_driver_count;
     struct driver_candidate *candidates;
