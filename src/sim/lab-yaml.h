@@ -130,5 +130,8 @@ bool lab_check_devices(struct reader *r, yaml_node_t *node, struct sim_machine *
         "dismounted", BOOL, offsetof(type, member.device.is_dismounted)                    \
     }
 
+/* The value of "vms"; @target: struct lab_host (lab-vm.c). */
+bool lab_read_vms(struct reader *r, yaml_node_t *node, void *target);
+
 /* The value of "gpus"; @target: struct lab_host (lab-gpu.c). */
 bool lab_read_gpus(struct reader *r, yaml_node_t *node, void *target);
