@@ -6,9 +6,9 @@ _hvgpu_help() {
     LANGUAGE=en LC_ALL=C.UTF-8 hvgpu "$@" --help 2>/dev/null
 }
 
-# "gpu list", "attach" ...: the words in small letters behind two blanks.
+# "gpu list", "vmx enable-3d" ...: the words in small letters behind two blanks.
 _hvgpu_commands() {
-    _hvgpu_help | sed -n '/^Commands$/,/^$/s/^  \([a-z][a-z ]*[a-z]\)\( [A-Z[].*\|  .*\)$/\1/p' |
+    _hvgpu_help | sed -n '/^Commands$/,/^$/s/^  \([a-z][a-z0-9 -]*[a-z]\)\( [A-Z[].*\|  .*\)$/\1/p' |
         sed 's/  .*//'
 }
 
@@ -48,8 +48,8 @@ _hvgpu() {
     elif [[ -z $command ]]; then
         # The next word of every command that begins like this.
         mapfile -t COMPREPLY < <(compgen -W "$(_hvgpu_commands |
-            sed -n "s/^${words[*]:+${words[*]} }\([a-z]*\).*/\1/p" | sort -u)" -- "$current")
-    elif [[ $command == 'driver inf' || $command == 'image show' ]]; then
+            sed -n "s/^${words[*]:+${words[*]} }\([a-z0-9-]*\).*/\1/p" | sort -u)" -- "$current")
+    elif [[ $command == 'driver inf' || $command == 'image show' || $command == vmx* ]]; then
         mapfile -t COMPREPLY < <(compgen -f -- "$current")
     fi
 }

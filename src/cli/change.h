@@ -10,3 +10,7 @@ extern const struct step_kind *const all_step_kinds[];
 
 /* @in has its session, if the command needs one. */
 bool change_run(const struct invocation *in, int *ret_exit, struct err *err) MUST_CHECK;
+
+/* `hvgpu undo @id`, with the options of @in (cmd-history.c). */
+bool history_undo(const struct invocation *in, const char *id, int *ret_exit,
+                  struct err *err) MUST_CHECK;

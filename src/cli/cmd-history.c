@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "change.h"
 #include "command.h"
 #include "commands.h"
 #include "os.h"
@@ -124,6 +125,7 @@ const struct command cmd_history = {
 
 struct work {
     const struct invocation *in;
+    const char *id; /* "": the newest */
     struct plan_context context;
     struct plan *plan;
     bool resume;
@@ -186,7 +188,7 @@ static bool connect_again(struct work *work, struct cim_session **ret, struct er
     const char *host = named ? named : work->plan->host;
 
     *ret = NULL;
-    if (!host || !*host || driver_local_image(work->plan))
+    if (!host || !*host || !plan_needs_host(work->plan) || driver_local_image(work->plan))
         return true;
     *ret = command_connect(in, host, err);
     return *ret || err_wrap(err, "run %s was on '%s'", work->plan->id, host);
@@ -233,14 +235,13 @@ static bool carry_out(struct work *work, int *ret_exit, struct err *err)
 static bool with_journal(struct work *work, int *ret_exit, struct err *err)
 {
     const struct invocation *in = work->in;
-    const char *id = in->operand_count > 0 ? in->operands[0] : "";
     struct err why = ERR_INIT;
     enum run_state state;
     bool is_already;
 
-    work->plan =
-        journal_load(work->context.journal, id, work->resume, work->context.kinds, &why);
-    if (!work->plan && why.kind == ERR_NOT_FOUND && !*id)
+    work->plan = journal_load(work->context.journal, work->id, work->resume,
+                              work->context.kinds, &why);
+    if (!work->plan && why.kind == ERR_NOT_FOUND && !*work->id)
         return nothing_to_do(in, &why, ret_exit, err);
     if (!work->plan) {
         *err = why;
@@ -251,9 +252,10 @@ static bool with_journal(struct work *work, int *ret_exit, struct err *err)
            (is_already || carry_out(work, ret_exit, err));
 }
 
-static bool take(const struct invocation *in, bool resume, int *ret_exit, struct err *err)
+static bool take(const struct invocation *in, const char *id, bool resume, int *ret_exit,
+                 struct err *err)
 {
-    struct work work = { .in = in, .resume = resume };
+    struct work work = { .in = in, .id = id, .resume = resume };
     bool ok;
 
     *ret_exit = STATUS_FAILED;
@@ -267,14 +269,25 @@ static bool take(const struct invocation *in, bool resume, int *ret_exit, struct
     return ok;
 }
 
+static const char *id_of(const struct invocation *in)
+{
+    return in->operand_count > 0 ? in->operands[0] : "";
+}
+
+bool history_undo(const struct invocation *in, const char *id, int *ret_exit,
+                  struct err *err)
+{
+    return take(in, id, false, ret_exit, err);
+}
+
 static bool run_undo(const struct invocation *in, int *ret_exit, struct err *err)
 {
-    return take(in, false, ret_exit, err);
+    return take(in, id_of(in), false, ret_exit, err);
 }
 
 static bool run_resume(const struct invocation *in, int *ret_exit, struct err *err)
 {
-    return take(in, true, ret_exit, err);
+    return take(in, id_of(in), true, ret_exit, err);
 }
 
 static const struct option_spec undo_options[] = {

@@ -27,6 +27,9 @@ const struct command *const hvgpu_commands[] = {
     &cmd_undo,
     &cmd_resume,
     &cmd_image_show,
+    &cmd_vmx_show,
+    &cmd_vmx_enable_3d,
+    &cmd_vmx_undo,
     &cmd_host_check,
     NULL,
 };

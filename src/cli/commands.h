@@ -26,3 +26,6 @@ extern const struct command cmd_dda_list;
 extern const struct command cmd_dda_assign;
 extern const struct command cmd_dda_return;
 extern const struct command cmd_dda_recover;
+extern const struct command cmd_vmx_show;
+extern const struct command cmd_vmx_enable_3d;
+extern const struct command cmd_vmx_undo;

@@ -30,6 +30,14 @@ char *os_read_file(const char *path, size_t max, size_t *ret_len, struct err *er
 /* Temporary file, flushed, renamed over @path: the old or the new content, whole. */
 bool os_write_file(const char *path, const void *bytes, size_t len, struct err *err)
     MUST_CHECK;
+/* The same, the new file having the owner, rights and extended attributes of @like, which
+ * may be @path itself.  Fails rather than losing one of them. */
+bool os_write_file_like(const char *path, const char *like, const void *bytes, size_t len,
+                        struct err *err) MUST_CHECK;
+/* Bytes of @encoding, as files and Windows name it ("windows-1252", "GBK", "Shift_JIS"), as
+ * UTF-8.  Owned; NULL: ERR_UNSUPPORTED (no such encoding here), ERR_PROTOCOL (the bytes are
+ * none of it). */
+char *os_text_from(const char *encoding, const char *bytes, size_t len, struct err *err);
 /* Large files, piece by piece.  Only files themselves: a link or a device is ERR_INVALID. */
 struct os_file;
 struct os_file *os_file_open(const char *path, struct err *err);   /* for reading */

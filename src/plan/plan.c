@@ -215,6 +215,14 @@ bool plan_has_errors(const struct plan *plan)
     return plan_first_error(plan, NULL) != NULL;
 }
 
+bool plan_needs_host(const struct plan *plan)
+{
+    for (size_t i = 0; i < plan->step_count; i++)
+        if (!(plan->steps[i].kind->flags & STEP_NO_HOST))
+            return true;
+    return plan->step_count == 0;
+}
+
 bool plan_only_looks(const struct plan *plan)
 {
     for (size_t i = 0; i < plan->step_count; i++)

@@ -42,6 +42,8 @@ enum {
     /* Only says how it went.  When it fails the run fails, and what was done stays: taking
      * it back would not be what anybody wanted. */
     STEP_ONLY_TELLS = 1 << 5,
+    /* About this machine: needs no session to a host. */
+    STEP_NO_HOST = 1 << 6,
 };
 
 struct step_kind {
@@ -107,6 +109,8 @@ bool plan_has_errors(const struct plan *plan);       /* a finding of severity "e
 /* Every step is STEP_PRIVATE: a run that only prepared to look at something.  There is
  * nothing in it to finish; an interrupted one is taken back. */
 bool plan_only_looks(const struct plan *plan);
+/* Some step works on a host: not every one is STEP_NO_HOST. */
+bool plan_needs_host(const struct plan *plan);
 /* Cause and fix of the first finding of severity "error"; lent.  NULL: none. */
 const char *plan_first_error(const struct plan *plan, const char **ret_fix);
 /* Moves all steps of @more behind the first @at steps of @plan, and its findings. */

@@ -31,6 +31,9 @@ suggests 'attach' att
 suggests 'gpu' g
 suggests 'list show' gpu ''
 suggests 'inf inject' driver in
+suggests 'enable-3d show undo' vmx ''
+suggests 'enable-3d' vmx en
+suggests '--allow-blocklisted' vmx enable-3d a.vmx --allow
 suggests '--dry-run' attach --dr
 suggests '--low-mmio' -H sim:laptop attach games --low
 suggests '' status --dry
