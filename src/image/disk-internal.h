@@ -25,6 +25,8 @@ void disk_keep_in_memory(struct disk *disk);
 void disk_spoil(struct disk *disk);
 /* ERR_CONFLICT: in use; ERR_DENIED: no right.  Changes nothing. */
 bool disk_can_write(const char *path, struct err *err) MUST_CHECK;
+/* A checkpoint's disk beside it that needs it as it is: "" when there is none. */
+void disk_find_child(const struct disk *disk, char *ret_name, size_t size);
 /* Its file alone does not hold what the disk shows: a VHDX log is still to be replayed, in
  * the file by the first to open it for writing. */
 bool disk_had_log(const struct disk *disk);

@@ -145,6 +145,13 @@ const char *disk_path(const struct disk *disk)
     return disk->file->path;
 }
 
+void disk_find_child(const struct disk *disk, char *ret_name, size_t size)
+{
+    ret_name[0] = '\0';
+    if (vhdx_is(disk->file))
+        vhdx_find_child(disk->file, disk->format->identity + 16, ret_name, size);
+}
+
 bool disk_had_log(const struct disk *disk)
 {
     return disk->format->had_log;

@@ -65,5 +65,8 @@ struct format *vhdx_open(struct image_file *file, unsigned depth, struct err *er
 struct format *vhd_open(struct image_file *file, struct err *err);
 struct format *raw_open(struct image_file *file, struct err *err);
 
+/* A disk beside the VHDX @parent that was made from it, as it is now; false: none. */
+bool vhdx_find_child(const struct image_file *parent, const uint8_t data_write_guid[16],
+                     char *ret_name, size_t size);
 bool vhdx_is(const struct image_file *file);
 bool vhd_is(const struct image_file *file);

@@ -166,7 +166,7 @@ struct image_windows {
 struct image_blocker {
     /* "bitlocker", "hibernated" (fast startup too), "unclean", "chkdsk-pending", "refs",
      * "not-basic", "damaged", "no-windows", "no-space", "architecture", "read-only",
-     * "in-use"; of a registry hive: "compressed-system" (NTFS, WOF, deduplicated),
+     * "in-use", "checkpoint" (another disk was made from it); of a registry hive: "compressed-system" (NTFS, WOF, deduplicated),
      * "encrypted-system" (EFS), "dirty-hive", "damaged-hive" */
     char id[32];
     char message[ERR_TEXT];

@@ -322,6 +322,18 @@ static void look_at_windows(struct disk *disk, const char *path, const char *par
                     "its Windows is 32-bit: hosts and their drivers are 64-bit");
 }
 
+static void look_for_children(const struct disk *disk, struct image_facts *facts)
+{
+    char name[200];
+
+    disk_find_child(disk, name, sizeof(name));
+    if (name[0])
+        add_blocker(facts, "checkpoint",
+                    "'%s' was made from this disk, by a checkpoint perhaps, and would lose "
+                    "it; write that one, or merge or remove the checkpoint with Hyper-V",
+                    name);
+}
+
 /* Whether the file itself could be written: its format, our right, nobody's lock. */
 static void look_at_file(const char *path, struct image_facts *facts)
 {
@@ -353,6 +365,7 @@ bool image_inspect(const char *path, const char *parents, struct image_facts *re
     } else {
         add_blocker_from(facts, "no-windows", &why);
     }
+    look_for_children(disk, facts);
     disk_close(disk);
     disk = NULL;
     look_at_file(path, facts);

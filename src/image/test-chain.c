@@ -316,3 +316,33 @@ TEST(a_disk_that_is_its_own_parent_is_refused)
     CHECK(!disk_open(scratch("child.vhdx"), DISK_READ, &err));
     CHECK_EQ(err.kind, ERR_UNSUPPORTED);
 }
+
+static bool has_blocker(const char *path, const char *id)
+{
+    CLEANUP(free_cleanup) struct image_facts *facts = calloc(1, sizeof(*facts));
+    struct err err = ERR_INIT;
+    bool found = false;
+
+    CHECK_OK(image_inspect_confined(path, NULL, facts, &err));
+    for (unsigned i = 0; i < facts->blocker_count; i++)
+        if (strcmp(facts->blockers[i].id, id) == 0)
+            found = strstr(facts->blockers[i].message, "child.vhdx") != NULL;
+    return found;
+}
+
+TEST(a_disk_that_a_checkpoint_was_made_from_is_not_to_be_written)
+{
+    CLEANUP(free_cleanup) uint8_t *model = malloc(DISK);
+    struct err err = ERR_INIT;
+
+    CHECK_OK(make_chain(model, ".\\parent.vhdx", &err));
+    CHECK(has_blocker(scratch("parent.vhdx"), "checkpoint"));
+    CHECK(!has_blocker(scratch("child.vhdx"), "checkpoint"));
+    unlink(scratch("child.vhdx"));
+    CHECK(!has_blocker(scratch("parent.vhdx"), "checkpoint"));
+    /* A child of what the disk was once is none of it now. */
+    CHECK_OK(make_chain(model, ".\\parent.vhdx", &err));
+    CHECK_OK(disk_create_vhdx(scratch("other.vhdx"), DISK, MIB, &err));
+    CHECK(!has_blocker(scratch("other.vhdx"), "checkpoint"));
+    unlink(scratch("other.vhdx"));
+}

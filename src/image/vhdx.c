@@ -13,7 +13,6 @@
 #include <string.h>
 
 #include "commit-journal.h"
-#include "crc32c.h"
 #include "err.h"
 #include "format.h"
 #include "image-file.h"
@@ -21,19 +20,18 @@
 #include "os.h"
 #include "text.h"
 #include "vhdx-layout.h"
+#include "vhdx-metadata.h"
 #include "vhdx-parent.h"
 
 enum {
     BAT_BYTES_MAX = 64 << 20, /* 8 TiB in blocks of 1 MiB, 256 TiB in those of 32 */
     COPY_BYTES = 1 << 20,
 };
-#define SIZE_MAX_BYTES ((uint64_t)64 << 40)
 
 struct vhdx {
     struct format format;
     struct vhdx_header header;
-    uint64_t bat_offset, metadata_offset;
-    uint32_t bat_bytes, metadata_bytes;
+    struct vhdx_regions regions;
     uint32_t block_bytes, chunk_ratio;
     uint64_t block_count, bat_count;
     uint64_t *bat;
@@ -77,143 +75,6 @@ static uint64_t bat_index(const struct vhdx *v, uint64_t block)
 
 /* ---- opening ---- */
 
-static bool read_regions_at(struct vhdx *v, uint64_t at, uint8_t *bytes, struct err *err)
-{
-    uint32_t stored;
-
-    if (!image_file_read(v->format.file, at, bytes, VHDX_REGIONS_BYTES, err))
-        return false;
-    stored = load_u32(bytes + 4);
-    store_u32(bytes + 4, 0);
-    if (memcmp(bytes, "regi", 4) != 0 || crc32c(0, bytes, VHDX_REGIONS_BYTES) != stored ||
-        load_u32(bytes + 8) > VHDX_TABLE_MAX)
-        return fail_damaged(v, err, "its region table");
-    return true;
-}
-
-static bool read_regions(struct vhdx *v, struct err *err)
-{
-    CLEANUP(free_cleanup) uint8_t *bytes = malloc(VHDX_REGIONS_BYTES);
-
-    if (!bytes)
-        return err_no_memory(err);
-    if (!read_regions_at(v, VHDX_REGIONS_1, bytes, err) &&
-        !read_regions_at(v, VHDX_REGIONS_2, bytes, err))
-        return false;
-    *err = ERR_INIT;
-    v->end = v->header.log_offset + v->header.log_bytes;
-    for (uint32_t i = 0; i < load_u32(bytes + 8); i++) {
-        const uint8_t *entry = bytes + 16 + i * 32;
-        uint64_t offset = load_u64(entry + 16);
-        uint32_t len = load_u32(entry + 24);
-
-        if (offset < VHDX_MIB || offset % VHDX_MIB || len == 0 || len % VHDX_MIB ||
-            offset > v->format.file->size || len > v->format.file->size - offset)
-            return fail_damaged(v, err, "a region lies outside the file");
-        if (v->end < offset + len)
-            v->end = offset + len;
-        if (memcmp(entry, vhdx_guid_bat, 16) == 0) {
-            v->bat_offset = offset;
-            v->bat_bytes = len;
-        } else if (memcmp(entry, vhdx_guid_metadata, 16) == 0) {
-            v->metadata_offset = offset;
-            v->metadata_bytes = len;
-        } else if (load_u32(entry + 28) & 1) {
-            return err_fail(err, ERR_UNSUPPORTED, 0,
-                            "'%s' needs a region this version does not know",
-                            v->format.file->path);
-        }
-    }
-    if (!v->bat_offset || !v->metadata_offset)
-        return fail_damaged(v, err, "a region is missing");
-    if (v->metadata_bytes < VHDX_METADATA_TABLE_BYTES)
-        return fail_damaged(v, err, "its metadata");
-    return true;
-}
-
-struct metadata {
-    uint32_t block_bytes, flags, logical, physical;
-    uint64_t size;
-    uint64_t locator_offset;
-    uint32_t locator_bytes;
-    unsigned seen; /* bits in the order of `known` below */
-};
-
-static bool read_item(struct vhdx *v, const uint8_t *entry, struct metadata *m,
-                      struct err *err)
-{
-    static const struct {
-        const uint8_t *guid;
-        uint32_t len;
-    } known[] = {
-        { vhdx_guid_parameters, 8 }, { vhdx_guid_size, 8 },     { vhdx_guid_logical, 4 },
-        { vhdx_guid_physical, 4 },   { vhdx_guid_disk_id, 16 }, { vhdx_guid_locator, 0 },
-    };
-    uint32_t offset = load_u32(entry + 16), len = load_u32(entry + 20);
-    uint8_t value[16] = { 0 };
-    size_t i = 0;
-
-    while (i < ARRAY_LEN(known) && memcmp(entry, known[i].guid, 16) != 0)
-        i++;
-    if (i == ARRAY_LEN(known)) {
-        if (load_u32(entry + 24) & 4)
-            return err_fail(err, ERR_UNSUPPORTED, 0,
-                            "'%s' needs metadata this version does not know",
-                            v->format.file->path);
-        return true;
-    }
-    if (offset < VHDX_METADATA_TABLE_BYTES || offset > v->metadata_bytes ||
-        len > v->metadata_bytes - offset || (known[i].len && len != known[i].len))
-        return fail_damaged(v, err, "its metadata");
-    m->seen |= 1u << i;
-    if (i == 5) {
-        m->locator_offset = v->metadata_offset + offset;
-        m->locator_bytes = len;
-        return true;
-    }
-    if (!image_file_read(v->format.file, v->metadata_offset + offset, value, len, err))
-        return false;
-    if (i == 0) {
-        m->block_bytes = load_u32(value);
-        m->flags = load_u32(value + 4);
-    } else if (i == 1) {
-        m->size = load_u64(value);
-    } else if (i == 2) {
-        m->logical = load_u32(value);
-    } else if (i == 3) {
-        m->physical = load_u32(value);
-    }
-    return true;
-}
-
-static bool read_metadata(struct vhdx *v, struct metadata *m, struct err *err)
-{
-    CLEANUP(free_cleanup) uint8_t *table = malloc(VHDX_METADATA_TABLE_BYTES);
-    uint16_t count;
-
-    if (!table)
-        return err_no_memory(err);
-    if (!image_file_read(v->format.file, v->metadata_offset, table,
-                         VHDX_METADATA_TABLE_BYTES, err))
-        return false;
-    count = load_u16(table + 10);
-    if (memcmp(table, "metadata", 8) != 0 || count > VHDX_TABLE_MAX)
-        return fail_damaged(v, err, "its metadata table");
-    for (uint16_t i = 0; i < count; i++)
-        if (!read_item(v, table + 32 + i * 32, m, err))
-            return false;
-    if ((m->seen & 7) != 7)
-        return fail_damaged(v, err, "its metadata lack something");
-    if (m->block_bytes < VHDX_MIB || m->block_bytes > 256u * VHDX_MIB ||
-        (m->block_bytes & (m->block_bytes - 1)))
-        return fail_damaged(v, err, "its block size");
-    if (m->logical != 512 && m->logical != 4096)
-        return fail_damaged(v, err, "its sector size");
-    if (m->size == 0 || m->size > SIZE_MAX_BYTES || m->size % m->logical)
-        return fail_damaged(v, err, "its size");
-    return true;
-}
-
 static int by_number(const void *a, const void *b)
 {
     uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
@@ -230,8 +91,8 @@ static bool check_overlap(struct vhdx *v, const uint64_t *blocks, size_t count,
     } fixed[] = {
         { 0, VHDX_MIB },
         { v->header.log_offset, v->header.log_bytes },
-        { v->bat_offset, v->bat_bytes },
-        { v->metadata_offset, v->metadata_bytes },
+        { v->regions.bat_offset, v->regions.bat_bytes },
+        { v->regions.metadata_offset, v->regions.metadata_bytes },
     };
     size_t b = 0;
 
@@ -293,7 +154,7 @@ static bool check_bat(struct vhdx *v, struct err *err)
     return check_overlap(v, blocks, count, bitmaps, bitmap_count, err);
 }
 
-static bool read_bat(struct vhdx *v, const struct metadata *m, struct err *err)
+static bool read_bat(struct vhdx *v, const struct vhdx_metadata *m, struct err *err)
 {
     CLEANUP(free_cleanup) uint8_t *bytes = NULL;
     bool has_parent = m->flags & 2;
@@ -305,7 +166,7 @@ static bool read_bat(struct vhdx *v, const struct metadata *m, struct err *err)
     v->bat_count = has_parent ? (v->block_count + v->chunk_ratio - 1) / v->chunk_ratio *
                                     (v->chunk_ratio + 1)
                               : v->block_count + (v->block_count - 1) / v->chunk_ratio;
-    if (v->bat_count > v->bat_bytes / 8)
+    if (v->bat_count > v->regions.bat_bytes / 8)
         return fail_damaged(v, err, "its block table is too short for its size");
     if (v->bat_count > BAT_BYTES_MAX / 8)
         return err_fail(err, ERR_UNSUPPORTED, 0, "'%s' has too many blocks (%llu)",
@@ -320,7 +181,7 @@ static bool read_bat(struct vhdx *v, const struct metadata *m, struct err *err)
     if (!bytes || !v->bat || !v->bat_dirty || !v->is_new || (has_parent && !v->bitmap))
         return err_no_memory(err);
     v->bitmap_block = UINT64_MAX;
-    if (!image_file_read(v->format.file, v->bat_offset, bytes, len, err))
+    if (!image_file_read(v->format.file, v->regions.bat_offset, bytes, len, err))
         return false;
     for (uint64_t i = 0; i < v->bat_count; i++)
         v->bat[i] = load_u64(bytes + i * 8);
@@ -556,7 +417,8 @@ static bool vhdx_each_page(struct format *format, format_page_fn *on_page, void 
             continue;
         for (uint64_t i = 0; i < per_page && page * per_page + i < v->bat_count; i++)
             store_u64(bytes + i * 8, v->bat[page * per_page + i]);
-        if (!on_page(user, v->bat_offset + page * IMAGE_PAGE, bytes, IMAGE_PAGE, err))
+        if (!on_page(user, v->regions.bat_offset + page * IMAGE_PAGE, bytes, IMAGE_PAGE,
+                     err))
             return false;
     }
     return true;
@@ -660,7 +522,7 @@ static bool find_parent(struct vhdx *v, const struct vhdx_locator *locator, stru
     return v->parent_file != NULL;
 }
 
-static bool open_parent(struct vhdx *v, const struct metadata *m, unsigned depth,
+static bool open_parent(struct vhdx *v, const struct vhdx_metadata *m, unsigned depth,
                         struct err *err)
 {
     struct vhdx_locator locator = { 0 };
@@ -688,7 +550,7 @@ struct format *vhdx_open(struct image_file *file, unsigned depth, struct err *er
 {
     static const uint8_t no_guid[16];
     struct vhdx *v = calloc(1, sizeof(*v));
-    struct metadata m = { 0 };
+    struct vhdx_metadata m = { 0 };
 
     if (!v) {
         err_no_memory(err);
@@ -705,8 +567,10 @@ struct format *vhdx_open(struct image_file *file, unsigned depth, struct err *er
     v->format.had_log = memcmp(v->header.log_guid, no_guid, 16) != 0;
     if (v->format.had_log && !vhdx_log_replay(file, &v->header, err))
         goto failed;
-    if (!read_regions(v, err) || !read_metadata(v, &m, err))
+    if (!vhdx_regions_read(file, &v->header, &v->regions, err) ||
+        !vhdx_metadata_read(file, &v->regions, &m, err))
         goto failed;
+    v->end = v->regions.end;
     v->format.size = m.size;
     v->format.sector_bytes = m.logical;
     memcpy(v->format.identity, v->header.file_write_guid, 16);
