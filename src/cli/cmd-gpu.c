@@ -9,6 +9,7 @@
 #include "host-json.h"
 #include "json-view.h"
 #include "strbuf.h"
+#include "survey.h"
 #include "text.h"
 #include "tr.h"
 
@@ -22,7 +23,8 @@ static bool collect(const struct invocation *in, json_t **ret, struct err *err)
     CLEANUP(hv_host_cleanup) struct hv_host *host = NULL;
     const struct hv_gpu *only = NULL;
 
-    if (!hv_inventory_read(in->session, in->host, GPU_WHAT, &host, err))
+    if (!hv_inventory_read(in->session, in->host, GPU_WHAT, &host, err) ||
+        !survey_judge_gpus(host, err))
         return false;
     if (in->operand_count > 0 && !hv_select_gpu(host, in->operands[0], &only, err))
         return false;

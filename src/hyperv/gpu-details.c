@@ -10,7 +10,7 @@
  * A host that does not tell one of these leaves it unknown.
  *
  * Sources: cimwin32 Win32_PnPEntity.GetDeviceProperties; regprov StdRegProv;
- * MicrosoftDocs/Virtualization-Documentation SurveyDDA.ps1 (order of the decisions).
+ * MicrosoftDocs/Virtualization-Documentation SurveyDDA.ps1 (which PCI facts).
  */
 #include <string.h>
 
@@ -24,10 +24,6 @@
 
 enum { HKEY_LOCAL_MACHINE_UINT = 0x80000002u };
 
-struct pci_facts {
-    struct known_u64 type, base_class, acs_up_hierarchy, reserved_memory;
-};
-
 bool is_device_property(const struct cim_instance *property, const char *name,
                         const char *guid)
 {
@@ -39,7 +35,6 @@ bool is_device_property(const struct cim_instance *property, const char *name,
 struct asked {
     struct hv_gpu *gpu;
     char **driver_key;
-    struct pci_facts *facts;
 };
 
 static bool on_gpu_property(const struct cim_instance *p, void *user, struct err *err)
@@ -57,15 +52,15 @@ static bool on_gpu_property(const struct cim_instance *p, void *user, struct err
     } else if (is_device_property(p, "DEVPKEY_Device_Driver", DEVICE_FMTID " 11")) {
         return take_text(asked->driver_key, p, "Data", err);
     } else if (is_device_property(p, "DEVPKEY_PciDevice_DeviceType", PCI_FMTID " 1")) {
-        take_u64(&asked->facts->type, p, "Data");
+        take_u64(&asked->gpu->pci.device_type, p, "Data");
     } else if (is_device_property(p, "DEVPKEY_PciDevice_BaseClass", PCI_FMTID " 3")) {
-        take_u64(&asked->facts->base_class, p, "Data");
+        take_u64(&asked->gpu->pci.base_class, p, "Data");
     } else if (is_device_property(p, "DEVPKEY_PciDevice_AcsCompatibleUpHierarchy",
                                   PCI_FMTID " 31")) {
-        take_u64(&asked->facts->acs_up_hierarchy, p, "Data");
+        take_u64(&asked->gpu->pci.acs_up_hierarchy, p, "Data");
     } else if (is_device_property(p, "DEVPKEY_PciDevice_RequiresReservedMemoryRegion",
                                   PCI_FMTID " 34")) {
-        take_u64(&asked->facts->reserved_memory, p, "Data");
+        take_u64(&asked->gpu->pci.reserved_memory, p, "Data");
     }
     return true;
 }
@@ -104,7 +99,7 @@ bool ask_device_properties(struct cim_session *session, const char *instance_id,
 }
 
 static bool ask_properties(struct cim_session *session, struct hv_gpu *gpu,
-                           char **ret_driver_key, struct pci_facts *facts, struct err *err)
+                           char **ret_driver_key, struct err *err)
 {
     static const char *const keys[] = {
         "DEVPKEY_Device_LocationPaths",
@@ -114,7 +109,7 @@ static bool ask_properties(struct cim_session *session, struct hv_gpu *gpu,
         PCI_FMTID " 31",
         PCI_FMTID " 34",
     };
-    struct asked asked = { gpu, ret_driver_key, facts };
+    struct asked asked = { gpu, ret_driver_key };
 
     return ask_device_properties(session, gpu->instance_id, keys, ARRAY_LEN(keys),
                                  on_gpu_property, &asked, err);
@@ -215,51 +210,20 @@ static bool ask_package(struct cim_session *session, struct hv_gpu *gpu, struct 
     return gpu->driver_package || err_no_memory(err);
 }
 
-/* In the order of SurveyDDA.  Only facts that are there decide; a device whose facts
- * allow it may still be refused later (interrupts, firmware), so this is what the host
- * says it can do, no promise. */
-static void judge_dda(const struct hv_host *host, struct hv_gpu *gpu,
-                      const struct pci_facts *facts)
-{
-    enum {
-        EXPRESS_ENDPOINT = 2,
-        LEGACY_ENDPOINT = 3,
-        ROOT_COMPLEX_ENDPOINT = 4,
-        DISPLAY = 3
-    };
-    bool known = facts->type.known && facts->acs_up_hierarchy.known;
-    bool can;
-
-    if (!host->is_server || gpu->place != GPU_ON_HOST || !known)
-        return;
-    can = (!facts->reserved_memory.known || facts->reserved_memory.value == 0) &&
-          facts->acs_up_hierarchy.value != 0 &&
-          (facts->type.value == EXPRESS_ENDPOINT ||
-           facts->type.value == ROOT_COMPLEX_ENDPOINT ||
-           (facts->type.value == LEGACY_ENDPOINT && facts->base_class.known &&
-            facts->base_class.value == DISPLAY));
-    if (can)
-        gpu->modes |= GPU_MODE_DDA;
-    else if (gpu->status == GPU_STATUS_UNKNOWN)
-        gpu->status = GPU_NOT_ASSIGNABLE;
-}
-
 bool read_gpu_details(struct cim_session *session, struct hv_host *host, struct err *err)
 {
     for (size_t i = 0; i < host->gpu_count && i < DETAIL_GPU_MAX; i++) {
         struct hv_gpu *gpu = &host->gpus[i];
         CLEANUP(free_cleanup) char *driver_key = NULL;
-        struct pci_facts facts = { 0 };
         bool known = !gpu->service;
 
         if ((gpu->service && !know_package(host, gpu, &known, err)) ||
-            !ask_properties(session, gpu, &driver_key, &facts, err) ||
+            !ask_properties(session, gpu, &driver_key, err) ||
             (!driver_key && !ask_driver_key(session, gpu, &driver_key, err)) ||
             (driver_key && !ask_vram(session, gpu, driver_key, err)) ||
             (!known && !ask_package(session, gpu, err)))
             return err_wrap(err, "asking about '%.80s'",
                             gpu->name ? gpu->name : gpu->instance_id);
-        judge_dda(host, gpu, &facts);
     }
     return true;
 }

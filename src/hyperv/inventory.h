@@ -36,13 +36,16 @@ struct hv_gpu {
     char *location_path;  /* NULL: not asked for, or not told */
     char *driver_version, *driver_date, *driver_inf, *driver_package;
     char *service;  /* "nvlddmkm" */
-    unsigned modes; /* what the host says it can do */
+    unsigned modes; /* what it can do; dda: survey_judge_gpus() */
     enum gpu_status status;
     enum gpu_place place;
     enum tristate shows_display; /* Windows has a screen on it; HV_GPU_DRIVERS */
     struct known_u64 partition_count, vram_bytes, problem_code;
     uint64_t *valid_partition_counts;
     size_t valid_partition_count_count;
+    struct { /* HV_GPU_DETAILS: as struct hv_function has them */
+        struct known_u64 device_type, base_class, acs_up_hierarchy, reserved_memory;
+    } pci;
 };
 
 struct hv_quota { /* per resource: min, max, optimal; all may be unset */
@@ -141,6 +144,7 @@ struct hv_vm {
     struct known_u64 checkpoint_count;
     struct known_u64 memory_startup_bytes, memory_minimum_bytes;
     enum tristate dynamic_memory;
+    enum tristate nested; /* ExposeVirtualizationExtensions; HV_VM_PROCESSOR */
     struct hv_disk *disks;
     size_t disk_count;
     struct hv_adapter *adapters;
@@ -190,8 +194,9 @@ enum {
                               * Msvm_VirtualEthernetSwitchManagementCapabilities,
                               * MSCluster_Cluster; and 2 calls for the policy of a Server */
     HV_ALL_FUNCTIONS = 1 << 11, /* with HV_FUNCTIONS: of every device on PCI */
+    HV_VM_PROCESSOR = 1 << 12,  /* 1: Msvm_ProcessorSettingData */
     HV_ALL = (1 << 9) - 1,      /* what planning a partition needs */
-    HV_SURVEY = HV_ALL | HV_FUNCTIONS | HV_PLATFORM,
+    HV_SURVEY = HV_ALL | HV_FUNCTIONS | HV_PLATFORM | HV_VM_PROCESSOR,
 
     /* `hvgpu status`: 8 queries. */
     HV_STATUS = HV_GPUS | HV_VMS | HV_DEVICES,

@@ -226,6 +226,17 @@ static bool on_partition(const struct cim_instance *row, void *user, struct err 
     return take_text(&adapter->running_on, row, "DeviceInstancePath", err);
 }
 
+static bool on_processor(const struct cim_instance *row, void *user, struct err *err)
+{
+    struct hv_vm *vm = find_vm((struct hv_host *)user, cim_get_text(row, "InstanceID"));
+    bool flag;
+
+    (void)err;
+    if (vm && cim_get_bool(row, "ExposeVirtualizationExtensions", &flag))
+        vm->nested = flag ? TRI_YES : TRI_NO;
+    return true;
+}
+
 static bool on_memory(const struct cim_instance *row, void *user, struct err *err)
 {
     struct hv_vm *vm = find_vm((struct hv_host *)user, cim_get_text(row, "InstanceID"));
@@ -332,6 +343,7 @@ bool read_vms(struct cim_session *session, struct hv_host *host, unsigned what,
         { HV_VMS, "SELECT * FROM Msvm_GpuPartitionSettingData", on_adapter, true },
         { HV_PARTITIONS, "SELECT * FROM Msvm_GpuPartition", on_partition, true },
         { HV_VM_MEMORY, "SELECT * FROM Msvm_MemorySettingData", on_memory, false },
+        { HV_VM_PROCESSOR, "SELECT * FROM Msvm_ProcessorSettingData", on_processor, false },
         { HV_VM_DISKS, "SELECT * FROM Msvm_StorageAllocationSettingData", on_disk, false },
         { HV_VM_GUEST, "SELECT * FROM Msvm_KvpExchangeComponent", on_guest, false },
     };

@@ -129,6 +129,14 @@ static enum severity judge_partitions(const struct survey_facts *f, struct strbu
     return SEVERITY_WARNING;
 }
 
+static enum severity judge_nested(const struct survey_facts *f, struct strbuf *seen)
+{
+    if (!f->vm || f->vm->nested != TRI_YES)
+        return SEVERITY_OK;
+    strbuf_puts(seen, _("it exposes the processor's virtualization to its guest"));
+    return SEVERITY_WARNING;
+}
+
 /* ---- its guest ---- */
 
 static enum severity judge_guest_build(const struct survey_facts *f, struct strbuf *seen)
@@ -328,6 +336,10 @@ const struct rule survey_vm_rules[] = {
       N_("with too small an MMIO window the guest shows problem code 12 or 43"),
       N_("leave --low-mmio and --high-mmio out to have them computed"), SRC_PLAN_DDA,
       SAYS_BY_SEVERITY },
+    { "vm-nested", ABOUT_VM, GPU_MODE_DDA, judge_nested,
+      N_("with an assigned device such guests were seen to crash or restart for ever"),
+      N_("switch it off: Set-VMProcessor -ExposeVirtualizationExtensions $false"),
+      "MicrosoftDocs/Virtualization-Documentation issue 720 (reported)", SAYS_BY_SEVERITY },
     { "vm-other-gpu", ABOUT_VM, SHARING, judge_other_gpu,
       N_("one partition per VM on Windows Server 2025; elsewhere this one comes in "
          "addition"),

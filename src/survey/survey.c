@@ -76,6 +76,35 @@ bool survey_judge(const struct survey_facts *facts, unsigned about, bool all,
     return true;
 }
 
+bool survey_judge_gpus(struct hv_host *host, struct err *err)
+{
+    for (size_t i = 0; i < host->gpu_count; i++) {
+        struct hv_gpu *gpu = &host->gpus[i];
+        const struct hv_function function = {
+            .device_type = gpu->pci.device_type,
+            .base_class = gpu->pci.base_class,
+            .acs_up_hierarchy = gpu->pci.acs_up_hierarchy,
+            .reserved_memory = gpu->pci.reserved_memory,
+        };
+        CLEANUP(findings_cleanup) struct findings found = FINDINGS_INIT;
+        struct survey_facts facts = { .use = GPU_MODE_DDA };
+        struct device_facts device;
+
+        if (!host->is_server || gpu->place != GPU_ON_HOST || !function.device_type.known ||
+            !function.acs_up_hierarchy.known)
+            continue;
+        facts_from_function(&function, &device);
+        facts.device = &device;
+        if (!survey_judge(&facts, ABOUT_GPU, false, &found, err))
+            return false;
+        if (findings_worst(&found) < SEVERITY_ERROR)
+            gpu->modes |= GPU_MODE_DDA;
+        else if (gpu->status == GPU_STATUS_UNKNOWN)
+            gpu->status = GPU_NOT_ASSIGNABLE;
+    }
+    return true;
+}
+
 const char *verdict_name(enum verdict verdict)
 {
     static const char *const names[] = {

@@ -89,6 +89,10 @@ void survey_count(struct survey_facts *facts);
 /* Whether @vm has a partition adapter pinned to @interface_path (NULL: to none). */
 bool survey_vm_has_gpu(const struct hv_vm *vm, const char *interface_path);
 
+/* For hosts read with HV_GPU_DETAILS: adds GPU_MODE_DDA to GPUs that could be assigned by
+ * what these few facts say, and calls the others not assignable. */
+bool survey_judge_gpus(struct hv_host *host, struct err *err) MUST_CHECK;
+
 /* What it comes to. */
 enum verdict { VERDICT_UNKNOWN, VERDICT_NO, VERDICT_MAYBE, VERDICT_YES };
 const char *verdict_name(enum verdict verdict); /* "unknown", "no", "maybe", "yes" */

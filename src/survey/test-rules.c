@@ -381,6 +381,10 @@ CHANGE(other_gpu)
 {
     b->facts.has_other_gpu = true;
 }
+CHANGE(nested)
+{
+    b->vm.nested = TRI_YES;
+}
 CHANGE(devices)
 {
     b->vm.device_count = 1;
@@ -521,6 +525,7 @@ static const struct {
     { GPU_MODE_DDA, devices, "vm-assigned-devices", SEVERITY_INFO },
     { GPU_MODE_DDA, partitions, "vm-other-gpu", SEVERITY_WARNING },
     { GPU_MODE_DDA, nothing, "vm-afterwards", SEVERITY_INFO },
+    { GPU_MODE_DDA, nested, "vm-nested", SEVERITY_WARNING },
     { GPU_MODE_PV, guest_16299, "vm-guest-build", SEVERITY_ERROR },
     { GPU_MODE_PV, guest_17763, "vm-guest-build", SEVERITY_WARNING },
     { GPU_MODE_DDA, guest_9600, "vm-guest-build", SEVERITY_INFO },
@@ -703,4 +708,88 @@ TEST(an_address_that_is_in_use_needs_no_number)
     b.host.platform.highest_address = num(b.gaps.base_bytes + b.gaps.high_bytes);
     judge(&b, &findings);
     CHECK(findings_find(&findings, "host-address-bits") == NULL);
+}
+
+/* `gpu list` names the mode by the same rules, from the few facts it has. */
+TEST(a_gpu_s_modes_are_named_by_the_same_rules)
+{
+    static const struct {
+        const char *name;
+        struct known_u64 type, base_class, acs, reserved;
+        bool server;
+        unsigned modes;
+        enum gpu_status status;
+    } gpus[] = {
+        { "endpoint",
+          { true, 2 },
+          { true, 3 },
+          { true, 3 },
+          { true, 0 },
+          true,
+          GPU_MODE_DDA,
+          GPU_STATUS_UNKNOWN },
+        { "client",
+          { true, 2 },
+          { true, 3 },
+          { true, 3 },
+          { true, 0 },
+          false,
+          0,
+          GPU_STATUS_UNKNOWN },
+        { "no ACS",
+          { true, 2 },
+          { true, 3 },
+          { true, 0 },
+          { true, 0 },
+          true,
+          0,
+          GPU_NOT_ASSIGNABLE },
+        { "reserved",
+          { true, 2 },
+          { true, 3 },
+          { true, 3 },
+          { true, 1 },
+          true,
+          0,
+          GPU_NOT_ASSIGNABLE },
+        { "old",
+          { true, 0 },
+          { true, 3 },
+          { true, 3 },
+          { true, 0 },
+          true,
+          0,
+          GPU_NOT_ASSIGNABLE },
+        { "type not told",
+          { false, 0 },
+          { true, 3 },
+          { true, 3 },
+          { true, 0 },
+          true,
+          0,
+          GPU_STATUS_UNKNOWN },
+        { "reserved not told",
+          { true, 3 },
+          { true, 3 },
+          { true, 3 },
+          { false, 0 },
+          true,
+          GPU_MODE_DDA,
+          GPU_STATUS_UNKNOWN },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(gpus); i++) {
+        struct hv_gpu gpu = { .place = GPU_ON_HOST };
+        struct hv_host host = { .is_server = gpus[i].server, .gpus = &gpu, .gpu_count = 1 };
+        struct err err = ERR_INIT;
+
+        test_case(gpus[i].name);
+        gpu.pci.device_type = gpus[i].type;
+        gpu.pci.base_class = gpus[i].base_class;
+        gpu.pci.acs_up_hierarchy = gpus[i].acs;
+        gpu.pci.reserved_memory = gpus[i].reserved;
+        CHECK_OK(survey_judge_gpus(&host, &err));
+        CHECK_EQ(gpu.modes, gpus[i].modes);
+        CHECK_EQ(gpu.status, gpus[i].status);
+    }
 }
