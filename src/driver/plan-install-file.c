@@ -135,13 +135,30 @@ static bool find_missing_folders(struct install *install, const char *path, json
     return true;
 }
 
+/* The folder first: copying makes none. */
+static char *copy_command(const char *source, const char *path)
+{
+    CLEANUP(free_cleanup) char *folder = win_path_parent(path);
+    CLEANUP(free_cleanup) char *from = ps_quote(source);
+    CLEANUP(free_cleanup) char *to = ps_guest_path(path);
+    CLEANUP(free_cleanup) char *above = folder ? ps_guest_path(folder) : NULL;
+
+    if (!from || !to || !above)
+        return NULL;
+    if (text_ieq(folder, "System32") || text_ieq(folder, "SysWOW64"))
+        return text_printf("Copy-Item -Force %s %s", from, to);
+    return text_printf("New-Item -ItemType Directory -Force %s | Out-Null; "
+                       "Copy-Item -Force %s %s",
+                       above, from, to);
+}
+
 bool install_add_file(struct install *install, const char *path, const char *source,
                       uint64_t size, const char *sha256, json_t *now, struct err *err)
 {
     CLEANUP(free_cleanup) char *target = text_printf("file '%s'", path);
     CLEANUP(free_cleanup) char *partial = text_printf("%s.hvgpu-new", path);
     CLEANUP(free_cleanup)
-    char *powershell = text_printf("Copy-Item '%s' \"$guest\\Windows\\%s\"", source, path);
+    char *powershell = copy_command(source, path);
     json_t *params =
         json_pack("{s:s, s:s, s:s, s:o}", "path", path, "source", source, "sha256", sha256,
                   "backup", step_backup_name(install->set->instance_id, path));

@@ -316,12 +316,15 @@ bool install_plan_registry(struct install *install, struct err *err)
 
     free(values.gpu_key_owner);
     free(values.video_key);
-    if (ok && !json_equal(values.before, values.after))
+    if (ok && !json_equal(values.before, values.after)) {
+        CLEANUP(free_cleanup) char *powershell = step_registry_powershell(values.after);
+
         return install_add_step(
             install, &step_driver_registry, "guest's SYSTEM hive",
             json_pack("{s:o}", "backup",
                       step_backup_name(install->set->instance_id, "SYSTEM")),
-            values.before, values.after, NULL, err);
+            values.before, values.after, powershell, err);
+    }
     json_decref(values.before);
     json_decref(values.after);
     return ok;

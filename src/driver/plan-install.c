@@ -31,8 +31,11 @@ bool install_add_removal(struct install *install, const char *what, const char *
     CLEANUP(free_cleanup)
     char *target = text_printf("%s '%s'", what, tree ? win_path_base(path) : path);
     CLEANUP(free_cleanup)
-    char *powershell = text_printf("Remove-Item %s-Force \"$guest\\Windows\\%s\"",
-                                   tree ? "-Recurse " : "", path);
+    char *quoted = ps_guest_path(path);
+    CLEANUP(free_cleanup)
+    char *powershell =
+        quoted ? text_printf("Remove-Item %s-Force %s", tree ? "-Recurse " : "", quoted)
+               : NULL;
 
     if (!target || !powershell) {
         json_decref(now);

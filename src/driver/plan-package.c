@@ -169,15 +169,28 @@ bool install_find_folders(struct install *install, struct err *err)
     return true;
 }
 
+static char *copy_command(const struct driver_package *package, const char *folder,
+                          bool replaces)
+{
+    CLEANUP(free_cleanup) char *from = ps_quote(package->source);
+    CLEANUP(free_cleanup) char *to = ps_guest_path(folder);
+    CLEANUP(free_cleanup) char *store = ps_guest_path(GUEST_STORE);
+
+    if (!from || !to || !store)
+        return NULL;
+    return text_printf("%s%s%sNew-Item -ItemType Directory -Force %s | Out-Null; "
+                       "Copy-Item -Recurse %s %s",
+                       replaces ? "Remove-Item -Recurse -Force " : "", replaces ? to : "",
+                       replaces ? "; " : "", store, from, to);
+}
+
 static bool plan_whole(struct install *install, const struct driver_package *package,
                        const char *folder, const json_t *now, struct err *err)
 {
     CLEANUP(free_cleanup) char *target = text_printf("driver package '%s'", package->name);
     CLEANUP(free_cleanup) char *partial = text_printf("%s.partial", folder);
     CLEANUP(free_cleanup)
-    char *powershell = text_printf("Copy-Item -Recurse '%s' "
-                                   "\"$guest\\Windows\\%s\\\"",
-                                   package->source, GUEST_STORE);
+    char *powershell = copy_command(package, folder, !json_is_null(now));
     struct guest_file half = { 0 };
     json_t *made, *params, *before, *after;
 

@@ -23,9 +23,10 @@ static bool add_removal(struct removal *removal, const char *what, const char *p
                         bool tree, json_t *now, struct err *err)
 {
     CLEANUP(free_cleanup) char *target = text_printf("%s '%s'", what, path);
+    CLEANUP(free_cleanup) char *quoted = ps_guest_path(path);
     CLEANUP(free_cleanup)
-    char *powershell = text_printf("Remove-Item %s-Force \"$guest\\Windows\\%s\"",
-                                   tree ? "-Recurse " : "", path);
+    char *powershell = text_printf("Remove-Item %s-Force %s", tree ? "-Recurse " : "",
+                                   quoted ? quoted : "");
     json_t *params = json_pack("{s:s, s:b, s:o}", "path", path, "tree", tree, "backup",
                                step_backup_name(removal->instance_id, path));
 
@@ -74,11 +75,14 @@ static bool plan_values(struct removal *removal, struct err *err)
 
     for (size_t i = 0; ok && i < json_array_size(values); i++)
         ok = remove_value(removal, json_array_get(values, i), before, after, err);
-    if (ok && json_array_size(before) > 0)
+    if (ok && json_array_size(before) > 0) {
+        CLEANUP(free_cleanup) char *powershell = step_registry_powershell(after);
+
         return plan_add(removal->plan, &step_driver_registry, "guest's SYSTEM hive",
                         json_pack("{s:o}", "backup",
                                   step_backup_name(removal->instance_id, "SYSTEM")),
-                        before, after, NULL, err) != NULL;
+                        before, after, powershell, err) != NULL;
+    }
     json_decref(before);
     json_decref(after);
     return ok;
@@ -140,7 +144,11 @@ static bool plan_manifest(struct removal *removal, struct err *err)
                     json_pack("{s:o, s:o}", "backup",
                               step_backup_name(removal->instance_id, MANIFEST_PATH),
                               "folders", folders),
-                    json_incref(removal->manifest), after, NULL, err) != NULL;
+                    json_incref(removal->manifest), after,
+                    json_is_null(after) ? "Remove-Item -Recurse -Force "
+                                          "\"$guest\\Windows\\System32\\HostDriverStore\""
+                                        : NULL,
+                    err) != NULL;
 }
 
 static bool plan_all(struct removal *removal, struct err *err)

@@ -36,14 +36,36 @@ const struct step_kind step_disk_commit = {
     .flags = STEP_NEEDS_GUEST | STEP_COMMITS_GUEST,
 };
 
+/* The commands of all steps name $guest: the first one brings it. */
+static bool open_in_powershell(struct step *first, const char *path, struct err *err)
+{
+    char *both = text_printf(
+        "$disk = Mount-VHD -Path %s -Passthru | Get-Disk; $guest = $disk | Get-Partition | "
+        "Where-Object DriveLetter | ForEach-Object { \"$($_.DriveLetter):\" } | "
+        "Where-Object { Test-Path \"$_\\Windows\\System32\\config\" } | "
+        "Select-Object -First 1%s%s",
+        path, first->powershell ? "\n" : "", first->powershell ? first->powershell : "");
+
+    if (!both)
+        return err_no_memory(err);
+    free(first->powershell);
+    first->powershell = both;
+    return true;
+}
+
 bool driver_plan_commit(struct plan *plan, const char *image, const char *parents,
                         struct err *err)
 {
+    CLEANUP(free_cleanup) char *path = ps_quote(image);
+    CLEANUP(free_cleanup)
+    char *close = path ? text_printf("Dismount-VHD -Path %s", path) : NULL;
+
     if (plan->step_count == 0)
         return true;
-    return plan_add(plan, &step_disk_commit, image,
+    return close && open_in_powershell(&plan->steps[0], path, err) &&
+           plan_add(plan, &step_disk_commit, image,
                     json_pack("{s:s, s:s*}", "disk", image, "parents", parents),
-                    json_null(), json_null(), NULL, err) != NULL;
+                    json_null(), json_null(), close, err) != NULL;
 }
 
 static const char *commit_text(const struct plan *plan, const char *name)

@@ -16,6 +16,9 @@ bool step_is_damaged(const struct step *step, struct err *err); /* ERR_PROTOCOL;
  * since several planners work on one guest and its copies lie in one folder. */
 json_t *step_backup_name(const char *instance_id, const char *path);
 
+/* What a person would type to make the @states of a registry step true; NULL: no memory. */
+char *step_registry_powershell(const json_t *states);
+
 /* null, or {"size_bytes", "sha256", "readonly"} of a file. */
 bool step_file_state(struct guest_disk *guest, const char *path, json_t **ret,
                      struct err *err) MUST_CHECK;

@@ -118,6 +118,12 @@ bool plan_splice(struct plan *plan, size_t at, struct plan *more, struct err *er
     MUST_CHECK;
 json_t *plan_to_json(const struct plan *plan); /* the contract's "plan" object */
 
+/* For step->powershell.  A text as a PowerShell literal: 'it''s'.  Owned; NULL: no memory. */
+char *ps_quote(const char *text);
+/* A path below the guest's Windows folder, on the volume that the variable $guest names:
+ * "$guest\\Windows\\System32\\x.dll".  Owned; NULL: no memory. */
+char *ps_guest_path(const char *path);
+
 /* What steps work with; the caller fills and keeps it. */
 struct plan_context {
     struct cim_session *session; /* NULL for a local disk */

@@ -268,8 +268,15 @@ static bool add_look(struct plan *plan, json_t *params, struct err *err)
         json_decref(params);
         return false;
     }
-    return plan_add(plan, &step_drivers_look, target, params, NULL, NULL, NULL, err) !=
-           NULL;
+    return plan_add(
+               plan, &step_drivers_look, target, params, NULL, NULL,
+               "# What differs is known when the VM is off: compare "
+               "$guest\\Windows\\System32\\HostDriverStore\\FileRepository with what "
+               "'hvgpu driver show' prints, then:\n"
+               "$disk | Get-Partition | Where-Object AccessPaths -contains \"$guest\\\" | "
+               "Remove-PartitionAccessPath -AccessPath $guest; Remove-Item -Path $guest; "
+               "Dismount-VHD -DiskNumber $disk.Number",
+               err) != NULL;
 }
 
 bool sync_add_looks(struct plan *plan, const struct sync_wish *wish,

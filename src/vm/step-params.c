@@ -3,8 +3,6 @@
 
 #include "step-params.h"
 
-#include "strbuf.h"
-
 bool param_text(const struct step *step, const char *name, const char **ret,
                 struct err *err)
 {
@@ -23,18 +21,4 @@ const char *param_optional(const struct step *step, const char *name)
 bool param_true(const struct step *step, const char *name)
 {
     return json_is_true(json_object_get(step->params, name));
-}
-
-char *ps_quote(const char *text)
-{
-    struct strbuf buf = STRBUF_INIT;
-
-    strbuf_putc(&buf, '\'');
-    for (const char *at = text; *at; at++) {
-        if (*at == '\'')
-            strbuf_putc(&buf, '\'');
-        strbuf_putc(&buf, *at);
-    }
-    strbuf_putc(&buf, '\'');
-    return strbuf_take(&buf);
 }

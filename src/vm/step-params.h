@@ -10,6 +10,3 @@ bool param_text(const struct step *step, const char *name, const char **ret,
 /* NULL when it is missing or null. */
 const char *param_optional(const struct step *step, const char *name);
 bool param_true(const struct step *step, const char *name);
-
-/* A text as a PowerShell literal: 'it''s'.  Owned; NULL: no memory. */
-char *ps_quote(const char *text);

@@ -7,6 +7,7 @@ The guest's files are changed as somebody inside it would, by guest-edit (HVGPU_
 """
 
 import os
+import re
 import shutil
 import subprocess
 
@@ -343,6 +344,41 @@ def test_several_disks_and_gpus(world):
             for v in h["vms"]] == state
     must(world.hvgpu("undo", "--yes", host=None))
     lab.must_be(before, "undo of a sync that stopped the VM")
+
+
+def test_powershell_that_is_printed_stands_on_its_own(world):
+    """Every variable a line names was set by a line before; quotes and braces are closed."""
+    lab = Lab(world, SMALL)
+    sync = ["driver", "sync", "games"]
+    scripts = {"attach": lab.run("attach", "games", "--gpu", GPU, "--dry-run=powershell").stdout}
+    drive = lab.disk().parents[2]
+    copy = world.dir / "it's a copy.vhdx"
+    shutil.copyfile(lab.disk(), copy)
+    scripts["inject"] = must(world.hvgpu(
+        "driver", "inject", "--disk", str(copy), "--from", str(drive), "--gpu", GPU,
+        "--dry-run=powershell", host=None)).stdout
+    lab.attach()
+    scripts["detach"] = lab.run("detach", "games", "--dry-run=powershell").stdout
+    lab.edit("remove", package_of(lab)[0] + "/nvldumdx.dll")
+    lab.update_driver("32.0.15.6603")
+    scripts["sync"] = lab.run(*sync, "--dry-run=powershell").stdout
+    lab.run("attach", "games", "--gpu", GPU, "--start", "--yes")
+    stopped = lab.run(*sync, "--stop", "--dry-run=powershell").stdout
+    assert "Stop-VM" in stopped and "Dismount-VHD" in stopped and "Start-VM" in stopped, stopped
+    for name, script in scripts.items():
+        known = {"_", "true", "false", "null"}
+        assert "$guest\\Windows\\System32\\HostDriverStore" in script, (name, script)
+        assert "reg load" in script and "reg unload" in script, (name, script)
+        for line in script.splitlines():
+            if line.startswith("#"):
+                continue
+            bare = re.sub(r"'(?:[^']|'')*'", "''", line)
+            for variable, equals in re.findall(r"(?<!`)\$(?:\()?\$?(\w+)( =)?", bare):
+                assert equals or variable in known, (name, variable, line)
+                known.add(variable)
+            assert bare.count('"') % 2 == 0 and "'" not in bare.replace("''", ""), line
+            for pair in ("()", "{}"):
+                assert bare.count(pair[0]) == bare.count(pair[1]), (name, line)
 
 
 scenario.main(globals())
