@@ -42,6 +42,26 @@ TEST(device_goes_to_vms_of_both_generations_but_to_one_at_a_time)
     CHECK_EQ(assign(f, "other", A100), FAULT);
 }
 
+TEST(vm_may_have_several_devices_and_starts_with_all_or_none)
+{
+    FIXTURE_OF(SERVER);
+
+    take_from_host(f, A100);
+    take_from_host(f, GEFORCE);
+    CHECK_EQ(assign(f, "fit", A100), 0);
+    CHECK_EQ(assign(f, "fit", GEFORCE), 0);
+    CHECK_EQ(outcome(f, request_state(f, "fit", 2)), 0);
+    CHECK_EQ(count_of(f, "Msvm_PciExpress"), 4);
+    CHECK_EQ(outcome(f, request_state(f, "fit", 3)), 0);
+    CHECK_EQ(count_of(f, "Msvm_PciExpress"), 2);
+    CHECK_EQ(assign(f, "stale", A100), FAULT); /* fit has it */
+    CHECK_EQ(outcome(f, remove_resource(f, assigned(f, "fit"))), 0);
+    CHECK_EQ(assign(f, "stale", A100), 0);
+    CHECK_EQ(outcome(f, request_state(f, "stale", 2)), HV_FAILED);
+    CHECK_EQ(count_of(f, "Msvm_PciExpress"), 2); /* none of the two */
+    CHECK_EQ(hv_state(vm(f, "stale")), HV_OFF);
+}
+
 TEST(settings_of_the_vm_decide_whether_it_gets_a_device)
 {
     static const struct {
