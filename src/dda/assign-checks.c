@@ -55,6 +55,13 @@ static bool check_place(struct plan *plan, const struct dda_device *device, stru
             N_("without a location path Hyper-V cannot be told which device is "
                "meant"),
             N_("look at its properties in the host's Device Manager"), DDA_SRC_DEPLOY, err);
+    if (device->state == DDA_ON_HOST && device->problem_code.known &&
+        device->problem_code.value == 14)
+        return plan_find(
+            plan, "device-restart", "error", dda_name(device), _("problem code 14"),
+            N_("a change of this device waits for a restart of the host"),
+            N_("restart the host first"),
+            "MicrosoftDocs/windows-driver-docs install/cm-prob-need-restart", err);
     if ((device->state == DDA_ON_HOST || device->state == DDA_DISABLED) &&
         device->entry_count > 0)
         return plan_find(

@@ -57,19 +57,37 @@ static void collect_hardware(struct assign *a)
     }
 }
 
+/* What the VM has was made large enough when it got its devices; their sizes cannot be seen
+ * now. */
+static bool keeps_gaps(const struct assign *a)
+{
+    const struct assign_facts *facts = &a->facts;
+
+    for (size_t i = 0; i < facts->card.count; i++)
+        if (!dda_entry_of(facts->card.items[i], facts->vm->id) ||
+            facts->card.items[i]->state != DDA_ASSIGNED)
+            return false;
+    return facts->vm->low_mmio_bytes.known && facts->vm->high_mmio_bytes.known;
+}
+
 /* The computed gaps, or what the user said instead. */
 static void compute_gaps(struct assign *a)
 {
     struct assign_facts *facts = &a->facts;
+    const struct gaps present = { .low_bytes = facts->vm->low_mmio_bytes.value,
+                                  .high_bytes = facts->vm->high_mmio_bytes.value };
     struct err why = ERR_INIT;
 
-    facts->gaps_known =
-        gaps_for_devices(facts->hardware_refs, facts->all.count, facts->vm,
-                         a->view->host->platform.address_bits, &facts->gaps, &why);
-    if (!facts->gaps_known) {
+    if (keeps_gaps(a)) {
+        facts->gaps_known = true;
+        facts->gaps = present;
+    } else {
+        facts->gaps_known =
+            gaps_for_devices(facts->hardware_refs, facts->all.count, facts->vm,
+                             a->view->host->platform.address_bits, &facts->gaps, &why);
         facts->gaps_error = why;
-        facts->gaps = (struct gaps){ .low_bytes = facts->vm->low_mmio_bytes.value,
-                                     .high_bytes = facts->vm->high_mmio_bytes.value };
+        if (!facts->gaps_known)
+            facts->gaps = present;
     }
     facts->low_bytes = a->options->low_mmio_bytes.known ? a->options->low_mmio_bytes.value
                                                         : facts->gaps.low_bytes;

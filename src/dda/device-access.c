@@ -18,7 +18,9 @@
 enum {
     FOLLOW_MS = 60 * 1000, /* until a host shows what it has done */
     POLL_MS = 100,
-    PROBLEM_DISABLED = 22 /* CM_PROB_DISABLED */
+    /* MicrosoftDocs/windows-driver-docs install/cm-prob-need-restart, cm-prob-disabled */
+    PROBLEM_NEED_RESTART = 14,
+    PROBLEM_DISABLED = 22
 };
 
 /* ---- the node on the host ---- */
@@ -67,9 +69,11 @@ bool dda_read_node(struct cim_session *session, const struct dda_target *target,
         return false;
     if (row)
         problem.known = cim_get_u64(row, "ConfigManagerErrorCode", &problem.value);
-    *ret = !row                                                 ? NODE_AWAY
-           : problem.known && problem.value == PROBLEM_DISABLED ? NODE_DISABLED
-                                                                : NODE_ENABLED;
+    *ret = !row                                    ? NODE_AWAY
+           : !problem.known                        ? NODE_ENABLED
+           : problem.value == PROBLEM_DISABLED     ? NODE_DISABLED
+           : problem.value == PROBLEM_NEED_RESTART ? NODE_RESTART
+                                                   : NODE_ENABLED;
     if (ret_problem)
         *ret_problem = problem;
     return true;
@@ -164,14 +168,15 @@ bool dda_switch_node(struct plan_context *context, const struct dda_target *targ
         return true;
     if (node == NODE_AWAY)
         return err_fail(err, ERR_CONFLICT, 0, "%s: the host does not have it now", what);
-    if (!call_node(context, target, enable, &restart, err))
+    if ((enable || node != NODE_RESTART) &&
+        !call_node(context, target, enable, &restart, err))
         return err_wrap(err, "%s", what);
-    if (restart) {
+    if (restart || (!enable && node == NODE_RESTART)) {
         err_fail(err, ERR_CONFLICT, 0,
                  "%s takes effect only when the host has been restarted", what);
         return err_hint(err, enable ? "restart the host; the device is on it"
-                                    : "close what uses the device on the host, and try "
-                                      "again");
+                                    : "something on the host uses the device: close it, or "
+                                      "restart the host and try again");
     }
     return wait_until(context, what, enable ? is_enabled : is_disabled, target, err);
 }

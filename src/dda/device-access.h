@@ -21,7 +21,8 @@ struct dda_target {
     const char *name;          /* for people */
 };
 
-enum dda_node { NODE_AWAY, NODE_ENABLED, NODE_DISABLED };
+/* NODE_RESTART: what was asked for takes effect only when the host has been restarted. */
+enum dda_node { NODE_AWAY, NODE_ENABLED, NODE_DISABLED, NODE_RESTART };
 
 /* The node on the host.  A phantom, or none at all, is NODE_AWAY. */
 bool dda_read_node(struct cim_session *session, const struct dda_target *target,

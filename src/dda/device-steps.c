@@ -31,9 +31,10 @@ static bool is_word(const json_t *state, const char *key, const char *word)
 static bool probe_node(struct plan_context *context, const struct step *step,
                        json_t **ret_now, struct err *err)
 {
-    static const char *const words[] = {
-        [NODE_AWAY] = "away", [NODE_ENABLED] = "enabled", [NODE_DISABLED] = "disabled"
-    };
+    static const char *const words[] = { [NODE_AWAY] = "away",
+                                         [NODE_ENABLED] = "enabled",
+                                         [NODE_DISABLED] = "disabled",
+                                         [NODE_RESTART] = "waits for a restart" };
     struct dda_target target;
     enum dda_node node;
 

@@ -143,7 +143,7 @@ static bool tell_works(struct plan_context *context, struct step *step, struct e
             return false;
         os_sleep_ms(POLL_MS);
     }
-    if (node != NODE_ENABLED)
+    if (node == NODE_AWAY || node == NODE_DISABLED)
         err_fail(err, ERR_CONFLICT, 0, "'%s' is back, and %s", target.name,
                  node == NODE_DISABLED ? "disabled" : "gone again");
     else if (!problem.known)

@@ -44,7 +44,9 @@ static bool has_unfinished(struct plan_context *context, const struct dda_view *
         return false;
     if (!*ret)
         return true;
-    fix = text_printf("'hvgpu undo %s' or 'hvgpu resume %s'", run.id, run.id);
+    fix = run.state == RUN_STARTED
+              ? text_printf("'hvgpu undo %s' or 'hvgpu resume %s'", run.id, run.id)
+              : text_printf("'hvgpu undo %s'", run.id);
     ok = fix ? plan_find(
                    plan, "run-unfinished", severity, dda_name(device), run.title,
                    N_("a run of hvgpu on this card was interrupted, and knows better what "

@@ -237,6 +237,8 @@ TEST(assigning_begins_where_each_function_is)
     check_assign(&b, &options, "");
     b.vms[COMPUTE].state = VM_RUNNING;
     check_assign(&b, &options, ""); /* a second time nothing needs it off */
+    b.vms[COMPUTE].high_mmio_bytes = is(UINT64_C(65) << 30); /* computed, by a former run */
+    check_assign(&b, &(struct dda_assign_options){ .gpu = "A100" }, "");
     stop(&b);
 }
 
@@ -255,6 +257,9 @@ TEST(refusals_that_can_be_known_are_known_before_anything_is_touched)
     put(&b, GPU, DDA_PHANTOM, VMS);
     check_assign(&b, &options, "!device-gone");
     put(&b, GPU, DDA_ON_HOST, VMS);
+    b.devices[GPU].problem_code = is(14);
+    check_assign(&b, &options, "!device-restart");
+    b.devices[GPU].problem_code = is(0);
     b.devices[GPU].location_path = NULL;
     check_assign(&b, &options, "!device-location");
     stop(&b);

@@ -10,6 +10,7 @@ is broken, which is for every-day testing.
 """
 
 import os
+import pathlib
 import re
 import signal
 import subprocess
@@ -236,6 +237,75 @@ def test_recover_clears_entries_of_a_card_that_was_moved_and_says_where_one_is(w
     must(world.hvgpu("dda", "return", "compute", "--yes", host=HOST))
     all_home(world, "after the move")
     must(world.hvgpu(*ASSIGN, host=HOST), "assign from the new place")
+
+
+def with_line(world, line):
+    """A lab like LAB, whose cards have one more line."""
+    path = world.dir / "changed.yaml"
+    text = pathlib.Path(LAB).read_text("utf-8")
+    path.write_text(text.replace("mitigations: true", f"mitigations: true\n        {line}"), "utf-8")
+    return str(path)
+
+
+def test_a_device_that_only_a_restart_disables_is_told_and_taken_back_after_it(world):
+    lab = with_line(world, "disable_reboots: true")
+    done = world.hvgpu("dda", "assign", "compute", "--gpu", "L4", "--yes", host=f"sim:{lab}")
+    if done.returncode != 1 or "when the host has been restarted" not in done.stderr \
+            or "everything was undone" in done.stderr:
+        raise AssertionError(done)
+    again = world.hvgpu("dda", "assign", "other", "--gpu", "L4", "--yes", host=f"sim:{lab}")
+    if again.returncode != 1 or "waits for a restart of the host" not in again.stderr:
+        raise AssertionError(again)
+    must(sim(world, "reboot", lab), "reboot")
+    states = {d["name"]: d["state"]
+              for d in world.json("dda", "list", host=f"sim:{lab}")["hosts"][0]["devices"]}
+    if states["NVIDIA L4"] != "disabled":
+        raise AssertionError(states)
+    must(world.hvgpu("undo", "--yes", host=None))
+    states = {d["name"]: d["state"]
+              for d in world.json("dda", "list", host=f"sim:{lab}")["hosts"][0]["devices"]}
+    if states["NVIDIA L4"] != "host":
+        raise AssertionError(states)
+
+
+def test_a_card_whose_driver_does_not_come_back_stays_on_the_host_and_is_told(world):
+    lab = with_line(world, "problem_after_return: 43")
+    must(world.hvgpu("dda", "assign", "compute", "--gpu", "L4", "--yes", host=f"sim:{lab}"))
+    done = world.hvgpu("dda", "return", "compute", "--yes", host=f"sim:{lab}")
+    if done.returncode != 1 or "problem code 43" not in done.stderr:
+        raise AssertionError(done)
+    device = next(d for d in world.json("dda", "list", host=f"sim:{lab}")["hosts"][0]["devices"]
+                  if d["name"] == "NVIDIA L4")
+    if (device["state"], device["problem_code"]) != ("host", 43):
+        raise AssertionError(device)
+    runs = world.json("history", host=None)["runs"]
+    if runs[0]["state"] != "done":
+        raise AssertionError(runs[0])
+
+
+def test_a_server_that_takes_its_time_and_a_vm_that_runs(world):
+    """The lab "server": jobs, a list that is late, a second Msvm_PciExpress, a disabled return."""
+    assign = ("dda", "assign", "compute", "--gpu", "A100", "--start", "--yes")
+    with world.serve("server") as server:
+        must(world.hvgpu(*assign, host=server))
+        gpu = next(g for g in world.json("gpu", "list", host=server)["hosts"][0]["gpus"]
+                   if g["pci_id"] == "10de:20f1")
+        if (gpu["place"], gpu["name"], [u["vm"] for u in gpu["assigned_to"]]) != \
+                ("assigned", "NVIDIA A100-PCIE-40GB", ["compute"]):
+            raise AssertionError(gpu)
+        must(world.hvgpu(*assign, host=server))  # it is so already
+        refused = world.hvgpu("dda", "return", "compute", "--yes", host=server)
+        if refused.returncode != 1 or "--stop" not in refused.stderr:
+            raise AssertionError(refused)
+        must(world.hvgpu("dda", "return", "compute", "--stop", "--yes", host=server))
+        if any(v != ("host", []) for v in state_of(world, server).values()):
+            raise AssertionError(state_of(world, server))
+        # The driver of a GeForce does not say how to secure it: refused half way, taken back.
+        refused = world.hvgpu("dda", "assign", "desktop", "--gpu", "4090", "--yes", host=server)
+        if refused.returncode != 1 or "everything was undone" not in refused.stderr:
+            raise AssertionError(refused)
+        if any(v != ("host", []) for v in state_of(world, server).values()):
+            raise AssertionError(state_of(world, server))
 
 
 def sim(world, *words):
