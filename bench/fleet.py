@@ -20,6 +20,7 @@ import time
 
 VMS = 50
 SAMPLE = 25  # hosts of the serial loop
+DELAY = 20  # ms that an answer takes longer, as over a wide network
 COMMANDS = ["status --json", "gpu list --json", "vm list --json", "vm list"]
 
 
@@ -33,7 +34,7 @@ def ended(process):
 class Fleet:
     """A running simulator with an inventory of its hosts."""
 
-    def __init__(self, build, hosts, folder):
+    def __init__(self, build, hosts, folder, delay=0):
         self.log = open(folder / "requests", "w+", encoding="utf-8")
         self.inventory = folder / "inventory.yaml"
         self.password = folder / "password"
@@ -42,7 +43,8 @@ class Fleet:
         began = time.monotonic()
         self.process = subprocess.Popen(
             [build / "src/sim/program/hvgpu-sim", f"fleet:{hosts}", "--ephemeral", "-v",
-             "--password-file", self.password],
+             "--password-file", self.password,
+             *(["--fault", f"*@*=delay:{delay}"] if delay else [])],
             stdout=subprocess.PIPE, stderr=self.log, text=True)
         self.places = [self.process.stdout.readline().split() for _ in range(hosts)]
         if not self.places[-1]:
@@ -70,10 +72,10 @@ def failed_hosts(path, is_json, hosts):
     return hosts - len({line.split()[0] for line in text.splitlines()[1:]})
 
 
-def measure(build, hosts, command):
+def measure(build, hosts, command, delay=0):
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
-        fleet = Fleet(build, hosts, folder)
+        fleet = Fleet(build, hosts, folder, delay)
         result = folder / "result"
         began = time.monotonic()
         with open(result, "w", encoding="utf-8") as out:
@@ -83,18 +85,18 @@ def measure(build, hosts, command):
         wall = time.monotonic() - began
         _, sim_cpu, sim_memory = fleet.end()
         failed = failed_hosts(result, "--json" in command, hosts)
-        print(f"| `{command}` | {hosts} | {fleet.started:.1f} s | {wall:.1f} s | {cpu:.1f} s "
+        print(f"| `{command}`{f', {delay} ms' if delay else ''} | {hosts} | {fleet.started:.1f} s | {wall:.1f} s | {cpu:.1f} s "
               f"| {memory:.0f} MB | {sim_cpu:.1f} s | {sim_memory:.0f} MB "
               f"| {fleet.requests() / hosts:.1f} | {6 + 3 * VMS} |", flush=True)
         if status or failed:
             sys.exit(f"{failed} of {hosts} hosts failed, exit status {status}")
 
 
-def measure_loop(build, hosts):
+def measure_loop(build, hosts, delay=0):
     """One hvgpu per host, one after the other, on SAMPLE of them."""
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
-        fleet = Fleet(build, SAMPLE, folder)
+        fleet = Fleet(build, SAMPLE, folder, delay)
         cpu = 0
         began = time.monotonic()
         for name, _ in fleet.places:
@@ -108,10 +110,10 @@ def measure_loop(build, hosts):
         wall = time.monotonic() - began
         _, sim_cpu, _ = fleet.end()
         scale = hosts / SAMPLE
-        print(f"\nSerial loop of `hvgpu -H HOST status --json`, measured on {SAMPLE} hosts and "
-              f"scaled to {hosts}: {wall * scale:.0f} s, client {cpu * scale:.0f} s of processor "
-              f"time, simulator {sim_cpu * scale:.0f} s, {fleet.requests() / SAMPLE:.1f} requests "
-              f"per host, {memory:.0f} MB at a time.")
+        print(f"| serial loop{f', {delay} ms' if delay else ''}, {SAMPLE} hosts, scaled | {hosts} "
+              f"| - | {wall * scale:.0f} s | {cpu * scale:.0f} s | {memory:.0f} MB "
+              f"| {sim_cpu * scale:.0f} s | - | {fleet.requests() / SAMPLE:.1f} | {6 + 3 * VMS} |",
+              flush=True)
 
 
 def main():
@@ -124,7 +126,11 @@ def main():
     for hosts in counts:
         for command in COMMANDS:
             measure(build, hosts, command)
-    measure_loop(build, max(counts))
+    for delay in (0, DELAY):
+        if delay:
+            measure(build, max(counts), "status --json", delay)
+            measure(build, max(counts), "status --json --jobs 64", delay)
+        measure_loop(build, max(counts), delay)
     print(f"\nLoad average when it ended: {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors.")
 
 

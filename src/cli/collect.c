@@ -56,6 +56,7 @@ struct fleet {
     size_t failed;
     bool found; /* a check found errors, at any host */
     bool said_cancelled;
+    char said_hint[ERR_TEXT]; /* the last one */
     bool stop;
 };
 
@@ -252,11 +253,16 @@ static size_t take_parts(struct fleet *fleet, struct part *taken, size_t *ret_in
 
 /* ---- showing ---- */
 
-static void show_error(struct fleet *fleet, const char *name, const struct err *err)
+static void show_error(struct fleet *fleet, const char *name, struct err *err)
 {
     bool is_cancelled = err->kind == ERR_CANCELLED;
 
     fleet->failed++;
+    /* A rack that is off needs its advice once. */
+    if (strcmp(err->hint, fleet->said_hint) == 0)
+        err->hint[0] = '\0';
+    else if (err->hint[0])
+        memcpy(fleet->said_hint, err->hint, sizeof(fleet->said_hint));
     /* Ctrl-C stops all hosts at once: said once. */
     if (!is_cancelled || !fleet->said_cancelled)
         output_host_error(fleet->in->out, is_cancelled ? NULL : name, err);
