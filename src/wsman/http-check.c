@@ -36,27 +36,43 @@ static enum wsman_step step_of(const struct http *h)
     }
 }
 
+/* What does not fit is cut off, but no letter is halved. */
 static void keep(char *to, size_t size, const char *from)
 {
-    snprintf(to, size, "%s", from ? from : "");
+    size_t len = from ? strlen(from) : 0;
+
+    if (len >= size) {
+        len = size - 1;
+        while (len > 0 && ((unsigned char)from[len] & 0xC0) == 0x80)
+            len--;
+    }
+    if (len)
+        memcpy(to, from, len);
+    to[len] = '\0';
 }
 
-/* What stands in the element @name of an answer that was found to be XML. */
-static void find_text(const char *xml, const char *name, char *ret, size_t size)
-{
-    const char *from = strstr(xml, name);
-    size_t len;
+#define NS_IDENTITY "http://schemas.dmtf.org/wbem/wsman/identity/1/wsmanidentity.xsd"
 
-    if (!from)
-        return;
-    from += strlen(name);
-    len = strcspn(from, "<");
-    snprintf(ret, size, "%.*s", (int)(len < size ? len : size - 1), from);
+struct identity {
+    bool is_one;
+    struct wsman_check *check;
+};
+
+static bool identity_end(void *user, const struct xml_element *e, struct err *err)
+{
+    struct identity *identity = user;
+
+    identity->is_one |= e->depth == 1 && xml_is(e, NS_IDENTITY, "IdentifyResponse");
+    if (xml_is(e, NS_IDENTITY, "ProductVersion"))
+        keep(identity->check->version, sizeof(identity->check->version), e->text);
+    return true;
 }
 
 static bool check_identify(struct http *h, struct wsman_check *ret, struct err *err)
 {
     CLEANUP(strbuf_cleanup) struct strbuf answer = STRBUF_INIT;
+    struct identity identity = { .check = ret };
+    const struct xml_handler handler = { .on_end = identity_end, .user = &identity };
     struct http_request request = { .body = identify,
                                     .len = sizeof(identify) - 1,
                                     .timeout_ms = ret->timeout_ms,
@@ -68,13 +84,10 @@ static bool check_identify(struct http *h, struct wsman_check *ret, struct err *
     }
     ret->failed = WSMAN_STEP_SERVICE;
     /* Its header is empty (DSP0226 11): it relates to nothing.  A fault becomes @err. */
-    if (!answer_read_empty(&(struct soap_answer){ answer.text, answer.len, NULL }, err))
+    if (!answer_read(&(struct soap_answer){ answer.text, answer.len, NULL }, &handler, err))
         return false;
-    if (!strstr(answer.text, "IdentifyResponse")) {
-        return err_fail(err, ERR_PROTOCOL, 0, "the answer is not that of WS-Management");
-    }
-    find_text(answer.text, "ProductVersion>", ret->version, sizeof(ret->version));
-    return true;
+    return identity.is_one ||
+           err_fail(err, ERR_PROTOCOL, 0, "the answer is not that of WS-Management");
 }
 
 bool http_check_way(struct http *h, struct wsman_check *ret, struct err *err)

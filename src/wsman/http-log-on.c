@@ -37,9 +37,13 @@ static bool take_offer(const struct http *h, struct http_head *head, const char 
     size_t name = strcspn(value, " "), used = strlen(head->offers);
 
     name = name < len ? name : len;
-    if (name + 3 < sizeof(head->offers) - used)
+    if (name + 3 < sizeof(head->offers) - used) {
         snprintf(head->offers + used, sizeof(head->offers) - used, "%s%.*s",
                  used ? ", " : "", (int)name, value);
+        for (char *c = head->offers + used; *c; c++) /* for people: foreign words */
+            if (*c < ' ' || *c > '~')
+                *c = '?';
+    }
     head->offers_negotiate |= name == 9 && text_istarts(value, "Negotiate");
     head->offers_kerberos |= name == 8 && text_istarts(value, "Kerberos");
     head->offers_basic |= name == 5 && text_istarts(value, "Basic");

@@ -15,6 +15,9 @@ ENVELOPE = (b'<s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope" '
             b'xmlns:w="http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd"><s:Header>'
             b'<a:RelatesTo>%s</a:RelatesTo></s:Header><s:Body>%s</s:Body></s:Envelope>')
 OS = b"http://schemas.microsoft.com/wbem/wsman/1/wmi/root/cimv2/Win32_OperatingSystem"
+IDENTITY = (b'<i:IdentifyResponse xmlns:i="http://schemas.dmtf.org/wbem/wsman/identity/1/'
+            b'wsmanidentity.xsd"><i:ProductVendor>Open Management Infrastructure'
+            b"</i:ProductVendor></i:IdentifyResponse>")
 
 
 def message_id(request):

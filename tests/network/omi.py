@@ -10,12 +10,9 @@ import struct
 
 import gssapi
 
-from hostile import OS, Hostile, http, items, soap
+from hostile import IDENTITY, OS, Hostile, http, items, soap
 
 SPNEGO = gssapi.OID.from_int_seq("1.3.6.1.5.5.2")
-IDENTITY = (b'<i:IdentifyResponse xmlns:i="http://schemas.dmtf.org/wbem/wsman/identity/1/'
-            b'wsmanidentity.xsd"><i:ProductVendor>Open Management Infrastructure'
-            b"</i:ProductVendor></i:IdentifyResponse>")
 KIND = (b'multipart/encrypted;protocol="application/HTTP-SPNEGO-session-encrypted";'
         b'boundary="Encrypted Boundary"')
 SYSTEM = (b'<p:Win32_OperatingSystem xmlns:p="%s"><p:Caption>Another</p:Caption>'

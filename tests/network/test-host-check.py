@@ -10,7 +10,8 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from hostile import ENVELOPE, Hostile, http, items, says  # noqa: E402
+from hostile import (ENVELOPE, IDENTITY, OS, Hostile, http, items,  # noqa: E402
+                     says, soap)
 from world import (HVGPU, PASSWORD, USER, Sim, Skip, TlsServer, W,  # noqa: E402
                    by_password, each_mechanism, fingerprint, run_tests, url)
 
@@ -136,6 +137,19 @@ def test_service():
             fails_at("service", sim.url, *by_password(), text=text)
 
 
+def test_a_service_with_a_long_name_for_itself():
+    """Cut where a letter would be halved, it would be no JSON."""
+    name = W.path("long")
+    for pad in (b"", b"x", b"xx"):
+        with open(name, "wb") as f:
+            f.write(ENVELOPE % (b"@request@", IDENTITY.replace(
+                b"</i:IdentifyResponse>", b"<i:ProductVersion>" + pad +
+                "\u4f60".encode() * 200 + b"</i:ProductVersion></i:IdentifyResponse>")))
+        with denied_by(f"Identify@*=answer:{name}") as sim:
+            code, steps = check(sim.url, *by_password())
+            assert code == 0 and steps["service"]["detail"].endswith("\u4f60"), steps
+
+
 def test_rights():
     with denied_by("Win32_OperatingSystem.Enumerate@*=fault:5") as sim:
         fails_at("rights", sim.url, *by_password(), text="0x5", hint="Administrators")
@@ -211,11 +225,32 @@ def test_what_is_offered():
             ((b'Negotiate, Basic realm="a, Kerberos", charset="UTF-8", Kerberos',),
              "Negotiate, Basic, Kerberos"),
             ((b" basic   realm=x ,,  NEGOTIATE ",), "basic, NEGOTIATE"),
-            ((b"Digest " + b"x" * 500, b"Negotiate"), "Digest, Negotiate")):
+            ((b"Digest " + b"x" * 500, b"Negotiate"), "Digest, Negotiate"),
+            ((b"\xff\xfe\x1b[31m", b"Negotiate"), "???[31m, Negotiate")):
         head = b"".join(b"WWW-Authenticate: " + line + b"\r\n" for line in lines)
         with Hostile(says(http(b"", b"401 Unauthorized", head=head), close=False)) as server:
             _, steps = check(url(server.port), env={**W.env, "KRB5CCNAME": "FILE:/absent"})
             assert steps["winrm"]["detail"] == "offers " + offers, steps["winrm"]
+
+
+def test_answers_in_utf_16():
+    """SOAP over HTTP may come so (DSP0226 C.1); Windows can be made to."""
+    system = (b'<p:Win32_OperatingSystem xmlns:p="%s"><p:Caption>\xe4\xbd\xa0</p:Caption>'
+              b"</p:Win32_OperatingSystem>" % OS)
+
+    def answer(client, request, n):
+        body = soap(request, IDENTITY if b"Identify" in request else
+                    items(inner=system if b"Win32_OperatingSystem" in request else b"",
+                          last=True))
+        if b"Authorization: Basic" not in request:
+            return client.sendall(http(b"", b"401 Unauthorized",
+                                       head=b'WWW-Authenticate: Basic realm="x"\r\n'))
+        text = '<?xml version="1.0" encoding="UTF-16"?>' + body.decode()
+        return client.sendall(http(text.encode("utf-16"),
+                                   kind=b"application/soap+xml;charset=UTF-16"))
+    with Hostile(answer) as server:
+        steps = fails_at("hyper-v", url(server.port), *by_password())
+        assert steps["rights"]["detail"].startswith("\u4f60"), steps["rights"]
 
 
 def test_a_server_with_other_habits():

@@ -55,6 +55,7 @@ def attack(where, *options, most=TIME_LIMIT + 3):
     assert took < most, f"{took:.1f} s: {error}"
     assert SANITIZED or peak < MEMORY_MIB * 1024, f"{peak} KiB: {error}"
     assert len(said) < 10000, "a wall of text"
+    assert complaint and "\x1b" not in complaint, "it steers the terminal"
     return error
 
 
@@ -254,6 +255,17 @@ def test_a_log_on_without_end():
     attack_clear(says(http(b"", b"401 Unauthorized",
                            head=b'WWW-Authenticate: Basic realm="x"\r\n'), close=False),
                  "HTTP 401", "denied", 1)
+
+
+def test_words_that_are_no_text():
+    """What a server says stands in errors, and those in JSON and on terminals."""
+    for kind in (b"\xff\xfe\x1b[31m", b"text/\xe4\xbd" + b"\xa0" * 100):
+        attack_clear(says(http(b"x", kind=kind)), "instead of SOAP", "protocol", 1)
+    attack_clear(says(b"\xff\xfe\x1b]0;x\x07\r\n\r\n"), "")
+    for text in (b"\xff\xfe", b"\x1b[31m", "\u202e\u4f60".encode() * 300):
+        attack_clear(says(lambda r: http(soap(
+            r, b"<s:Fault><s:Reason><s:Text>" + text + b"</s:Text></s:Reason></s:Fault>"),
+            b"500 Error")), "")
 
 
 def test_multipart_nobody_asked_for():
