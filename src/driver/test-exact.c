@@ -613,3 +613,47 @@ TEST(two_packages_that_differ_about_one_file_are_refused_but_for_the_common_load
         done(&r);
     }
 }
+
+TEST(a_copyinf_line_that_names_no_file_is_refused)
+{
+    struct resolved r;
+
+    begin(&r, "amd");
+    put_amd_inf(&r.machine, "[ati2mtag_Navi31]\r\nCopyINF=C:evil.inf\r\n");
+    go(&r, "1002:744c");
+    check_refused(&r, ERR_PROTOCOL, "CopyINF names 'C:evil.inf'");
+    done(&r);
+}
+
+/* Components whose INFs bring each other: p1 brings p2, p2 brings p3, ... */
+TEST(packages_that_name_each_other_without_end_are_refused)
+{
+    struct resolved r;
+
+    begin(&r, "amd");
+    put_amd_inf(&r.machine, "[ati2mtag_Navi31]\r\nCopyINF=p1.inf\r\n");
+    for (unsigned i = 1; i < 12; i++) {
+        CLEANUP(free_cleanup)
+        char *sections = text_printf("[Go]\r\nCopyINF=p%u.inf\r\n", i + 1);
+        CLEANUP(free_cleanup)
+        char *inf = component_inf("SoftwareComponent", AMD_VERSION, sections);
+        CLEANUP(free_cleanup) char *name = text_printf("p%u.inf_amd64_%016x", i, i);
+        CLEANUP(free_cleanup) char *in_store = text_printf(STORE "%s/p%u.inf", name, i);
+        CLEANUP(free_cleanup) char *published = text_printf("oem%u.inf", 100 + i);
+        CLEANUP(free_cleanup) char *copy = text_printf("INF/%s", published);
+        CLEANUP(free_cleanup) char *key = text_printf(COMPONENTS "\\%04u", i);
+        CLEANUP(free_cleanup)
+        char *record = text_printf("DriverDatabase\\DriverInfFiles\\%s", published);
+
+        machine_text_file(&r.machine, in_store, inf);
+        machine_text_file(&r.machine, copy, inf);
+        machine_text(r.machine.drivers, record, "Active", HIVE_SZ, name);
+        machine_text(r.machine.system, key, "InfPath", HIVE_SZ, published);
+        machine_text(r.machine.system, key, "InfSection", HIVE_SZ, "Go");
+        machine_text(r.machine.system, key, "ProviderName", HIVE_SZ, AMD);
+        machine_text(r.machine.system, key, "DriverVersion", HIVE_SZ, AMD_VERSION);
+    }
+    go(&r, "1002:744c");
+    check_refused(&r, ERR_UNSUPPORTED, "packages name each other");
+    done(&r);
+}

@@ -507,6 +507,70 @@ TEST(a_link_in_the_package_is_refused)
     machine_close(&machine);
 }
 
+TEST(a_name_that_windows_cannot_have_is_refused)
+{
+    struct machine machine;
+
+    nvidia(&machine);
+    machine_text_file(&machine, STORE TEST_PACKAGE "/nul.dll", "x");
+    check_refused(&machine, "10de:2860", ERR_PROTOCOL, "no name of a Windows file");
+    machine_close(&machine);
+}
+
+TEST(a_file_where_the_package_should_be_is_refused)
+{
+    struct err err = ERR_INIT;
+    struct machine machine;
+    CLEANUP(free_cleanup) char *folder = NULL;
+
+    nvidia(&machine);
+    folder = text_printf("%s/Windows/%s%s", machine.root, STORE, TEST_PACKAGE);
+    CHECK_OK(os_remove_tree(folder, &err));
+    machine_text_file(&machine, STORE TEST_PACKAGE, "not a folder");
+    check_refused(&machine, "10de:2860", ERR_NOT_FOUND, "is a file, not a folder");
+    machine_close(&machine);
+}
+
+TEST(nvidias_service_outside_the_store_is_refused)
+{
+    struct machine machine;
+
+    nvidia(&machine);
+    machine_text(machine.system, "ControlSet001\\Services\\nvlddmkm", "ImagePath",
+                 HIVE_EXPAND_SZ, "System32\\drivers\\nvlddmkm.sys");
+    check_refused(&machine, "10de:2860", ERR_UNSUPPORTED,
+                  "service 'nvlddmkm' does not run from the driver store");
+    machine_close(&machine);
+}
+
+TEST(files_that_change_while_they_are_read_are_refused)
+{
+    static const char *const files[] = { STORE TEST_PACKAGE "/nvldumdx.dll",
+                                         "System32/outside.dll" };
+
+    for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+        struct err err = ERR_INIT;
+        struct machine machine;
+        struct windows_source *source;
+        struct driver_set *set = NULL;
+
+        test_case(files[i]);
+        nvidia(&machine);
+        machine_text_file(&machine, "System32/outside.dll", "x");
+        machine_text(machine.system, CLASS_KEY "\\CopyToVmOverwrite", "V", HIVE_SZ,
+                     "C:\\Windows\\System32\\outside.dll");
+        machine_save(&machine);
+        source = windows_source_offline(machine.root, &err);
+        CHECK_OK(source && driver_resolve(source, "10de:2860", &set, &err));
+        machine_text_file(&machine, files[i], "longer than it was before");
+        CHECK(set && !driver_set_hash(set, &err));
+        CHECK_EQ(err.kind, ERR_CONFLICT);
+        driver_set_free(set);
+        windows_source_free(source);
+        machine_close(&machine);
+    }
+}
+
 /* Sets the second sequence number of a saved SYSTEM hive to the first plus @ahead, and the
  * checksum to fit: the base block's XOR over its first 508 bytes (msuhanov/regf). */
 static void set_sequence(struct machine *machine, unsigned ahead)

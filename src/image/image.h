@@ -93,8 +93,7 @@ struct file_info {
     uint64_t number;     /* MFT record */
     uint32_t link_count; /* hard links to a file, as Windows counts them (a DOS name is
                           * none); 0: not known (in callbacks) */
-    bool
-        is_windows_own; /* it belongs to NT SERVICE\\TrustedInstaller; false in callbacks */
+    bool is_windows_own; /* owned by TrustedInstaller; false in callbacks */
 };
 
 /* Mounts.  Refused, each with its own message and hint: BitLocker, ReFS, hibernated or

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "err.h"
 #include "inf.h"
-#include "os.h"
 #include "strbuf.h"
 #include "test.h"
 #include "text.h"
@@ -261,148 +260,97 @@ TEST(every_encoding_gives_the_same_inf)
     }
 }
 
-/* ---- real files: counts made with another parser, checked by eye ---- */
+/* ---- limits: an INF is foreign ---- */
 
-static struct inf *load(const char *name)
+static void repeat(struct strbuf *to, const char *text, size_t times)
 {
-    CLEANUP(free_cleanup) char *path = text_printf("%s/inf/%s", test_data_dir(), name);
-    struct err err = ERR_INIT;
-    size_t len = 0;
-    CLEANUP(free_cleanup) char *bytes = os_read_file(path, INF_SIZE_MAX, &len, &err);
-    struct inf *inf = bytes ? inf_parse(bytes, len, &err) : NULL;
-
-    if (!inf)
-        CHECK_STR_EQ(err.text[0], "");
-    return inf;
+    for (size_t i = 0; i < times; i++)
+        strbuf_puts(to, text);
 }
 
-static size_t count_to(const struct inf_install *install, int dirid, const char *subdir)
+enum limit { NO_ZERO, NO_UTF16, SIZE, LINES, LINE_LENGTH, FIELDS, SECTIONS, LIMITS };
+
+static void fill(struct strbuf *to, enum limit limit)
 {
-    size_t count = 0;
+    static const char head[] = "[Version]\nSignature=\"$Windows NT$\"\n";
 
-    for (size_t i = 0; i < install->file_count; i++)
-        count += install->files[i].dirid == dirid &&
-                 (!subdir || text_ieq(install->files[i].subdir, subdir));
-    return count;
-}
-
-TEST(real_files_install_what_they_are_known_to)
-{
-    static const struct {
-        const char *file, *id;
-        unsigned build;
-        const char *section;
-        size_t entries, store, system32, syswow64, copies;
-    } cases[] = {
-        { "nvidia-470.05-nv_dispi.inf", "PCI\\VEN_10DE&DEV_1E07", 19041, "Section001", 349,
-          308, 19, 13, 7 },
-        { "nvidia-470.05-nv_dispi.inf", "PCI\\VEN_10DE&DEV_2206", 17098, "Section090", 349,
-          308, 19, 13, 7 },
-        { "nvidia-416.34-nv_dispi-p106mod.inf", "PCI\\VEN_10DE&DEV_1B80", 10240,
-          "Section107", 78, 3, 32, 26, 0 },
-        { "nvidia-416.34-nv_dispi-p106mod.inf", "PCI\\VEN_10DE&DEV_1B80", 14310,
-          "Section108", 84, 30, 20, 18, 2 },
-        { "nvidia-451.22-nv_dispi-mod.inf", "PCI\\VEN_10DE&DEV_1B80", 19041, "R450", 85, 48,
-          15, 13, 6 },
-        { "nvidia-446.14-nv_dispi-mod.inf", "PCI\\VEN_10DE&DEV_1B80", 19041, "R445", 75, 4,
-          32, 27, 2 },
-        { "intel-21.20.16.4860-igdlh64-utf16.inf", "PCI\\VEN_8086&DEV_5912", 10240,
-          "iKBLD_w10", 180, 0, 74, 35, 0 },
-        { "intel-21.20.16.4860-igdlh64-utf16.inf", "PCI\\VEN_8086&DEV_5912", 14393,
-          "iKBLD_w10_DS", 177, 98, 4, 5, 0 },
-        { "amd-32.0.11016.14003-amduw23e-extension.inf",
-          "PCI\\VEN_1002&DEV_164E&SUBSYS_3C4A17AA&REV_D8", 22621, "ati2mtag_DragonRange", 0,
-          0, 0, 0, 0 },
-    };
-
-    if (!test_data_dir())
-        SKIP("no HVGPU_TEST_DATA");
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        CLEANUP(inf_cleanup) struct inf *inf = load(cases[i].file);
-        struct inf_install install = { 0 };
-        struct err err = ERR_INIT;
-
-        test_case(cases[i].file);
-        CHECK_OK(inf && inf_find_install(inf, cases[i].id, "amd64", cases[i].build,
-                                         &install, &err));
-        CHECK_STR_EQ(install.section, cases[i].section);
-        CHECK_EQ(install.file_count, cases[i].entries);
-        CHECK_EQ(count_to(&install, INF_DIR_STORE, NULL), cases[i].store);
-        CHECK_EQ(count_to(&install, INF_DIR_SYSTEM32, ""), cases[i].system32);
-        CHECK_EQ(count_to(&install, INF_DIR_WINDOWS, "SysWow64"), cases[i].syswow64);
-        CHECK_EQ(install.copy_count, cases[i].copies);
-        inf_install_clear(&install);
+    if (limit == NO_UTF16) { /* half of a pair */
+        strbuf_add(to, "\xFF\xFE\x00\xD8x\0", 6);
+        return;
+    }
+    strbuf_puts(to, head);
+    switch (limit) {
+    case NO_ZERO:
+        strbuf_add(to, "a\0b", 3);
+        break;
+    case SIZE:
+        repeat(to, ";23456789abcdef\n", INF_SIZE_MAX / 16 + 1);
+        break;
+    case LINES:
+        repeat(to, "a\n", 1000001);
+        break;
+    case LINE_LENGTH:
+        strbuf_puts(to, "a=");
+        repeat(to, "0123456789abcdef", 256 * 1024 / 16 + 1);
+        break;
+    case FIELDS:
+        strbuf_puts(to, "a=b");
+        repeat(to, ",b", 8192);
+        break;
+    case SECTIONS:
+        for (unsigned i = 0; i < 200001; i++)
+            strbuf_printf(to, "[s%u]\n", i);
+        break;
+    default:
+        break;
     }
 }
 
-TEST(real_files_say_what_they_are)
+TEST(what_is_past_a_limit_is_refused_and_said)
 {
     static const struct {
-        const char *file, *class_name, *version;
-        size_t models;
-    } cases[] = {
-        { "nvidia-470.05-nv_dispi.inf", "Display", "27.21.14.7005", 178 },
-        { "nvidia-416.34-nv_dispi-p106mod.inf", "Display", "25.21.14.1634",
-          123 + 126 + 132 },
-        { "nvidia-451.22-nv_dispi-mod.inf", "Display", "27.21.14.5122", 0 },
-        { "nvidia-446.14-nv_dispi-mod.inf", "Display", "26.21.14.4614", 0 },
-        { "intel-21.20.16.4860-igdlh64-utf16.inf", "Display", "21.20.16.4860", 150 },
-        { "amd-32.0.11016.14003-amduw23e-extension.inf", "Extension", "32.0.11016.14003",
-          144 },
-        { "amd-amdfendr-system.inf", "System", NULL, 0 },
-        { "nvidia-470.05-nvhda.inf", "MEDIA", NULL, 76 + 84 + 84 },
-        { "microsoft-kmdod-sampledisplay.inf", "Display", NULL, 12 },
+        const char *part;
+    } said[LIMITS] = {
+        [NO_ZERO] = { "holds zero bytes" },
+        [NO_UTF16] = { "not valid UTF-16" },
+        [SIZE] = { "larger than" },
+        [LINES] = { "more than 1000000 lines" },
+        [LINE_LENGTH] = { "line 3 is longer" },
+        [FIELDS] = { "more than 8192 fields" },
+        [SECTIONS] = { "more than 200000 sections" },
     };
 
-    if (!test_data_dir())
-        SKIP("no HVGPU_TEST_DATA");
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        CLEANUP(inf_cleanup) struct inf *inf = load(cases[i].file);
-        struct inf_version version = { 0 };
+    for (int i = 0; i < LIMITS; i++) {
+        CLEANUP(strbuf_cleanup) struct strbuf text = STRBUF_INIT;
         struct err err = ERR_INIT;
 
-        test_case(cases[i].file);
-        CHECK_OK(inf && inf_read_version(inf, &version, &err));
-        CHECK_STR_EQ(version.class_name, cases[i].class_name);
-        if (cases[i].version)
-            CHECK_STR_EQ(version.driver_version, cases[i].version);
-        if (cases[i].models)
-            CHECK_EQ(version.model_count, cases[i].models);
-        inf_version_clear(&version);
+        test_case(said[i].part);
+        fill(&text, (enum limit)i);
+        CHECK(!text.failed && !inf_parse(text.text, text.len, &err));
+        CHECK_EQ(err.kind, ERR_PROTOCOL);
+        CHECK(strstr(err.text[0], said[i].part));
     }
 }
 
-TEST(an_old_windows_is_told_from_an_unknown_device)
+TEST(an_install_section_that_is_missing_or_names_too_much_is_refused)
 {
+    static const char head[] =
+        "[Version]\nSignature=\"$Windows NT$\"\n[X]\nCopyFiles=L\n[L]\n";
+    CLEANUP(strbuf_cleanup) struct strbuf text = STRBUF_INIT;
     CLEANUP(inf_cleanup) struct inf *inf = NULL;
     struct inf_install install = { 0 };
     struct err err = ERR_INIT;
 
-    if (!test_data_dir())
-        SKIP("no HVGPU_TEST_DATA");
-    inf = load("nvidia-470.05-nv_dispi.inf");
-    CHECK(!inf_find_install(inf, "PCI\\VEN_10DE&DEV_1E07", "amd64", 16299, &install, &err));
-    CHECK_EQ(err.kind, ERR_UNSUPPORTED);
-}
-
-TEST(one_broken_reference_is_reported_and_survived)
-{
-    CLEANUP(inf_cleanup) struct inf *inf = NULL;
-    struct inf_install install = { 0 };
-    struct err err = ERR_INIT;
-    size_t unlisted = 0;
-
-    if (!test_data_dir())
-        SKIP("no HVGPU_TEST_DATA");
-    inf = load("nvidia-446.14-nv_dispi-mod.inf");
-    CHECK_OK(
-        inf_find_install(inf, "PCI\\VEN_10DE&DEV_1B80", "amd64", 19041, &install, &err));
-    for (size_t i = 0; i < install.file_count; i++) {
-        if (install.files[i].is_listed)
-            continue;
-        unlisted++;
-        CHECK_STR_EQ(install.files[i].source, "cudnn_infer64_7.dll");
-    }
-    CHECK_EQ(unlisted, 1);
-    inf_install_clear(&install);
+    strbuf_puts(&text, head);
+    for (unsigned i = 0; i < 100001; i++)
+        strbuf_printf(&text, "f%u\n", i);
+    inf = inf_parse(text.text, text.len, &err);
+    CHECK_OK(inf != NULL);
+    CHECK(inf && !inf_read_install(inf, "X", "amd64", &install, &err));
+    CHECK_EQ(err.kind, ERR_PROTOCOL);
+    CHECK(strstr(err.text[0], "more than 100000 things"));
+    err = ERR_INIT;
+    CHECK(inf && !inf_read_install(inf, "Y", "amd64", &install, &err));
+    CHECK_EQ(err.kind, ERR_PROTOCOL);
+    CHECK(strstr(err.text[0], "no section [Y]"));
 }

@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import random
+import struct
 import subprocess
 
 import hives
@@ -122,6 +123,32 @@ def test_logs_that_do_not_fit_are_refused(world):
     for log in (late, bytes(broken), b"nonsense" * 100):
         must_refuse(world, put(world, SYSTEM=dirty, SYSTEM_LOG1=log), "conflict",
                     "did not finish writing", "no transaction log holds what it lacks")
+
+
+def test_logs_that_would_do_harm_are_refused(world):
+    """Entries whose hashes are right and whose numbers are not."""
+    empty, full = made(world, SET, ADAPTER)
+    dirty = hives.with_sequence(full, 9, 8)
+
+    def entry(bins, offset):
+        body = struct.pack("<II", offset, 512) + b"x" * 512
+        body = body.ljust(1024 - 40, b"\0")
+        head = b"HvLE" + struct.pack("<IIIII", 1024, 0, 8, bins, 1)
+        head += struct.pack("<Q", hives.marvin32(body))
+        return hives.log(full, 8, head + struct.pack("<Q", hives.marvin32(head)) + body)
+
+    for bins, offset, said in [(0, 0, "names a size of 0 bytes"),
+                               (4097, 0, "names a size of 4097 bytes"),
+                               (0xfffff000, 0, "names a size of"),
+                               (len(full) - 4096, len(full), "writes outside of its hive"),
+                               (len(full) - 4096, 0xffffff00, "writes outside of its hive")]:
+        must_refuse(world, put(world, SYSTEM=dirty, SYSTEM_LOG1=entry(bins, offset)), "protocol",
+                    said)
+    # The logs of Windows 8 and before: a bitmap of pages, then fewer pages than it says.
+    old = bytearray(hives.with_sequence(full, 8, 8, kind=1)[:512])
+    for cut in (b"DIRT", b"DIRT" + b"\xff" * ((len(full) - 4096) // 512 // 8)):
+        must_refuse(world, put(world, SYSTEM=dirty, SYSTEM_LOG1=bytes(old) + cut), "protocol",
+                    "log is cut off")
 
 
 def test_without_logs_it_is_shown_with_a_warning(world):
