@@ -103,6 +103,12 @@ bool os_write_file_like(const char *path, const char *like, const void *bytes, s
         return err_no_memory(err);
     if (old.fd < 0)
         return err_errno(err, errno, "cannot open '%s'", like);
+    /* Renaming asks nobody, but a file that is write-protected is so for a reason. */
+    if (access(path, F_OK) == 0 && access(path, W_OK) != 0) {
+        err_errno(err, errno, "'%s' is write-protected", path);
+        err->kind = ERR_DENIED;
+        return false;
+    }
     made.fd = mkostemp(temporary, O_CLOEXEC);
     if (made.fd < 0)
         return err_errno(err, errno, "cannot write beside '%s'", path);

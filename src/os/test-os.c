@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #ifndef _WIN32
+#include <sys/stat.h>
 #include <unistd.h>
 #endif
 
 #include "err.h"
 #include "os.h"
+#include "strbuf.h"
 #include "test.h"
 #include "text.h"
 
@@ -115,4 +117,53 @@ TEST(guids_differ_and_look_like_guids)
     os_guid(b);
     CHECK(text_is_guid(a));
     CHECK(strcmp(a, b) != 0);
+}
+
+TEST(a_file_is_replaced_with_its_rights_kept)
+{
+    char folder[] = "/tmp/hvgpu-os-XXXXXX";
+    CLEANUP(free_cleanup) char *file = NULL;
+    CLEANUP(free_cleanup) char *copy = NULL;
+    CLEANUP(free_cleanup) char *now = NULL;
+    struct err err = ERR_INIT;
+    struct stat st;
+
+    CHECK(mkdtemp(folder) != NULL);
+    file = text_printf("%s/file", folder);
+    copy = text_printf("%s/copy", folder);
+    CHECK(!os_write_file_like(file, file, "x", 1, &err));
+    err = ERR_INIT;
+    CHECK_OK(os_write_file(file, "first", 5, &err));
+    CHECK(chmod(file, 0751) == 0);
+    CHECK_OK(os_write_file_like(copy, file, "copy", 4, &err));
+    CHECK_OK(os_write_file_like(file, file, "second", 6, &err));
+    CHECK(stat(copy, &st) == 0 && (st.st_mode & 07777) == 0751);
+    CHECK(stat(file, &st) == 0 && (st.st_mode & 07777) == 0751);
+    now = os_read_file(file, 100, NULL, &err);
+    CHECK_STR_EQ(now, "second");
+    if (geteuid() != 0) { /* to root nothing is protected */
+        CHECK(chmod(file, 0444) == 0);
+        CHECK(!os_write_file_like(file, file, "third", 5, &err));
+        CHECK_EQ(err.kind, ERR_DENIED);
+        err = ERR_INIT;
+    }
+    CHECK_OK(os_remove_tree(folder, &err));
+}
+
+TEST(texts_of_other_encodings_are_read_or_refused)
+{
+    CLEANUP(strbuf_cleanup) struct strbuf many = STRBUF_INIT;
+    CLEANUP(free_cleanup) char *text = NULL;
+    struct err err = ERR_INIT;
+
+    for (int i = 0; i < 5000; i++)
+        strbuf_puts(&many, "\xB2\xE2"); /* longer than a piece, and cut in letters */
+    strbuf_puts(&many, "x");
+    text = os_text_from("GBK", many.text, many.len, &err);
+    CHECK(text && strlen(text) == 15001 && strncmp(text, "\xE6\xB5\x8B", 3) == 0);
+    CHECK(os_text_from("no-such", "a", 1, &err) == NULL);
+    CHECK_EQ(err.kind, ERR_UNSUPPORTED);
+    err = ERR_INIT;
+    CHECK(os_text_from("GBK", "\xB2", 1, &err) == NULL);
+    CHECK_EQ(err.kind, ERR_PROTOCOL);
 }

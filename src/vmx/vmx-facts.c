@@ -99,13 +99,9 @@ static void check_encoding(const struct vmx *vmx, struct vmx_facts *facts)
 
 /* ---- the files beside it ---- */
 
-struct beside {
-    struct vmx_facts *facts;
-};
-
 static bool on_entry(const struct os_entry *entry, void *user, struct err *err)
 {
-    struct vmx_facts *facts = ((struct beside *)user)->facts;
+    struct vmx_facts *facts = user;
 
     if (!facts->lock && text_iends(entry->name, ".lck")) {
         facts->lock = text_dup(entry->name);
@@ -118,18 +114,21 @@ static bool on_entry(const struct os_entry *entry, void *user, struct err *err)
     return true;
 }
 
+/* The folder of @path, whose separators are those of either system. */
+static char *folder_of(const char *path)
+{
+    size_t len = strlen(path);
+
+    while (len > 0 && path[len - 1] != '/' && path[len - 1] != '\\')
+        len--;
+    return len > 0 ? text_ndup(path, len) : text_dup(".");
+}
+
 static bool look_beside(const char *path, struct vmx_facts *facts, struct err *err)
 {
-    const char *slash = strrchr(path, '/'), *other = strrchr(path, '\\');
-    struct beside beside = { facts };
-    CLEANUP(free_cleanup) char *folder = NULL;
+    CLEANUP(free_cleanup) char *folder = folder_of(path);
 
-#define LATER(a, b) (!(a) ? (b) : !(b) || (a) > (b) ? (a) : (b))
-    slash = LATER(slash, other);
-#undef LATER
-    folder =
-        slash ? text_ndup(path, slash == path ? 1 : (size_t)(slash - path)) : text_dup(".");
-    return folder ? os_list_dir(folder, on_entry, &beside, err) : err_no_memory(err);
+    return folder ? os_list_dir(folder, on_entry, facts, err) : err_no_memory(err);
 }
 
 bool vmx_check_free(const char *path, struct err *err)

@@ -135,9 +135,9 @@ static bool replace(const char *path, const char *bytes, size_t len, const struc
     now = vmx_read(path, &why);
     if (now && now->len == len && memcmp(now->bytes, bytes, len) == 0)
         return true;
-    if (!os_write_file_like(path, path, old->bytes, old->len, &why))
-        err_format(&why, why.hint, sizeof(why.hint)); /* said below */
     err_fail(err, ERR_CONFLICT, 0, "'%s' does not hold what was written", path);
+    if (!os_write_file_like(path, path, old->bytes, old->len, &why))
+        return err_hint(err, "what was there before is in the copy beside it, .bak-*");
     return err_hint(err, "another program writes it at the same time: close VMware");
 }
 
