@@ -34,9 +34,9 @@ static const char *scheme_name(const struct http *h)
 static bool take_offer(const struct http *h, struct http_head *head, const char *value,
                        size_t len)
 {
-    size_t name = strcspn(value, " "), used = strlen(head->offers);
+    const char *blank = memchr(value, ' ', len);
+    size_t name = blank ? (size_t)(blank - value) : len, used = strlen(head->offers);
 
-    name = name < len ? name : len;
     if (name + 3 < sizeof(head->offers) - used) {
         snprintf(head->offers + used, sizeof(head->offers) - used, "%s%.*s",
                  used ? ", " : "", (int)name, value);

@@ -95,13 +95,13 @@ static void read_names(CURL *curl, char ret[NAMES_MOST])
         info->num_of_certs < 1)
         return;
     for (const struct curl_slist *line = info->certinfo[0]; line; line = line->next) {
-        const char *at = line->data + strlen(label);
+        const char *at;
         size_t used = 0;
 
         if (!text_istarts(line->data, label))
             continue;
         /* Foreign words: what is printable of them. */
-        for (; *at && used + 1 < NAMES_MOST; at++)
+        for (at = line->data + strlen(label); *at && used + 1 < NAMES_MOST; at++)
             if (*at >= ' ' && *at <= '~' && (used || *at != ' '))
                 ret[used++] = *at;
         ret[used] = '\0';
@@ -175,8 +175,11 @@ bool http_tls_connect_fail(const struct http *h, struct err *err)
         { "unsupported protocol", "the host speaks only TLS older than 1.2",
           "switch TLS 1.2 on there (HKLM\\SYSTEM\\CurrentControlSet\\Control\\"
           "SecurityProviders\\SCHANNEL\\Protocols)" },
-        { "handshake failure", "the host and this machine have no TLS cipher in common",
-          "bring the host up to date, or look at its SCHANNEL settings" },
+        { "handshake failure",
+          "the host and this machine have no TLS cipher in common, or it "
+          "wants a client certificate",
+          "bring the host up to date, look at its SCHANNEL settings, or give --cert and "
+          "--cert-key" },
         { "certificate required", "the host wants a client certificate",
           "give one with --cert and --cert-key" },
         { "bad certificate", "the host does not take this client certificate",

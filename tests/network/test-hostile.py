@@ -92,7 +92,9 @@ def test_headers_without_end():
     start = b"HTTP/1.1 401 Unauthorized\r\n"
     for piece in (b"X-A: " + b"a" * 60000 + b"\r\n", b"X: y\r\n" * 1000,
                   b"WWW-Authenticate: Negotiate " + b"A" * 60000 + b"\r\n",
-                  b"WWW-Authenticate: Basic realm=\"x\"\r\n" * 1000):
+                  b"WWW-Authenticate: Basic realm=\"x\"\r\n" * 1000,
+                  b"WWW-Authenticate: " + b"a," * 45000 + b"\r\n",
+                  b"WWW-Authenticate: " + b"a=\"," * 20000 + b"\r\n"):
         attack_clear(endless(start, piece), "", requests=1)
     # One line that never ends.
     attack_clear(endless(start + b"X-A: ", b"a" * 60000), "", requests=1)
