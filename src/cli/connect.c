@@ -86,6 +86,9 @@ static struct cim_session *open_with(const struct connector *connector,
         .on_log_on = connector->verbose ? say_log_on : NULL,
     };
 
+    /* Passwords have forbidden it already, where they were read. */
+    if (target->keytab || target->cert)
+        os_forbid_dumps();
     return wsman_open(&options, err);
 }
 
