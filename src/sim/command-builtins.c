@@ -440,6 +440,25 @@ static uint32_t run_dir(struct task *task, const struct arguments *arguments)
     return 0;
 }
 
+/* A file that begins with UTF-16's byte order mark is given in the code page of the output;
+ * every other as it is.  Source: Stack Overflow 1259084, "What encoding/code page is cmd.exe
+ * using?"; `cmd /a /c type` is the known way to turn such files into others. */
+static uint32_t say_file(struct task *task, const uint8_t *bytes, size_t len)
+{
+    CLEANUP(free_cleanup) char *text = NULL;
+    size_t text_len = 0;
+
+    if (len < 2 || bytes[0] != 0xFF || bytes[1] != 0xFE) {
+        say_bytes(task, bytes, len);
+        return 0;
+    }
+    text = text_from_utf16le(bytes + 2, (len - 2) & ~(size_t)1, &text_len);
+    if (!text)
+        return not_simulated(task, "'type' of a damaged UTF-16 file");
+    say_bytes(task, (const uint8_t *)text, text_len);
+    return 0;
+}
+
 static uint32_t run_type(struct task *task, const struct arguments *arguments)
 {
     struct switches s;
@@ -454,10 +473,7 @@ static uint32_t run_type(struct task *task, const struct arguments *arguments)
         return s.path_count ? not_simulated(task, "'type' of several files") : syntax(task);
     path = task_path(task, s.paths[0]);
     code = path ? task_read(task, path, TYPE_MAX, &bytes, &len) : 8;
-    if (code != 0)
-        return fail(task, code);
-    say_bytes(task, bytes, len);
-    return 0;
+    return code == 0 ? say_file(task, bytes, len) : fail(task, code);
 }
 
 static uint32_t run_echo(struct task *task, const struct arguments *arguments)

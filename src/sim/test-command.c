@@ -153,8 +153,10 @@ TEST(builtins_work_on_files_and_say_what_windows_says)
     struct err err = ERR_INIT;
     CLEANUP(test_host_clear) struct test_host t;
     CLEANUP(result_clear) struct result r = { 0 };
+    struct sim_world *world;
 
-    CHECK(test_host_world(&t, &err));
+    world = test_host_world(&t, &err);
+    CHECK(world);
     run(&t, &r, "mkdir C:\\w\\a\\b", 0);
     run(&t, &r, "mkdir C:\\w\\a", 1);
     CHECK_STR_EQ(err_out(&r), "A subdirectory or file C:\\w\\a already exists.\r\n");
@@ -162,6 +164,12 @@ TEST(builtins_work_on_files_and_say_what_windows_says)
     run(&t, &r, "echo again>>\"C:\\w\\x.txt\"", 0);
     run(&t, &r, "type C:\\w\\x.txt", 0);
     CHECK_STR_EQ(out(&r), "hello\r\nagain\r\n");
+    /* "\xFF\xFEhi": a file in UTF-16 is given in the code page of the output. */
+    CHECK_OK(world_write_all(world, "C:\\w\\wide.txt", "\xFF\xFEh\0i\0", 6, 0,
+                             FILE_IS_ARCHIVE, &err));
+    run(&t, &r, "type C:\\w\\wide.txt", 0);
+    CHECK_STR_EQ(out(&r), "hi");
+    run(&t, &r, "del C:\\w\\wide.txt", 0);
     run(&t, &r, "copy /b /y C:\\w\\x.txt C:\\w\\a\\y.txt", 0);
     CHECK_STR_EQ(out(&r), "        1 file(s) copied.\r\n");
     run(&t, &r, "copy /b C:\\w\\x.txt C:\\w\\a\\y.txt", 1); /* would ask */

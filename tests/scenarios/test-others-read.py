@@ -181,4 +181,34 @@ def test_after_driver_inject_into_a_local_disk(world):
     assert sha256(disk) == again, "the second time changed the disk"
 
 
+def test_intels_values_on_a_host_whose_infs_are_utf_16(world):
+    image = world.disk("C:\\VMs\\games\\games.vhdx")
+    before = world.dump()
+    must(world.hvgpu("attach", "games", "--gpu", "Iris", "--yes"))
+    volume = windows_volume(image, world.dir)
+    must_be_clean(volume)
+    hive = f"{world.dir}/SYSTEM"
+    pathlib.Path(hive).write_bytes(cat(volume, "/Windows/System32/config/SYSTEM"))
+    display = "\\ControlSet001\\Control\\Class\\{4d36e968-e325-11ce-bfc1-08002be10318}"
+    values = {name: text_of(value) for name, value in registry(hive, display + "\\0001").items()}
+    folder, = {text for name, (_, text) in values.items() if name.startswith("driverstorepath")}
+    assert re.fullmatch(r"C:\\Windows\\System32\\HostDriverStore\\FileRepository\\"
+                        r"iigd_dch\.inf_amd64_[0-9a-f]{16}", folder), folder
+    # What the simulated host's class key has of the values that Intel's runtimes read.
+    assert values == {
+        "opencldrivername": (1, folder + "\\igdrcl64.dll"),
+        "opengldrivername": (1, folder + "\\igxelpicd64.dll"),
+        "opengldrivernamewow": (1, folder + "\\igxelpicd32.dll"),
+        "vulkandrivername": (1, folder + "\\igvk64.json"),
+        "levelzerodriverpath": (1, folder + "\\ze_intel_gpu64.dll"),
+        "driverstorepathforcomputeruntime": (1, folder),
+        "driverstorepathformediasdk": (1, folder),
+        "driverstorepathforvpl": (1, folder)}, values
+    video = registry(hive, display + "\\0000")
+    assert text_of(video["infpath"])[1] == "wvmbusvideo.inf", video
+    assert text_of(video["levelzerodriverpath"]) == (1, folder + "\\ze_intel_gpu64.dll"), video
+    must(world.hvgpu("undo", "--yes", host=None))
+    world.must_be(before, "after undo")
+
+
 scenario.main(globals())
