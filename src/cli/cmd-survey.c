@@ -395,7 +395,7 @@ static bool collect(const struct invocation *in, json_t **ret, struct err *err)
         return false;
     if (question.all_devices)
         what |= HV_ALL_FUNCTIONS;
-    if (!hv_inventory_read(in->session, in->host, what, &host, err) ||
+    if (!hv_inventory_read_any(in->session, in->host, what, &host, err) ||
         (gpu && !hv_select_gpu(host, gpu, &question.gpu, err)) ||
         (vm && !hv_select_vm(host, vm, &question.vm, err)) ||
         !survey_host(host, &question, &report, err))
@@ -452,7 +452,6 @@ static void show_platform(struct output *out, const json_t *host)
     view_field(out, LABEL_COLUMNS, _("IOV"), platform, "iov");
     json_array_foreach(json_object_get(platform, "iov_reasons"), i, reason)
         output_field(out, LABEL_COLUMNS, "", json_string_value(reason));
-    output_text(out, "\n");
 }
 
 /* GPUs with what they are fit for, every other device with its own verdict. */
@@ -469,7 +468,7 @@ static void show_host(struct output *out, const json_t *host)
 
         if (!view_text(gpu, "instance_id"))
             continue; /* no GPU: among the devices */
-        output_text(out, g ? "\n" : "");
+        output_text(out, "\n");
         output_heading(out, title ? title : "?");
         json_array_foreach(devices, d, device) if (is_of(device, gpu))
         {
@@ -507,8 +506,6 @@ static bool print(const struct invocation *in, const json_t *document, struct er
         if (in->blocks->host_count > 1)
             output_text(in->out, "%s%s:\n\n", in->blocks->shown + h ? "\n" : "",
                         view_text(host, "host"));
-        if (json_array_size(json_object_get(host, "devices")) == 0)
-            output_note(in->out, "%s\n", _("No GPUs."));
         show_host(in->out, host);
     }
     return true;

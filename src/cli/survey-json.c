@@ -254,16 +254,18 @@ json_t *survey_platform_to_json(const struct hv_host *host)
     json_t *reasons = p->iov == TRI_UNKNOWN ? json_null() : json_array();
 
     for (size_t i = 0; json_is_array(reasons) && i < p->iov_reason_count; i++)
-        if (!append(reasons, text_to_json(p->iov_reasons[i])))
+        if (!append(reasons, text_to_json(p->iov_reasons[i]))) {
+            json_decref(reasons);
             return NULL;
-    return json_pack("{s:s?, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "wddm",
-                     release ? release->wddm : NULL, "hypervisor",
-                     truth_to_json(p->hypervisor_runs), "slat", truth_to_json(p->slat),
-                     "firmware_virtualization", truth_to_json(p->firmware_virtualization),
-                     "iov", truth_to_json(p->iov), "iov_reasons", reasons,
-                     "require_secure_device_assignment", known_to_json(p->require_secure),
-                     "require_supported_device_assignment",
-                     known_to_json(p->require_supported), "clustered",
-                     truth_to_json(p->clustered), "cluster", text_to_json(p->cluster_name),
-                     "address_bits", known_to_json(p->address_bits));
+        }
+    return json_pack(
+        "{s:s?, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "wddm",
+        release ? release->wddm : NULL, "hyper_v", truth_to_json(p->hyper_v), "hypervisor",
+        truth_to_json(p->hypervisor_runs), "slat", truth_to_json(p->slat),
+        "firmware_virtualization", truth_to_json(p->firmware_virtualization), "iov",
+        truth_to_json(p->iov), "iov_reasons", reasons, "require_secure_device_assignment",
+        known_to_json(p->require_secure), "require_supported_device_assignment",
+        known_to_json(p->require_supported), "clustered", truth_to_json(p->clustered),
+        "cluster", text_to_json(p->cluster_name), "address_bits",
+        known_to_json(p->address_bits));
 }

@@ -198,6 +198,27 @@ bool hv_inventory_read(struct cim_session *session, const char *name, unsigned w
     return true;
 }
 
+bool hv_inventory_read_any(struct cim_session *session, const char *name, unsigned what,
+                           struct hv_host **ret, struct err *err)
+{
+    const unsigned without = HV_GPUS | HV_GPU_DETAILS | HV_GPU_DRIVERS | HV_FUNCTIONS |
+                             HV_ALL_FUNCTIONS | HV_PLATFORM;
+    struct err why = ERR_INIT;
+
+    if (hv_inventory_read(session, name, what, ret, &why)) {
+        (*ret)->platform.hyper_v = what & HV_VMS ? TRI_YES : TRI_UNKNOWN;
+        return true;
+    }
+    if (why.kind != ERR_UNSUPPORTED) {
+        *err = why;
+        return false;
+    }
+    if (!hv_inventory_read(session, name, what & without, ret, err))
+        return false;
+    (*ret)->platform.hyper_v = TRI_NO;
+    return true;
+}
+
 static void free_gpu(struct hv_gpu *gpu)
 {
     free(gpu->name);

@@ -109,7 +109,8 @@ struct hv_function {
 
 /* What the machine below the VMs can do.  Unknown where the host does not tell. */
 struct hv_platform {
-    bool is_read; /* else nothing below was asked for, but for the policy */
+    bool is_read;          /* else nothing below was asked for, but for the policy */
+    enum tristate hyper_v; /* the role is there; HV_PLATFORM */
     enum tristate hypervisor_runs;
     enum tristate slat, firmware_virtualization; /* Windows says no to both once the
                                                   * hypervisor runs: then they are unknown */
@@ -211,6 +212,10 @@ bool hv_inventory_read(struct cim_session *session, const char *name, unsigned w
  * Source: MicrosoftDocs/SupportArticles Hyper-V GPU; value 0 relaxes, not there is not 0. */
 bool hv_read_policy(struct cim_session *session, struct hv_host *host, struct err *err)
     MUST_CHECK;
+/* The same for a survey: a machine without Hyper-V is no error but a fact, and what can be
+ * read without it is read. */
+bool hv_inventory_read_any(struct cim_session *session, const char *name, unsigned what,
+                           struct hv_host **ret, struct err *err) MUST_CHECK;
 /* Fills disks[].parent of one VM: a call per disk. */
 bool hv_read_disk_parents(struct cim_session *session, struct hv_vm *vm, struct err *err)
     MUST_CHECK;

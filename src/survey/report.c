@@ -438,6 +438,27 @@ static enum gpu_status status_of(const struct hv_host *host, const struct survey
     }
 }
 
+/* Nothing to be fit, but the host has its own reasons. */
+static bool judge_bare_host(struct survey_report *report, const struct hv_host *host,
+                            unsigned uses, struct err *err)
+{
+    for (unsigned use = GPU_MODE_PV; use <= GPU_MODE_DDA; use <<= 1) {
+        const struct survey_facts facts = { .use = use, .host = host };
+        CLEANUP(findings_cleanup) struct findings found = FINDINGS_INIT;
+
+        if (!(uses & use))
+            continue;
+        if (!survey_judge(&facts, ABOUT_HOST, false, &found, err))
+            return false;
+        for (size_t i = 0; i < found.count; i++)
+            if (!gather_one(&report->findings, &found.items[i], found.items[i].severity,
+                            use, err))
+                return false;
+    }
+    sort_findings(&report->findings);
+    return true;
+}
+
 bool survey_host(const struct hv_host *host, const struct survey_question *question,
                  struct survey_report **ret, struct err *err)
 {
@@ -478,7 +499,8 @@ bool survey_host(const struct hv_host *host, const struct survey_question *quest
             return false;
         card->status = status_of(host, card);
     }
-    if (!gather(report, question->strict, err))
+    if (!gather(report, question->strict, err) ||
+        (report->card_count == 0 && !judge_bare_host(report, host, uses, err)))
         return false;
     *ret = TAKE(report);
     return true;

@@ -101,11 +101,29 @@ static enum severity judge_wddm(const struct survey_facts *f, struct strbuf *see
     return SEVERITY_OK;
 }
 
+static enum severity judge_hyper_v(const struct survey_facts *f, struct strbuf *seen)
+{
+    if (!f->host || f->host->platform.hyper_v != TRI_NO)
+        return SEVERITY_OK;
+    strbuf_puts(seen, _("the machine has no Hyper-V"));
+    return SEVERITY_ERROR;
+}
+
+static enum severity judge_no_gpu(const struct survey_facts *f, struct strbuf *seen)
+{
+    if (!f->host || f->host->gpu_count > 0 || f->gpu || f->device)
+        return SEVERITY_OK;
+    strbuf_puts(seen, _("Windows lists no GPU on PCI"));
+    return SEVERITY_ERROR;
+}
+
 /* ---- the machine ---- */
 
 static enum severity judge_hypervisor(const struct survey_facts *f, struct strbuf *seen)
 {
-    if (!f->host || f->host->platform.hypervisor_runs != TRI_NO)
+    /* Without the role it is not expected to run. */
+    if (!f->host || f->host->platform.hypervisor_runs != TRI_NO ||
+        f->host->platform.hyper_v == TRI_NO)
         return SEVERITY_OK;
     strbuf_puts(seen, _("Windows says that no hypervisor runs below it"));
     return SEVERITY_ERROR;
@@ -206,6 +224,10 @@ const struct rule survey_host_rules[] = {
       N_("Hyper-V needs the processor's virtualization"),
       N_("switch it on in the firmware (VT-x, AMD-V or SVM)"),
       "MicrosoftDocs/Virtualization-Documentation Hyper-V requirements", SAYS_BY_SEVERITY },
+    { "host-hyper-v", ABOUT_HOST, GPU_MODE_PV | GPU_MODE_P | GPU_MODE_DDA, judge_hyper_v,
+      N_("without Hyper-V there are no VMs to give a GPU to"),
+      N_("install the role or feature Hyper-V there, with its management tools, and restart"),
+      "MicrosoftDocs/Virtualization-Documentation Hyper-V requirements", SAYS_BY_SEVERITY },
     { "host-hypervisor", ABOUT_HOST, GPU_MODE_PV | GPU_MODE_P | GPU_MODE_DDA,
       judge_hypervisor, N_("the hypervisor was not started with Windows"),
       N_("run 'bcdedit /set hypervisorlaunchtype auto' on the host and restart it"),
@@ -222,6 +244,10 @@ const struct rule survey_host_rules[] = {
       N_("ask the host: Get-VMHost | Select IovSupport, IovSupportReasons"),
       "MicrosoftDocs/Virtualization-Documentation SurveyDDA.ps1 (Get-VMHost IovSupport)",
       SAYS_UNKNOWN },
+    { "host-no-gpu", ABOUT_HOST, GPU_MODE_PV | GPU_MODE_P | GPU_MODE_DDA, judge_no_gpu,
+      N_("there is nothing to share or to hand over"),
+      N_("look in the host's Device Manager whether the card is seen at all"),
+      "MicrosoftDocs/win32 CIMWin32Prov Win32_PnPEntity", SAYS_BY_SEVERITY },
     { "host-pinning", ABOUT_HOST, GPU_MODE_PV | GPU_MODE_P, judge_pinning,
       N_("Windows 10 takes any GPU; which one cannot be said"),
       N_("with several GPUs: use Windows 11, or disable the others on the host"),

@@ -336,7 +336,7 @@ TEST(ids_are_unique_within_a_use_and_every_finding_says_why_and_who_says_so)
 TEST(without_facts_nothing_is_claimed)
 {
     static const unsigned uses[] = { GPU_MODE_PV, GPU_MODE_P, GPU_MODE_DDA };
-    static const struct hv_host host = { .name = (char *)"host" };
+    static const struct hv_host host = { .name = (char *)"host", .gpu_count = 1 };
     static const struct hv_gpu gpu = { .interface_path = (char *)"x" };
     static const struct hv_vm vm = { .name = (char *)"vm" };
 

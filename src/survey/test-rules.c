@@ -166,6 +166,17 @@ CHANGE(no_hypervisor)
 {
     b->host.platform.hypervisor_runs = TRI_NO;
 }
+CHANGE(no_hyper_v)
+{
+    b->host.platform.hyper_v = TRI_NO;
+}
+CHANGE(no_gpu)
+{
+    b->facts.gpu = NULL;
+    b->facts.device = NULL;
+    b->facts.device_count = 0;
+    b->host.gpu_count = 0;
+}
 CHANGE(no_slat)
 {
     b->host.platform.slat = TRI_NO;
@@ -469,6 +480,8 @@ static const struct {
     { GPU_MODE_PV, windows_10, "host-pinning", SEVERITY_INFO },
     { GPU_MODE_PV, nothing, "host-wddm", SEVERITY_OK },
     { GPU_MODE_PV, no_hypervisor, "host-hypervisor", SEVERITY_ERROR },
+    { GPU_MODE_PV, no_hyper_v, "host-hyper-v", SEVERITY_ERROR },
+    { GPU_MODE_PV, no_gpu, "host-no-gpu", SEVERITY_ERROR },
     { GPU_MODE_PV, no_slat, "host-slat", SEVERITY_ERROR },
     { GPU_MODE_PV, firmware_off, "host-firmware", SEVERITY_ERROR },
     { GPU_MODE_DDA, no_iov, "host-iov", SEVERITY_ERROR },
