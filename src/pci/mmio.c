@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "tr.h"
+
 #define GIB (1ull << 30)
 
 enum { MMIO_STEP_MIB = 512 };
@@ -175,26 +177,27 @@ bool mmio_compute(const struct mmio_device *devices, size_t count, uint64_t base
 
     if (need.high_bytes > MMIO_HIGH_MAX) {
         err_fail(err, ERR_UNSUPPORTED, 0,
-                 "the devices need %llu MiB above 4 GiB; Hyper-V accepts %llu MiB",
+                 _("the devices need %llu MB above 4 GB; Hyper-V accepts %llu MB"),
                  (unsigned long long)(need.high_bytes / MIB), MMIO_HIGH_MAX / MIB);
-        return err_hint(err, "assign fewer devices to this VM, or switch Resizable BAR "
-                             "off in the host's firmware");
+        return err_hint(err,
+                        _("assign fewer devices to this VM, or switch Resizable BAR off "
+                          "in the host's firmware"));
     }
     if (need.low_bytes > MMIO_LOW_MAX) {
         err_fail(
             err, ERR_UNSUPPORTED, 0,
-            "the devices need %llu MiB below 4 GiB; at most %llu MiB are known to work",
+            _("the devices need %llu MB below 4 GB; at most %llu MB are known to work"),
             (unsigned long long)(need.low_bytes / MIB), MMIO_LOW_MAX / MIB);
-        return err_hint(err, "assign fewer devices to this VM");
+        return err_hint(err, _("assign fewer devices to this VM"));
     }
     if (need.end_bytes > limit) {
         err_fail(err, ERR_UNSUPPORTED, 0,
-                 "the high gap would end at %llu MiB; the host's processor addresses %llu "
-                 "MiB (%u bits)",
+                 _("the high window would end at %llu MB; the host's processor addresses "
+                   "%llu MB (%u bits)"),
                  (unsigned long long)(need.end_bytes / MIB),
                  (unsigned long long)(limit / MIB), physical_bits);
-        return err_hint(err, "a lower base and a smaller size may fit; this host cannot "
-                             "give the whole");
+        return err_hint(err, _("a lower base and a smaller size may fit; this host cannot "
+                               "give the whole"));
     }
     *ret = need;
     return true;

@@ -57,6 +57,8 @@ static bool compute_gaps(struct survey_card *card, const struct hv_vm *vm,
     struct err why = ERR_INIT;
     char text[512];
 
+    if (card->function_count == 0)
+        return true;
     list_functions(card, functions);
     for (size_t i = 0; i < card->function_count; i++)
         if (!facts_have_sizes(functions[i]))

@@ -53,7 +53,10 @@ static enum severity judge_client(const struct survey_facts *f, struct strbuf *s
 
 static enum severity judge_server(const struct survey_facts *f, struct strbuf *seen)
 {
+    /* Azure Local, once Azure Stack HCI, has hardware partitions since 22H2. */
     if (!f->host || !f->host->is_server || !f->host->build.known ||
+        (f->use == GPU_MODE_P && f->host->product &&
+         text_istr(f->host->product, "Azure")) ||
         !build_below(f, f->use == GPU_MODE_PV ? BUILD_SERVER_2022 : BUILD_SERVER_2025))
         return SEVERITY_OK;
     strbuf_printf(seen, _("the host is a Windows Server of build %llu"), build_of(f));

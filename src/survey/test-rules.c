@@ -610,6 +610,21 @@ TEST(each_case_makes_one_finding)
     }
 }
 
+TEST(azure_local_has_partitions_before_windows_server_2025)
+{
+    CLEANUP(findings_cleanup) struct findings findings = FINDINGS_INIT;
+    struct bench b;
+
+    set_up(&b, GPU_MODE_P);
+    b.host.build = num(20348);
+    judge(&b, &findings);
+    CHECK(findings_find(&findings, "host-server") != NULL);
+    findings_clear(&findings);
+    b.host.product = (char *)"Azure Stack HCI";
+    judge(&b, &findings);
+    CHECK(findings_find(&findings, "host-server") == NULL);
+}
+
 TEST(every_rule_has_a_case)
 {
     for (const struct rule *const *table = survey_rules; *table; table++) {
