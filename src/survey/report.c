@@ -3,6 +3,7 @@
 
 #include "report.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "text.h"
@@ -50,27 +51,34 @@ static void list_functions(const struct survey_card *card,
 
 /* ---- MMIO of a card ---- */
 
-static bool compute_gaps(struct survey_card *card, const struct hv_vm *vm,
+/* @others: of the VM already.  Without the sizes of the card itself there is nothing to
+ * compute, and a rule says so. */
+static bool compute_gaps(struct survey_card *card, const struct device_facts *others,
+                         size_t other_count, const struct hv_vm *vm,
                          struct known_u64 address_bits, struct err *err)
 {
-    const struct device_facts *functions[CARD_FUNCTIONS_MAX];
+    const struct device_facts *all[MMIO_DEVICES_MAX];
+    size_t count = card->function_count;
     struct err why = ERR_INIT;
     char text[512];
 
-    if (card->function_count == 0)
+    if (count == 0)
         return true;
-    list_functions(card, functions);
-    for (size_t i = 0; i < card->function_count; i++)
-        if (!facts_have_sizes(functions[i]))
-            return true; /* a rule says so */
-    card->has_gaps = gaps_for_devices(functions, card->function_count, vm, address_bits,
-                                      &card->gaps, &why);
+    list_functions(card, all);
+    for (size_t i = 0; i < count; i++)
+        if (!facts_have_sizes(all[i]))
+            return true;
+    if (count + other_count > MMIO_DEVICES_MAX)
+        other_count = MMIO_DEVICES_MAX - count; /* no VM has as many */
+    for (size_t i = 0; i < other_count; i++)
+        all[count++] = &others[i];
+    card->has_gaps = gaps_for_devices(all, count, vm, address_bits, &card->gaps, &why);
     if (!card->has_gaps) {
         err_format(&why, text, sizeof(text));
         card->gaps_error = text_dup(text);
         return card->gaps_error || err_no_memory(err);
     }
-    card->arithmetic = gaps_arithmetic(functions, card->function_count, &card->gaps);
+    card->arithmetic = gaps_arithmetic(all, count, &card->gaps);
     return card->arithmetic || err_no_memory(err);
 }
 
@@ -290,7 +298,7 @@ bool survey_machine(const struct pci_machine *machine,
             return false;
     }
     for (size_t i = 0; i < report->card_count; i++)
-        if (!compute_gaps(&report->cards[i], NULL, question->address_bits, err) ||
+        if (!compute_gaps(&report->cards[i], NULL, 0, NULL, question->address_bits, err) ||
             !judge_card(&report->cards[i], &common, GPU_MODE_DDA, err))
             return false;
     if (!gather(report, question->strict, err))
@@ -383,26 +391,22 @@ static bool gaps_with_others(struct survey_card *card, const struct hv_host *hos
                              struct known_u64 address_bits, struct err *err)
 {
     const struct hv_vm *vm = question->vm;
-    struct survey_card all = *card;
-    bool ok;
+    size_t count = vm && !vm_has_device(vm, card->gpu) ? vm->device_count : 0;
+    CLEANUP(free_cleanup)
+    struct device_facts *others = calloc(count ? count : 1, sizeof(*others));
 
-    for (size_t i = 0; vm && i < vm->device_count; i++) {
-        const struct hv_function *function =
-            hv_find_function(host, vm->devices[i].instance_id);
+    if (!others)
+        return err_no_memory(err);
+    for (size_t i = 0; i < count; i++) {
+        const char *id = vm->devices[i].instance_id;
+        const struct hv_function *function = hv_find_function(host, id);
 
-        if (vm_has_device(vm, card->gpu) || all.function_count == CARD_FUNCTIONS_MAX)
-            break;
         if (function)
-            facts_from_function(function, &all.functions[all.function_count++]);
-        else
-            all.functions[all.function_count++] = (struct device_facts){ 0 };
+            facts_from_function(function, &others[i]);
+        else /* of a size nobody knows */
+            snprintf(others[i].name, sizeof(others[i].name), "%s", id ? id : "?");
     }
-    ok = compute_gaps(&all, vm, address_bits, err);
-    card->has_gaps = all.has_gaps;
-    card->gaps = all.gaps;
-    card->gaps_error = all.gaps_error;
-    card->arithmetic = all.arithmetic;
-    return ok;
+    return compute_gaps(card, others, count, vm, address_bits, err);
 }
 
 /* Two GPUs of one name are told apart by where they are.  NULL with @err: no memory. */
