@@ -346,3 +346,41 @@ TEST(a_disk_that_a_checkpoint_was_made_from_is_not_to_be_written)
     CHECK(!has_blocker(scratch("other.vhdx"), "checkpoint"));
     unlink(scratch("other.vhdx"));
 }
+
+TEST(what_makes_no_chain_is_refused)
+{
+    static const struct {
+        const char *name;
+        enum err_kind kind;
+    } cases[] = { { "a parent with an unfinished change", ERR_CONFLICT },
+                  { "a parent that is no VHDX", ERR_PROTOCOL },
+                  { "a locator of another kind", ERR_UNSUPPORTED },
+                  { "a locator without names", ERR_PROTOCOL },
+                  { "a partly present block without its bitmap", ERR_PROTOCOL },
+                  { "a block on a sector bitmap", ERR_PROTOCOL } };
+    CLEANUP(free_cleanup) uint8_t *model = malloc(DISK);
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const char *child = scratch("child.vhdx");
+        struct err err = ERR_INIT;
+
+        test_case(cases[i].name);
+        CHECK_OK(make_chain(model, ".\\parent.vhdx", &err));
+        if (i == 0)
+            write_whole(scratch("parent.vhdx.hvgpu-commit"), "x", 1);
+        if (i == 1)
+            write_whole(scratch("parent.vhdx"), "hello", 5);
+        if (i == 2)
+            patch_number(child, 0x218000, 0, 8);
+        if (i == 3)
+            patch_number(child, 0x218000 + 18, 0, 2);
+        if (i == 4)
+            patch_number(child, BAT_AT + BITMAP_ENTRY * 8, 0, 8);
+        if (i == 5)
+            patch_number(child, BAT_AT + BITMAP_ENTRY * 8, 8 * MIB | 6, 8);
+        CHECK(!disk_open(child, DISK_READ, &err));
+        CHECK_EQ(err.kind, cases[i].kind);
+        CHECK(i != 0 || err.hint[0]);
+        unlink(scratch("parent.vhdx.hvgpu-commit"));
+    }
+}

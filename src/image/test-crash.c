@@ -349,3 +349,47 @@ TEST(a_cut_checkpoint_disk_holds_the_old_or_the_new_state_and_its_parent_what_it
     cut_many("child", 60);
     CHECK_EQ(shell("cmp %s %s", scratch("crash-parent.vhdx"), scratch("parent.before")), 0);
 }
+
+/* A raw image, killed when its journal was whole, and written by another since. */
+TEST(a_journal_is_not_followed_into_an_image_that_was_written_since)
+{
+    const char *path = scratch("since.img");
+    CLEANUP(free_cleanup) char *journal = text_printf("%s" JOURNAL, path);
+    CLEANUP(free_cleanup) uint8_t *start = NULL, *found = NULL;
+    struct err err = ERR_INIT;
+    struct dice dice = { 5 };
+    size_t len = 0, found_len = 0;
+    struct disk *disk;
+
+    CHECK_EQ(shell("rm -f %s && truncate -s 1M %s", path, path), 0);
+    start = read_whole(path, &len);
+    for (unsigned other = 0; other < 2; other++) {
+        unsigned total, cut;
+
+        test_case(other ? "written since" : "as it was");
+        CHECK(write_whole(path, start, len));
+        power_record_start();
+        disk = disk_open(path, DISK_WRITE, &err);
+        CHECK_OK(disk && disk_write(disk, 8192, "new", 3, &err) &&
+                 disk_write(disk, 70000, "new", 3, &err) && disk_commit(disk, &err));
+        disk_close(disk);
+        total = power_record_stop();
+        for (cut = power_first_journal(); cut < total; cut++) {
+            CHECK(power_rebuild(start, len, NULL, 0, cut, POWER_KILL, &dice, path));
+            if (other)
+                patch_file(path, 8192 + 100, "foreign", 7);
+            disk = disk_open(path, DISK_READ, &err);
+            CHECK_OK(disk != NULL);
+            disk_close(disk);
+            CHECK(access(journal, F_OK) != 0);
+            free(found);
+            found = read_whole(path, &found_len);
+            CHECK_EQ(found_len, len);
+            /* Both changes or none; what another wrote stays, whatever it wrote into. */
+            CHECK(other || (memcmp(found + 8192, "new", 3) == 0) ==
+                               (memcmp(found + 70000, "new", 3) == 0));
+            CHECK(!other || memcmp(found + 8192 + 100, "foreign", 7) == 0);
+        }
+    }
+    power_forget();
+}

@@ -464,6 +464,61 @@ TEST(images_made_by_hyper_v_are_shown_with_what_their_log_holds)
     }
 }
 
+TEST(windows_is_found_by_what_a_partition_holds_not_by_its_place)
+{
+    enum { DATA_MIB = 60, DATA_AT = (VOLUME_MIB + 2) << 20 };
+    static const struct partition layout[] = {
+        { .index = 1, .offset_bytes = DATA_AT, .size_bytes = DATA_MIB << 20 },
+        { .index = 2, .offset_bytes = AT, .size_bytes = VOLUME_MIB << 20 },
+    };
+    CLEANUP(free_cleanup) struct image_facts *facts = calloc(1, sizeof(*facts));
+    struct partition parts[ARRAY_LEN(layout)];
+    const char *path = scratch("two.img");
+    CLEANUP(disk_cleanup) struct disk *disk = NULL;
+    struct err err = ERR_INIT;
+
+    if (!has_tools())
+        SKIP("mkntfs or qemu-img is not installed");
+    CHECK_OK(make_windows_image(path, VOLUME_MIB, "raw", &err));
+    /* The larger one comes first, and is empty. */
+    CHECK_EQ(shell("truncate -s %uM %s && truncate -s %uM %s && mkntfs -q -F -f %s && "
+                   "dd if=%s of=%s bs=1M seek=%u conv=notrunc",
+                   VOLUME_MIB + DATA_MIB + 4, path, DATA_MIB, scratch("data.raw"),
+                   scratch("data.raw"), scratch("data.raw"), path, DATA_AT >> 20),
+             0);
+    memcpy(parts, layout, sizeof(parts));
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+        strcpy(parts[i].type, "ebd0a0a2-b9e5-4433-87c0-68b6b72699c7");
+    disk = disk_open(path, DISK_WRITE, &err);
+    CHECK_OK(disk && disk_write_gpt(disk, parts, ARRAY_LEN(parts), &err) &&
+             disk_commit(disk, &err));
+    disk_close(disk);
+    disk = NULL;
+    CHECK_OK(image_inspect(path, NULL, facts, &err));
+    CHECK_EQ(facts->partition_count, 2);
+    CHECK_STR_EQ(facts->partitions[0].file_system, "ntfs");
+    CHECK(facts->has_windows);
+    CHECK_EQ(facts->windows.partition, 2);
+    CHECK_EQ(facts->windows.build, 22631);
+    CHECK_EQ(facts->blocker_count, 0);
+}
+
+TEST(a_windows_on_an_mbr_disk_is_found)
+{
+    CLEANUP(free_cleanup) struct image_facts *facts = calloc(1, sizeof(*facts));
+    const char *path = scratch("mbr.img");
+    struct err err = ERR_INIT;
+
+    if (!has_tools())
+        SKIP("mkntfs or qemu-img is not installed");
+    CHECK_OK(make_windows_image(path, VOLUME_MIB, "raw", &err));
+    wipe_gpt(path, 0x07);
+    CHECK_OK(image_inspect(path, NULL, facts, &err));
+    CHECK_STR_EQ(facts->table, "mbr");
+    CHECK(facts->has_windows);
+    CHECK_EQ(facts->blocker_count, 0);
+}
+
 TEST(an_image_that_is_none_is_an_error)
 {
     CLEANUP(free_cleanup) struct image_facts *facts = calloc(1, sizeof(*facts));
