@@ -284,12 +284,18 @@ static enum severity judge_flr(const struct survey_facts *f, struct strbuf *seen
     return bit == TRI_NO ? SEVERITY_INFO : SEVERITY_OK;
 }
 
+/* Windows knows where it shows something; before anybody has logged on firmware does. */
 static enum severity judge_console(const struct survey_facts *f, struct strbuf *seen)
 {
-    if (!f->gpu || f->gpu->shows_display != TRI_YES || f->gpu->place != GPU_ON_HOST ||
-        f->display_gpus != 1)
+    if (!f->gpu || f->gpu->place != GPU_ON_HOST)
         return SEVERITY_OK;
-    strbuf_puts(seen, _("it shows the host's screen, and no other GPU of the host does"));
+    if (f->gpu->shows_display == TRI_YES && f->display_gpus == 1)
+        strbuf_puts(seen,
+                    _("it shows the host's screen, and no other GPU of the host does"));
+    else if (f->display_gpus == 0 && f->device && f->device->on_post_path == TRI_YES)
+        strbuf_puts(seen, _("the firmware shows its screen on it"));
+    else
+        return SEVERITY_OK;
     return f->request && f->vm && !f->request->take_console ? SEVERITY_ERROR
                                                             : SEVERITY_WARNING;
 }

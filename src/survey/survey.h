@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Is it fit?  Facts about a host, a device, a VM and a request are judged by one table of
- * rules (rules.c); what comes out are findings.  Pure: nothing here asks a host, so a test
+ * rules (rules-*.c); what comes out are findings.  Pure: nothing here asks a host, so a test
  * is an initialiser.  `hvgpu survey`, `attach` and `dda assign` all use this table, so that
  * they cannot disagree.
  *
@@ -15,7 +15,7 @@
 #include "finding.h"
 #include "gaps.h"
 
-/* What somebody is about to do; all zero for a survey. */
+/* What somebody is about to do; a survey has none (NULL). */
 struct survey_request {
     bool changes_vm;       /* settings, adapters or devices of the VM will change */
     bool stop, force_stop; /* a running VM will be stopped first */
@@ -53,7 +53,7 @@ struct survey_facts {
     const char *gaps_error;
 
     unsigned partitionable_gpus; /* of the host */
-    unsigned display_gpus;       /* GPUs of the host that could show its screen */
+    unsigned display_gpus;       /* GPUs that show the host's screen */
     unsigned partitions_taken;   /* of this GPU, by VMs that run */
     bool has_this_gpu;           /* the VM has it already */
     bool has_other_gpu;
@@ -63,7 +63,8 @@ enum rule_about { ABOUT_HOST = 1, ABOUT_GPU = 2, ABOUT_VM = 4, ABOUT_DISK = 8 };
 
 struct strbuf;
 struct rule {
-    const char *id; /* stable: in JSON and in the manual */
+    /* Stable: in JSON and in the manual.  One id may have a rule per use. */
+    const char *id;
     enum rule_about about;
     unsigned uses; /* GPU_MODE_* it matters for */
     /* Writes what it saw, one line per piece, in the user's language. */

@@ -292,6 +292,12 @@ CHANGE(console)
 {
     b->gpu.shows_display = TRI_YES;
 }
+CHANGE(console_of_firmware)
+{
+    b->facts.display_gpus = 0;
+    b->device.on_post_path = TRI_YES;
+    b->request.take_console = true;
+}
 CHANGE(console_only_asked)
 {
     b->gpu.shows_display = TRI_YES;
@@ -511,6 +517,7 @@ static const struct {
     { GPU_MODE_DDA, no_flr, "gpu-flr", SEVERITY_WARNING },
     { GPU_MODE_DDA, no_flr_but_fine, "gpu-flr", SEVERITY_INFO },
     { GPU_MODE_DDA, console, "gpu-console", SEVERITY_ERROR },
+    { GPU_MODE_DDA, console_of_firmware, "gpu-console", SEVERITY_WARNING },
     { GPU_MODE_DDA, console_only_asked, "gpu-console", SEVERITY_WARNING },
     { GPU_MODE_DDA, more_functions, "gpu-functions", SEVERITY_INFO },
     { GPU_MODE_DDA, impossible_gaps, "gpu-mmio", SEVERITY_ERROR },
