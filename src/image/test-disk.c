@@ -580,3 +580,39 @@ TEST(a_log_left_by_hyper_v_is_replayed_in_memory_and_for_good)
                    scratch("qemu-replayed.vhdx")),
              0);
 }
+
+TEST(a_vhdx_log_that_does_not_fit_its_file_is_refused)
+{
+    static const struct {
+        const char *name;
+        uint64_t cut; /* the file's new size; 0: as it is */
+        uint64_t at, number;
+    } cases[] = {
+        { "cut off", 6 * MIB, 0, 0 },
+        { "damaged", 0, 0, 0x4141414141414141 },
+    };
+
+    if (!test_data_dir())
+        SKIP("$HVGPU_TEST_DATA is not set");
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const char *path = scratch("log.vhdx");
+        CLEANUP(free_cleanup) uint8_t *bytes = NULL;
+        struct err err = ERR_INIT;
+        size_t len = 0;
+
+        test_case(cases[i].name);
+        CHECK_EQ(shell("bzip2 -dc '%s/vhdx/iotest-dirtylog-10G-4M.vhdx.bz2' >%s",
+                       test_data_dir(), path),
+                 0);
+        bytes = read_whole(path, &len);
+        if (cases[i].cut)
+            CHECK_EQ(shell("truncate -s %llu %s", (unsigned long long)cases[i].cut, path),
+                     0);
+        for (uint64_t at = MIB; cases[i].number && at < 2 * MIB; at += 4096)
+            if (memcmp(bytes + at, "loge", 4) == 0)
+                patch_number(path, at + 100, cases[i].number, 8);
+        CHECK(!disk_open(path, DISK_READ, &err));
+        CHECK_EQ(err.kind, ERR_PROTOCOL);
+        CHECK(!disk_open(path, DISK_WRITE, &err));
+    }
+}
