@@ -25,6 +25,13 @@ void take_u64(struct known_u64 *to, const struct cim_instance *row, const char *
 /* The same for a number of MB, as bytes. */
 void take_mb(struct known_u64 *to, const struct cim_instance *row, const char *property);
 
+/* The rows of a Hyper-V class with these columns only (NULL ends the list; NULL instead of it:
+ * all), of which those that the host's build does not have are left out.  For the classes of which a host has one
+ * large row per VM; see inventory.c. */
+bool query_columns(struct cim_session *session, const struct hv_host *host,
+                   const char *class_name, const char *const *columns, cim_row_fn *on_row,
+                   void *user, struct err *err) MUST_CHECK;
+
 bool read_system(struct cim_session *session, struct hv_host *host, struct err *err)
     MUST_CHECK;
 bool read_gpus(struct cim_session *session, struct hv_host *host, unsigned what,

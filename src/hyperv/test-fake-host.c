@@ -16,28 +16,64 @@ static struct fake_host *fake_of(struct cim_session *session)
     return (struct fake_host *)session;
 }
 
+static bool is_column(const char *columns, const char *name)
+{
+    size_t len;
+
+    for (const char *at = columns; *at; at += len + strspn(at + len, ", ")) {
+        len = strcspn(at, ", ");
+        if (len == strlen(name) && strncasecmp(at, name, len) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* As a host does: only what was asked for. */
+static bool give_row(const struct cim_instance *row, const char *columns,
+                     cim_row_fn *on_row, void *user, struct err *err)
+{
+    CLEANUP(cim_instance_cleanup) struct cim_instance *some = NULL;
+
+    if (!columns || strcmp(columns, "*") == 0)
+        return on_row(row, user, err);
+    some = cim_instance_copy(row);
+    if (!some)
+        return err_no_memory(err);
+    for (size_t i = row->count; i-- > 0;)
+        if (!is_column(columns, row->properties[i].name))
+            cim_unset(some, row->properties[i].name);
+    return on_row(some, user, err);
+}
+
 static bool fake_query(struct cim_session *self, const char *ns, const char *wql,
                        cim_row_fn *on_row, void *user, struct err *err)
 {
-    static const char start[] = "SELECT * FROM ";
+    static const char select[] = "SELECT ", from[] = " FROM ";
     struct fake_host *fake = fake_of(self);
+    const char *at = strstr(wql, from);
+    CLEANUP(free_cleanup) char *columns = NULL;
     char name[80] = "";
 
     fake->queries++;
-    if (strncmp(wql, start, strlen(start)) == 0)
-        snprintf(name, sizeof(name), "%.*s", (int)strcspn(wql + strlen(start), " "),
-                 wql + strlen(start));
+    if (at && strncmp(wql, select, strlen(select)) == 0) {
+        columns = text_ndup(wql + strlen(select), (size_t)(at - wql) - strlen(select));
+        at += strlen(from);
+        snprintf(name, sizeof(name), "%.*s", (int)strcspn(at, " "), at);
+    }
     for (size_t i = 0; i < fake->class_count; i++) {
-        const struct fake_rows *rows = &fake->classes[i];
+        struct fake_rows *rows = &fake->classes[i];
 
         if (!text_ieq(rows->ns, ns) || !text_ieq(rows->class_name, name))
             continue;
+        snprintf(rows->query, sizeof(rows->query), "%s", wql);
+        if (fake->refuses_columns && columns && strcmp(columns, "*") != 0)
+            return err_fail(err, ERR_REFUSED, 0x80041017, "invalid query");
         if (rows->error.kind != ERR_NONE) {
             *err = rows->error;
             return false;
         }
         for (size_t r = 0; r < rows->count; r++)
-            if (!on_row(rows->rows[r], user, err))
+            if (!give_row(rows->rows[r], columns, on_row, user, err))
                 return false;
         return true;
     }

@@ -18,6 +18,7 @@ struct fake_rows {
     struct cim_instance **rows;
     size_t count;
     struct err error; /* kind != 0: the query fails with it */
+    char query[400];  /* the last one */
 };
 
 /* One answer to invoke (method) or get (class): given in order, the last one repeats. */
@@ -34,6 +35,7 @@ struct fake_host {
     size_t class_count;
     struct fake_answer answers[FAKE_ANSWERS];
     size_t answer_count;
+    bool refuses_columns; /* only SELECT * works */
     unsigned queries, gets, invokes;
     char last_get_class[80];
     char last_invoke[80];

@@ -104,6 +104,69 @@ static struct hv_host *read_host(struct fake_host *fake, unsigned what)
     return host;
 }
 
+static const char *query_of(struct fake_host *fake, const char *class_name)
+{
+    for (size_t i = 0; i < fake->class_count; i++)
+        if (text_ieq(fake->classes[i].class_name, class_name))
+            return fake->classes[i].query;
+    return "";
+}
+
+TEST(of_what_every_vm_has_only_the_columns_that_are_read_are_asked_for)
+{
+    CLEANUP(fake_host_cleanup) struct fake_host *fake = bare_host();
+    CLEANUP(hv_host_cleanup) struct hv_host *host = NULL;
+
+    add_vm(fake, VM1, "one", "3");
+    host = read_host(fake, HV_VMS | HV_VM_MEMORY | HV_VM_DISKS);
+    CHECK_STR_EQ(query_of(fake, "Msvm_ComputerSystem"),
+                 "SELECT Name, ElementName, EnabledState FROM Msvm_ComputerSystem");
+    CHECK(strstr(query_of(fake, "Msvm_VirtualSystemSettingData"), "HighMmioGapBase"));
+    CHECK(!strchr(query_of(fake, "Msvm_MemorySettingData"), '*'));
+    CHECK(!strchr(query_of(fake, "Msvm_StorageAllocationSettingData"), '*'));
+    CHECK(host && host->vm_count == 1);
+}
+
+TEST(columns_that_the_hosts_build_does_not_have_are_not_asked_for)
+{
+    CLEANUP(fake_host_cleanup) struct fake_host *fake = fake_host_new();
+    CLEANUP(hv_host_cleanup) struct hv_host *host = NULL;
+    const char *query;
+
+    fake_row(fake, CIMV2, "Win32_OperatingSystem", "BuildNumber", "9600", NULL);
+    fake_row(fake, HV_NS, "Msvm_ComputerSystem", "Name", "OLD", NULL);
+    fake_class(fake, HV_NS, "Msvm_VirtualSystemSettingData");
+    fake_class(fake, HV_NS, "Msvm_GpuPartitionSettingData");
+    host = read_host(fake, HV_VMS);
+    query = query_of(fake, "Msvm_VirtualSystemSettingData");
+    CHECK(strstr(query, "InstanceID") && !strstr(query, "GuestControlledCacheTypes"));
+}
+
+TEST(another_failure_is_not_tried_again_with_all_columns)
+{
+    CLEANUP(fake_host_cleanup) struct fake_host *fake = bare_host();
+    struct hv_host *host = NULL;
+    struct err err = ERR_INIT;
+
+    err_fail(&fake_class(fake, HV_NS, "Msvm_MemorySettingData")->error, ERR_REFUSED,
+             0x80041001, "broken");
+    CHECK(!hv_inventory_read(&fake->base, "test", HV_VMS | HV_VM_MEMORY, &host, &err));
+    CHECK(!strchr(query_of(fake, "Msvm_MemorySettingData"), '*'));
+}
+
+TEST(a_host_that_refuses_our_columns_is_asked_for_all)
+{
+    CLEANUP(fake_host_cleanup) struct fake_host *fake = bare_host();
+    CLEANUP(hv_host_cleanup) struct hv_host *host = NULL;
+
+    add_vm(fake, VM1, "one", "3");
+    fake->refuses_columns = true;
+    host = read_host(fake, HV_VMS | HV_VM_MEMORY);
+    CHECK(host && host->vm_count == 1 && host->vms[0].low_mmio_bytes.known);
+    CHECK_STR_EQ(query_of(fake, "Msvm_ComputerSystem"),
+                 "SELECT * FROM Msvm_ComputerSystem");
+}
+
 TEST(the_system_is_read_and_the_host_is_no_vm)
 {
     CLEANUP(fake_host_cleanup) struct fake_host *fake = bare_host();

@@ -136,6 +136,23 @@ static bool note_checkpoint(struct hv_host *host, const struct cim_instance *row
     return ids[host->checkpoint_id_count++] || err_no_memory(err);
 }
 
+/* What on_settings() reads. */
+static const char *const settings_columns[] = {
+    "InstanceID",
+    "ElementName",
+    "VirtualSystemIdentifier",
+    "VirtualSystemType",
+    "VirtualSystemSubType",
+    "Version",
+    "GuestControlledCacheTypes",
+    "LowMmioGapSize",
+    "HighMmioGapSize",
+    "HighMmioGapBase",
+    "AutomaticShutdownAction",
+    "UserSnapshotType",
+    NULL,
+};
+
 static bool on_settings(const struct cim_instance *row, void *user, struct err *err)
 {
     struct hv_vm *vm =
@@ -305,11 +322,13 @@ static bool on_guest(const struct cim_instance *row, void *user, struct err *err
 
 static bool read_systems(struct cim_session *session, struct hv_host *host, struct err *err)
 {
+    /* What on_system_row() reads. */
+    static const char *const columns[] = { "Name", "ElementName", "EnabledState", NULL };
     struct systems read = { .host = host };
     struct err why = ERR_INIT;
 
-    if (!cim_query(session, HV_NS, "SELECT * FROM Msvm_ComputerSystem", on_system_row,
-                   &read, &why)) {
+    if (!query_columns(session, host, "Msvm_ComputerSystem", columns, on_system_row, &read,
+                       &why)) {
         if (!is_missing_class(&why)) {
             *err = why;
             return err_wrap(err, "listing VMs");
@@ -333,19 +352,25 @@ static bool read_systems(struct cim_session *session, struct hv_host *host, stru
 bool read_vms(struct cim_session *session, struct hv_host *host, unsigned what,
               struct err *err)
 {
+    /* What on_memory() and on_disk() read. */
+    static const char *const memory[] = { "InstanceID", "VirtualQuantity", "Reservation",
+                                          "DynamicMemoryEnabled", NULL };
+    static const char *const disks[] = { "InstanceID", "ResourceSubType", "HostResource",
+                                         NULL };
     static const struct {
         unsigned what;
-        const char *wql;
+        const char *class_name;
+        const char *const *columns; /* NULL: all */
         cim_row_fn *on_row;
         bool may_lack; /* the class came with a later build */
     } parts[] = {
-        { HV_VMS, "SELECT * FROM Msvm_VirtualSystemSettingData", on_settings, false },
-        { HV_VMS, "SELECT * FROM Msvm_GpuPartitionSettingData", on_adapter, true },
-        { HV_PARTITIONS, "SELECT * FROM Msvm_GpuPartition", on_partition, true },
-        { HV_VM_MEMORY, "SELECT * FROM Msvm_MemorySettingData", on_memory, false },
-        { HV_VM_PROCESSOR, "SELECT * FROM Msvm_ProcessorSettingData", on_processor, false },
-        { HV_VM_DISKS, "SELECT * FROM Msvm_StorageAllocationSettingData", on_disk, false },
-        { HV_VM_GUEST, "SELECT * FROM Msvm_KvpExchangeComponent", on_guest, false },
+        { HV_VMS, "Msvm_VirtualSystemSettingData", settings_columns, on_settings, false },
+        { HV_VMS, "Msvm_GpuPartitionSettingData", NULL, on_adapter, true },
+        { HV_PARTITIONS, "Msvm_GpuPartition", NULL, on_partition, true },
+        { HV_VM_MEMORY, "Msvm_MemorySettingData", memory, on_memory, false },
+        { HV_VM_PROCESSOR, "Msvm_ProcessorSettingData", NULL, on_processor, false },
+        { HV_VM_DISKS, "Msvm_StorageAllocationSettingData", disks, on_disk, false },
+        { HV_VM_GUEST, "Msvm_KvpExchangeComponent", NULL, on_guest, false },
     };
 
     if (!read_systems(session, host, err))
@@ -355,7 +380,8 @@ bool read_vms(struct cim_session *session, struct hv_host *host, unsigned what,
 
         if (!(what & parts[i].what))
             continue;
-        if (!cim_query(session, HV_NS, parts[i].wql, parts[i].on_row, host, &why) &&
+        if (!query_columns(session, host, parts[i].class_name, parts[i].columns,
+                           parts[i].on_row, host, &why) &&
             !(parts[i].may_lack && is_missing_class(&why))) {
             *err = why;
             return err_wrap(err, "reading the settings of VMs");
