@@ -100,6 +100,8 @@ static bool wait_until(struct plan_context *context, const char *what,
                      FOLLOW_MS / 1000);
             return err_hint(err, "'hvgpu dda list' shows where the device is");
         }
+        if (os_was_interrupted())
+            return err_fail(err, ERR_CANCELLED, 0, "stopped by the user while %s", what);
         if (!progress_report(context->progress, what, PROGRESS_ITEMS, 0, 0, err))
             return false;
         os_sleep_ms(POLL_MS);
@@ -329,7 +331,7 @@ bool dda_dismount(struct plan_context *context, const struct dda_target *target,
         if (!xml || !cim_set_text(in, "DismountSettingData", xml, err))
             return false;
         if (!call_service(context, "DismountAssignableDevice", in, what, err))
-            return acs || mitigations
+            return err->kind == ERR_REFUSED && (acs || mitigations)
                        ? err_hint(err,
                                   "the host's words say which demand the device does "
                                   "not meet; see --allow-unsafe in hvgpu-dda-assign(1)")

@@ -57,6 +57,21 @@ static bool has_unfinished(struct plan_context *context, const struct dda_view *
     return ok;
 }
 
+/* A device that waits in a pool for the next VM to start is where it should be. */
+static bool may_be_pooled(const struct dda_view *view, const struct dda_device *device,
+                          struct plan *plan, const char *severity, bool *ret,
+                          struct err *err)
+{
+    *ret = device->state == DDA_DISMOUNTED && view->list.pool_entries > 0;
+    return !*ret ||
+           plan_find(
+               plan, "device-pooled", severity, dda_name(device), device->location_path,
+               N_("VMs of this host take devices from a pool, and this one may be of "
+                  "it"),
+               N_("name it with --gpu if it is not"),
+               "MicrosoftDocs/windows-powershell-docs Add-VMHostAssignableDevice", err);
+}
+
 /* Where a device that a VM names may be now. */
 static bool tell_moved(const struct dda_view *view, const struct dda_device *device,
                        struct plan *plan, struct err *err)
@@ -91,14 +106,16 @@ static bool choose(struct plan_context *context, const struct dda_view *view,
         return false;
     for (size_t i = 0; i < view->list.count; i++) {
         const struct dda_device *device = &view->list.devices[i];
-        bool unfinished;
+        bool unfinished, pooled = false;
 
         if (!is_in_between(device) ||
             (only && device != only &&
              !hv_same_card(device->location_path, only->location_path)))
             continue;
         if (!has_unfinished(context, view, device, plan, severity, &unfinished, err) ||
-            (!unfinished &&
+            (!unfinished && !only &&
+             !may_be_pooled(view, device, plan, severity, &pooled, err)) ||
+            (!unfinished && !pooled &&
              (!tell_moved(view, device, plan, err) || !dda_set_add(set, device, err))))
             return false;
     }

@@ -438,6 +438,19 @@ TEST(what_stands_in_the_way_of_one_device_does_not_keep_the_others)
     stop(&b);
 }
 
+TEST(what_may_wait_in_a_pool_is_left_there_unless_it_is_named)
+{
+    struct bench b;
+
+    start(&b);
+    put(&b, GPU, DDA_DISMOUNTED, VMS);
+    b.view.list.pool_entries = 1;
+    check_recover(&b, &(struct dda_recover_options){ .gpu = NULL }, "!device-pooled");
+    check_recover(&b, &(struct dda_recover_options){ .gpu = "A100" },
+                  "device-mount device-enable device-works");
+    stop(&b);
+}
+
 TEST(a_device_of_the_same_make_elsewhere_is_named_and_not_taken_for_it)
 {
     struct err err = ERR_INIT;

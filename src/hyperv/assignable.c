@@ -31,6 +31,7 @@ struct sightings {
     const struct hv_host *host;
     struct sighting *items;
     size_t count;
+    unsigned pool_entries;
 };
 
 /* ---- names ---- */
@@ -247,8 +248,12 @@ static bool on_entry(const struct cim_instance *row, void *user, struct err *err
         return true; /* a template, or part of a checkpoint */
     key = host_resource_key(row, "Msvm_PciExpress", "DeviceID");
     instance = instance_in_device_id(key);
-    if (!instance)
-        return true; /* from a pool: which device it is, only a running VM tells */
+    if (!instance) { /* from a pool: which device it is, only a running VM tells */
+        const char *pool = cim_get_text(row, "PoolID");
+
+        list->pool_entries += pool && *pool;
+        return true;
+    }
     item = add_sighting(list, SEEN_IN_VM, instance, err);
     if (!item)
         return false;
@@ -534,6 +539,7 @@ bool hv_read_assignable(struct cim_session *session, const struct hv_host *host,
     if (ok && seen.count > 1)
         qsort(seen.items, seen.count, sizeof(*seen.items), by_device);
     ok = ok && make_devices(&seen, &list, err);
+    list.pool_entries = seen.pool_entries;
     clear_sightings(&seen);
     if (!ok) {
         dda_list_clear(&list);

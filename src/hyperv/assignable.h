@@ -67,8 +67,10 @@ struct dda_device {
 };
 
 struct dda_list {
-    struct dda_device *devices; /* by class of card: GPUs first, then by location path */
+    struct dda_device *devices; /* by location path */
     size_t count;
+    unsigned
+        pool_entries; /* of VMs: a device of a pool, whichever is free when they start */
 };
 
 /*

@@ -215,6 +215,23 @@ TEST(an_entry_whose_device_is_nowhere_names_it_and_where_one_of_its_make_is)
     dda_list_clear(&list);
 }
 
+TEST(entries_from_a_pool_are_counted_and_name_no_device)
+{
+    CLEANUP(fake_host_cleanup) struct fake_host *fake = server();
+    CLEANUP(hv_host_cleanup) struct hv_host *host = NULL;
+    struct dda_list list;
+
+    fake_row(fake, HV_NS, "Msvm_PciExpressSettingData", "InstanceID",
+             "Microsoft:" VM1 "\\D1", "PoolID", "gpus", NULL);
+    fake_row(fake, HV_NS, "Msvm_PciExpressSettingData", "InstanceID",
+             "Microsoft:Definition\\BD9AA249-EA0A-4429-888B-5923322E6614\\Default",
+             "PoolID", "", NULL);
+    list = read_list(fake, &host);
+    CHECK_EQ(list.count, 0);
+    CHECK_EQ(list.pool_entries, 1);
+    dda_list_clear(&list);
+}
+
 TEST(what_only_windows_remembers_is_a_phantom)
 {
     CLEANUP(fake_host_cleanup) struct fake_host *fake = server();

@@ -194,6 +194,7 @@ static const char *cmdlet_word(const struct setting *setting, uint64_t number)
 static char *set_vm_command(const char *name, const json_t *after)
 {
     CLEANUP(free_cleanup) char *quoted = ps_quote(name);
+    CLEANUP(strbuf_cleanup) struct strbuf rest = STRBUF_INIT;
     struct strbuf buf = STRBUF_INIT;
 
     strbuf_printf(&buf, "Set-VM -Name %s", quoted ? quoted : "");
@@ -202,8 +203,14 @@ static char *set_vm_command(const char *name, const json_t *after)
         const char *word = NULL;
         uint64_t number = 0;
 
-        if (!value || !settings[i].cmdlet)
+        if (!value)
             continue;
+        if (!settings[i].cmdlet) {
+            if (number_of(&settings[i], value, &number))
+                strbuf_printf(&rest, "  # no cmdlet sets %s: %" PRIu64 " MB",
+                              settings[i].property, number / MB);
+            continue;
+        }
         strbuf_printf(&buf, " -%s ", settings[i].cmdlet);
         if (settings[i].kind == SETTING_BOOL) {
             strbuf_puts(&buf, json_is_true(value) ? "$true" : "$false");
@@ -216,6 +223,8 @@ static char *set_vm_command(const char *name, const json_t *after)
         else
             strbuf_printf(&buf, "%" PRIu64, number);
     }
+    if (rest.len > 0)
+        strbuf_puts(&buf, rest.text);
     return strbuf_take(&buf);
 }
 
