@@ -163,12 +163,16 @@ static const struct {
 /* No certificate was seen: the two did not come to an understanding before that. */
 bool http_tls_connect_fail(const struct http *h, struct err *err)
 {
+    static const char mixed_up[] =
+        "5986 is the port for https, 5985 for http; write -H http://NAME:5985/wsman to use "
+        "that one";
     static const struct {
         const char *words, *what, *hint;
     } causes[] = {
-        { "wrong version number", "what answers there does not speak TLS",
-          "5986 is the port for https, 5985 for http; write -H http://NAME:5985/wsman to "
-          "use that one" },
+        { "wrong version number", "what answers there does not speak TLS", mixed_up },
+        /* A server of http may hang up before its complaint has arrived. */
+        { "SSL_ERROR_SYSCALL", "what is there hangs up, or does not speak TLS", mixed_up },
+        { "unexpected eof", "what is there hangs up, or does not speak TLS", mixed_up },
         { "alert protocol version", "the host speaks only TLS older than 1.2",
           "switch TLS 1.2 on there (HKLM\\SYSTEM\\CurrentControlSet\\Control\\"
           "SecurityProviders\\SCHANNEL\\Protocols)" },

@@ -193,7 +193,7 @@ def test_operations_per_user():
 
 
 def test_too_many_requests_at_one_time():
-    with Sim("--winrm", "MaxConnections=2", "--fault", "Config.Get@*=delay:1500", auth="basic",
+    with Sim("--winrm", "MaxConnections=2", "--fault", "Config.Get@*=delay:3000", auth="basic",
              demand=False) as sim:
         got = []
         threads = [threading.Thread(target=lambda: got.append(

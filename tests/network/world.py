@@ -4,6 +4,7 @@
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -185,7 +186,13 @@ class TlsServer:
             ["openssl", "s_server", "-accept", str(self.port), "-cert", cert, "-key", key,
              "-quiet", *options], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL)
-        time.sleep(0.5)
+        for _ in range(200):
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                return
+            except OSError:
+                time.sleep(0.05)
+        raise AssertionError("openssl s_server does not start")
 
     def __enter__(self):
         return url(self.port, "https")
