@@ -130,10 +130,9 @@ bool driver_set_hash(struct driver_set *set, struct err *err) MUST_CHECK;
 /* One file of @set only. */
 bool driver_set_hash_file(struct driver_set *set, struct driver_file *file, struct err *err)
     MUST_CHECK;
-/* One number for all that a guest would get of @set (names, sizes, times, values), added to
- * what @sha256 stands for already; NULL: the beginning.  Nothing is read. */
-bool driver_fingerprint(const struct driver_set *set, char sha256[65], struct err *err)
-    MUST_CHECK;
+/* One number for a folder as it was listed: names, sizes, times. */
+bool driver_listing_fingerprint(const struct source_file *files, size_t count,
+                                char sha256[65], struct err *err) MUST_CHECK;
 void driver_set_free(struct driver_set *set);
 DEFINE_CLEANUP(driver_set_cleanup, struct driver_set *, driver_set_free)
 

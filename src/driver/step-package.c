@@ -28,33 +28,43 @@ static char *partial_of(const struct step *step)
     return package ? text_printf("%s\\%s.partial", GUEST_STORE, package) : NULL;
 }
 
+/* Where what was there before is moved, to be removed under another name. */
+static char *aside_of(const struct step *step)
+{
+    const char *package = step_text(step, "package");
+
+    return package ? text_printf("%s\\%s.hvgpu-old", GUEST_STORE, package) : NULL;
+}
+
 static bool probe_package(struct plan_context *context, const struct step *step,
                           json_t **ret_now, struct err *err)
 {
     CLEANUP(free_cleanup) char *folder = folder_of(step);
     CLEANUP(free_cleanup) char *partial = partial_of(step);
-    struct guest_file half;
+    CLEANUP(free_cleanup) char *aside = aside_of(step);
+    struct guest_file half, old = { 0 };
     json_int_t made;
     json_t *state = NULL;
 
-    if (!folder || !partial)
+    if (!folder || !partial || !aside)
         return step_is_damaged(step, err);
     if (!step_count_folders(context->guest, json_object_get(step->params, "made_folders"),
                             &made, err))
         return false;
     if (!step_folder_state(context->guest, folder, &state, err))
         return false;
-    if (!context->guest->ops->stat(context->guest, partial, false, &half, err)) {
+    if (!context->guest->ops->stat(context->guest, partial, false, &half, err) ||
+        !context->guest->ops->stat(context->guest, aside, false, &old, err)) {
         json_decref(state);
         return false;
     }
-    *ret_now = json_pack("{s:o, s:b, s:I}", "folder", state, "partial", half.exists,
-                         "made_folders", made);
+    *ret_now = json_pack("{s:o, s:b, s:I}", "folder", state, "partial",
+                         half.exists || old.exists, "made_folders", made);
     return *ret_now ? true : err_no_memory(err);
 }
 
 static bool copy_package(struct plan_context *context, const struct step *step,
-                         const char *folder, const char *partial, struct err *err)
+                         const char *partial, struct err *err)
 {
     struct guest_disk *guest = context->guest;
     uint64_t bytes = (uint64_t)json_integer_value(json_object_get(step->params, "bytes"));
@@ -65,8 +75,7 @@ static bool copy_package(struct plan_context *context, const struct step *step,
                                  context->progress, err) &&
            step_verify_tree(guest, partial, json_object_get(step->params, "files"),
                             context->progress, err) &&
-           guest->ops->set_readonly(guest, partial, true, true, err) &&
-           guest->ops->rename(guest, partial, folder, err);
+           guest->ops->set_readonly(guest, partial, true, true, err);
 }
 
 static bool apply_package(struct plan_context *context, struct step *step, struct err *err)
@@ -74,20 +83,25 @@ static bool apply_package(struct plan_context *context, struct step *step, struc
     struct guest_disk *guest = context->guest;
     CLEANUP(free_cleanup) char *folder = folder_of(step);
     CLEANUP(free_cleanup) char *partial = partial_of(step);
+    CLEANUP(free_cleanup) char *aside = aside_of(step);
     const char *backup = step_text(step, "backup");
     bool was_there = !json_is_null(json_object_get(step->before, "folder"));
     struct guest_file now;
 
-    if (!folder || !partial || !step_text(step, "source"))
+    if (!folder || !partial || !aside || !step_text(step, "source"))
         return step_is_damaged(step, err);
     if (!guest->ops->stat(guest, folder, false, &now, err))
         return false;
     if (was_there && now.exists &&
         (!backup || !guest->ops->backup(guest, folder, backup, true, err)))
         return backup ? false : step_is_damaged(step, err);
-    if (now.exists && !guest->ops->remove(guest, folder, true, err))
-        return false;
-    return copy_package(context, step, folder, partial, err);
+    /* Removing takes several changes (read-only files first), under another name: what has the
+     * package's name is whole at every moment, or not there. */
+    return copy_package(context, step, partial, err) &&
+           (!now.exists || (guest->ops->remove(guest, aside, true, err) &&
+                            guest->ops->rename(guest, folder, aside, err))) &&
+           guest->ops->rename(guest, partial, folder, err) &&
+           guest->ops->remove(guest, aside, true, err);
 }
 
 static bool revert_package(struct plan_context *context, struct step *step, struct err *err)
@@ -95,12 +109,14 @@ static bool revert_package(struct plan_context *context, struct step *step, stru
     struct guest_disk *guest = context->guest;
     CLEANUP(free_cleanup) char *folder = folder_of(step);
     CLEANUP(free_cleanup) char *partial = partial_of(step);
+    CLEANUP(free_cleanup) char *aside = aside_of(step);
     const char *backup = step_text(step, "backup");
     bool was_there = !json_is_null(json_object_get(step->before, "folder"));
 
-    if (!folder || !partial)
+    if (!folder || !partial || !aside)
         return step_is_damaged(step, err);
-    if (!guest->ops->remove(guest, partial, true, err))
+    if (!guest->ops->remove(guest, partial, true, err) ||
+        !guest->ops->remove(guest, aside, true, err))
         return false;
     if (was_there) {
         struct guest_file now;

@@ -5,7 +5,7 @@
  *
  * params: path, tree (bool), backup
  * state:  null | {files, size_bytes} of a folder, {size_bytes, sha256, readonly} of a file;
- *         {"partial": true} while one is being brought back
+ *         {"partial": true} while one is being taken away or brought back
  */
 
 #include "step-common.h"
@@ -46,14 +46,20 @@ static bool apply_remove(struct plan_context *context, struct step *step, struct
 {
     struct guest_disk *guest = context->guest;
     const char *path = step_text(step, "path"), *backup = step_text(step, "backup");
+    CLEANUP(free_cleanup) char *aside = partial_of(step);
     struct guest_file now;
 
-    if (!path || !backup)
+    if (!aside || !backup)
         return step_is_damaged(step, err);
     if (!guest->ops->stat(guest, path, false, &now, err))
         return false;
-    return !now.exists || (guest->ops->backup(guest, path, backup, is_tree(step), err) &&
-                           guest->ops->remove(guest, path, is_tree(step), err));
+    /* Removing takes several changes (read-only files first): under another name, so that what
+     * has the old name is whole or not there. */
+    if (now.exists && (!guest->ops->backup(guest, path, backup, is_tree(step), err) ||
+                       !guest->ops->remove(guest, aside, is_tree(step), err) ||
+                       !guest->ops->rename(guest, path, aside, err)))
+        return false;
+    return guest->ops->remove(guest, aside, is_tree(step), err);
 }
 
 static bool revert_remove(struct plan_context *context, struct step *step, struct err *err)

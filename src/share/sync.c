@@ -264,7 +264,7 @@ static bool look_at_disks(struct sync *s, const struct seen *seen, struct err *e
     if (plan_has_errors(s->plan))
         return true;
     if (!has_work(s))
-        return seen_keep(s->context, seen, err);
+        return seen_keep(s->context, seen, s->gpus, s->gpu_count, err);
     return add_disks(s, err) && (!s->options->start || add_vm_start(s->plan, s->vm, err));
 }
 
@@ -272,9 +272,9 @@ static bool plan_off(struct sync *s, struct err *err)
 {
     struct seen seen = { 0 };
     bool same = false;
-    bool ok =
-        seen_now(s->context, s->plan->host, s->vm, s->gpus, s->gpu_count, &seen, err) &&
-        seen_compare(s->context, &seen, &same, err);
+    bool ok = seen_now(s->context, s->plan->host, s->host, s->vm, s->gpus, s->gpu_count,
+                       &seen, err) &&
+              seen_compare(s->context, &seen, &same, err);
 
     if (ok && same && !s->options->verify)
         ok = s->gpu_count > 0 ||

@@ -61,6 +61,36 @@ bool lab_apply_updates(struct sim_host *host, struct sim_machine *machine, struc
     return true;
 }
 
+/* What Windows tells of the driver of one device; it tells it in two classes. */
+static bool update_rows(struct sim_host *host, const struct sim_device *device,
+                        const char *class_name, const char *id, struct err *err)
+{
+    struct sim_object *row = NULL;
+
+    while ((row = sim_store_next(host->store, row, "root/cimv2", class_name))) {
+        struct cim_instance *instance = sim_object_instance(row);
+
+        if (text_ieq(cim_get_text(instance, id), device->instance_id) &&
+            !cim_set_text(instance, "DriverVersion", device->driver_version, err))
+            return false;
+    }
+    return true;
+}
+
+bool lab_update_objects(struct sim_host *host, struct err *err)
+{
+    for (size_t i = 0; host->updates && i < host->machine->device_count; i++) {
+        const struct sim_device *device = &host->machine->devices[i];
+
+        if (device->driver == SIM_DRIVER_NONE || !device->driver_version)
+            continue;
+        if (!update_rows(host, device, "Win32_VideoController", "PNPDeviceID", err) ||
+            !update_rows(host, device, "Win32_PnPSignedDriver", "DeviceID", err))
+            return false;
+    }
+    return true;
+}
+
 static bool means(const struct sim_device *device, const char *gpu)
 {
     return device->driver != SIM_DRIVER_NONE && device->instance_id &&

@@ -302,7 +302,8 @@ static bool load(struct sim_host *host, const char *path, struct err *err)
     CLEANUP(free_cleanup) char *json = os_read_file(path, STATE_MAX, &len, err);
 
     return json && sim_store_load(host->store, json, err) &&
-           sim_jobs_after_load(host, err) && hv_after_load(host, err);
+           lab_update_objects(host, err) && sim_jobs_after_load(host, err) &&
+           hv_after_load(host, err);
 }
 
 static bool make_store(struct sim_host *host, struct err *err)

@@ -174,3 +174,5 @@ bool lab_update_driver(struct sim_lab *lab, const char *gpu, const char *version
 /* Applies what was noted to the host's description. */
 bool lab_apply_updates(struct sim_host *host, struct sim_machine *machine, struct err *err)
     MUST_CHECK;
+/* The same in objects that were kept from before the update. */
+bool lab_update_objects(struct sim_host *host, struct err *err) MUST_CHECK;

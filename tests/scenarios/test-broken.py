@@ -7,11 +7,13 @@ and the VM's disk as they were; an `attach` that is killed there must be taken b
 `undo`, or finished by `resume`; an `undo` that is killed there, by the next `undo`.  "As they
 were" is what `hvgpu-sim dump` prints: every object, file, attribute and registry value.
 
-usage: test-broken.py HVGPU HVGPU-SIM LAB MODE... [--part K/N] [--http]
+usage: test-broken.py HVGPU HVGPU-SIM LAB MODE... [--part K/N] [--http] [--sync]
 
 MODE: fail-before, fail-after, kill-before, kill-after (then undo), resume (kill-after, then
 resume, then undo), undo (the undo is killed).  --part: only every N-th change, from the K-th,
 so that several processes share the work.  --http: a simulator in a process of its own.
+--sync: the job is not `attach` but the `driver sync` after an update of the host's driver; of its
+modes those that kill.
 """
 
 import os
@@ -38,6 +40,7 @@ class Failure(Exception):
 class Bench:
     def __init__(self, hvgpu, sim, lab, http):
         self.hvgpu, self.sim, self.lab, self.http = hvgpu, sim, lab, http
+        self.job = ["attach", "games", "--gpu", "10de:2860", "--yes"]
         self.dir = tempfile.mkdtemp(prefix="hvgpu-broken-")
         self.env = dict(os.environ, XDG_STATE_HOME=self.dir, XDG_CONFIG_HOME=self.dir,
                         LC_ALL="C.UTF-8", NO_COLOR="1")
@@ -86,7 +89,16 @@ class Bench:
                               text=True, timeout=SECONDS_MAX, check=False)
 
     def attach(self, fault=None):
-        return self.run("attach", "games", "--gpu", "10de:2860", "--yes", fault=fault)
+        """The job."""
+        return self.run(*self.job, fault=fault)
+
+    def make_sync_the_job(self):
+        self.must("attach", self.attach())
+        self.stop()
+        self.must("update", subprocess.run(
+            [self.sim, "update-driver", self.lab, "4070", "32.0.15.6603"], env=self.env,
+            capture_output=True, text=True, timeout=SECONDS_MAX, check=False))
+        self.job = ["driver", "sync", "games", "--yes"]
 
     def dump(self):
         """What the lab is, without what is new each time, and without what only says that
@@ -170,6 +182,7 @@ def kill(bench, mode, n, before, _after):
     done = bench.attach(f"{mode}:{n}")
     if not was_killed(done):
         bench.must("attach", done)
+        bench.must("undo", bench.run("undo", "--yes"))
         return False
     bench.must("undo", bench.run("undo", "--yes"))
     bench.must_be("after undo", before)
@@ -184,6 +197,7 @@ def resume(bench, _mode, n, before, after):
     done = bench.attach(f"kill-after:{n}")
     if not was_killed(done):
         bench.must("attach", done)
+        bench.must("undo", bench.run("undo", "--yes"))
         return False
     bench.must("resume", bench.run("resume", "--yes"))
     state = bench.dump()
@@ -212,13 +226,15 @@ MODES = {"fail-before": fail, "fail-after": fail, "kill-before": kill, "kill-aft
 
 
 def main():
-    args, modes, http, part, parts = sys.argv[1:], [], False, 1, 1
+    args, modes, http, part, parts, sync = sys.argv[1:], [], False, 1, 1, False
     hvgpu, sim, lab = args[:3]
     rest = args[3:]
     while rest:
         word = rest.pop(0)
         if word == "--http":
             http = True
+        elif word == "--sync":
+            sync = True
         elif word == "--part":
             part, parts = (int(n) for n in rest.pop(0).split("/"))
         else:
@@ -227,6 +243,9 @@ def main():
     number, failed = 0, 0
     try:
         bench.must("status", bench.run("status"))
+        if sync:
+            bench.make_sync_the_job()
+            bench.must("vm list", bench.run("vm", "list"))  # the host has the new driver's files
         before = bench.dump()
         bench.must("attach", bench.attach())
         after = bench.dump()
@@ -237,8 +256,9 @@ def main():
         bench.must_be("attach again", after)
         bench.must("undo", bench.run("undo", "--yes"))
         bench.must_be("after undo", before)
-        total = count_changes(bench, before)
-        print(f"# attach makes {total} changes", flush=True)
+        # A killed job says by itself that there was no such change.
+        total = CHANGES_MAX if sync else count_changes(bench, before)
+        print(f"# {bench.job[0]} makes {total} changes", flush=True)
         for mode in modes:
             last = CHANGES_MAX if mode == "undo" else total
             count, reached, began = 0, False, time.monotonic()
@@ -254,7 +274,7 @@ def main():
                     break
                 count += 1
             number += 1
-            ok = problem is None and (reached or mode != "undo") and count > 0
+            ok = problem is None and (reached or (mode != "undo" and not sync)) and count > 0
             failed += not ok
             print(f"{'ok' if ok else 'not ok'} {number} - {mode}: {count} changes, "
                   f"{time.monotonic() - began:.0f} s", flush=True)

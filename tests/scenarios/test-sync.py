@@ -129,12 +129,28 @@ def test_files_changed_by_hand_are_put_right_one_by_one(world):
     assert findings["drift-file-changed"] == "nvldumdx.dll", findings
     assert kinds(steps) == ["driver-file"], steps
     bad = lab.dump()
-    lab.sync()
+    trace = lab.run("-v", "driver", "sync", "games", "--yes").stderr
+    # On the host: one file from the store into the guest; the only robocopy that copies (and
+    # does not list) keeps a copy of that file for undo, or of a hive to be read.
+    assert [line for line in trace.splitlines() if " run copy " in line and
+            "FileRepository" in line.split('"')[1]] != [], trace
+    assert len([line for line in trace.splitlines() if " run copy " in line]) == 1, trace
+    assert not [line for line in trace.splitlines() if " run robocopy " in line
+                and " /L " not in line and " /E " in line], trace
     assert lab.read(dll) == was
+
+    # Nothing to do is nothing done; looked at once more, it is not even attached again.
+    idle = lab.dump()
     findings, steps = lab.plan()
     assert not drifts(findings) and not steps, (findings, steps)
+    trace = lab.run("-v", "driver", "sync", "games").stderr
+    assert "AttachVirtualHardDisk" not in trace, trace
+    lab.must_be(idle, "a sync with nothing to do")
+    trace = lab.run("-v", "driver", "sync", "games", "--verify").stderr
+    assert "AttachVirtualHardDisk" in trace, trace
     must(world.hvgpu("undo", "--yes", host=None))
     lab.must_be(bad, "undo of one repaired file")
+    assert drifts(lab.plan()[0]) == ["drift-file-changed"]  # what was remembered is void
 
     # Same size and time: only reading everything finds it.
     lab.sync()
