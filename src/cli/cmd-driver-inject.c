@@ -18,7 +18,8 @@
 static const struct option_spec options[] = {
     { "disk", 0, "DISK", N_("the guest's disk image, powered off") },
     { "from", 0, "WINDOWS_ROOT", N_("the host's Windows folder, or the drive it is on") },
-    { "gpu", 0, "GPU", N_("vendor:device, instance id or interface path") },
+    { "gpu", 0, "GPU",
+      N_("a part of its name, vendor:device, instance id or interface path") },
     { "parents", 0, "DIR", N_("folder with the parents of a checkpoint's disk") },
     { NULL, 0, NULL, NULL },
 };

@@ -118,7 +118,8 @@ struct driver_set {
     struct windows_source *origin; /* lent: where it was resolved; must outlive the set */
 };
 
-/* @gpu: an interface path or instance id; for offline sources also vendor:device.
+/* @gpu: an interface path or instance id; for offline sources also vendor:device or a part
+ * of its name that no other has.
  * Refuses (with everything it found in the message): no such device, not a display
  * adapter, inbox driver, not store-resident, sources that disagree or stand alone,
  * package folder missing, INF version differs from the registered one, disabled. */

@@ -33,18 +33,45 @@ enum { CONFIGFLAG_DISABLED = 1 };
 
 struct device_search {
     struct windows_source *source;
-    struct strbuf found; /* instance ids, one per line */
+    const char *name;    /* a part of the adapter's name; NULL: any */
+    struct strbuf found; /* instance ids, with names when @name is given */
     unsigned count;
     char *first;
 };
 
-/* Takes @id into account when its class is display. */
+/* Whether the device's driver calls it something with @search->name in it. */
+static bool has_name(struct device_search *search, const char *key, char **ret_name,
+                     bool *ret, struct err *err)
+{
+    CLEANUP(free_cleanup) char *driver = NULL;
+    CLEANUP(free_cleanup) char *class_key = NULL;
+
+    *ret = !search->name;
+    if (*ret)
+        return true;
+    if (!source_text(search->source, key, "Driver", &driver, err))
+        return false;
+    if (!driver || !text_istarts(driver, DISPLAY_CLASS "\\") ||
+        !win_path_is_relative(driver))
+        return true;
+    class_key = text_printf("%s\\%s", CLASS, driver);
+    if (!class_key)
+        return err_no_memory(err);
+    if (!source_text(search->source, class_key, "DriverDesc", ret_name, err))
+        return false;
+    *ret = *ret_name && text_istr(*ret_name, search->name);
+    return true;
+}
+
+/* Takes @id into account when its class is display and its name fits. */
 static bool consider_instance(struct device_search *search, const char *device,
                               const char *instance, struct err *err)
 {
     CLEANUP(free_cleanup)
     char *key = text_printf("%s\\PCI\\%s\\%s", ENUM, device, instance);
     CLEANUP(free_cleanup) char *class_guid = NULL;
+    CLEANUP(free_cleanup) char *name = NULL;
+    bool fits;
 
     if (!key)
         return err_no_memory(err);
@@ -52,10 +79,14 @@ static bool consider_instance(struct device_search *search, const char *device,
         return false;
     if (!text_ieq(class_guid, DISPLAY_CLASS))
         return true;
+    if (!has_name(search, key, &name, &fits, err))
+        return false;
+    if (!fits)
+        return true;
     if (search->count++ == 0)
         search->first = text_printf("PCI\\%s\\%s", device, instance);
-    strbuf_printf(&search->found, "%sPCI\\%s\\%s", search->found.len ? ", " : "", device,
-                  instance);
+    strbuf_printf(&search->found, "%s%s%s%sPCI\\%s\\%s", search->found.len ? ", " : "",
+                  name ? "'" : "", name ? name : "", name ? "' " : "", device, instance);
     return search->first ? true : err_no_memory(err);
 }
 
@@ -77,18 +108,17 @@ static bool consider_device(struct device_search *search, const char *device,
     return ok;
 }
 
-/* "10de:2860" -> the one display adapter of that kind. */
-static char *find_by_pci_id(struct windows_source *source, const char *pci_id,
-                            struct err *err)
+/* The one display adapter whose device id begins with @prefix and whose name has @name in it
+ * (NULL: any); @gpu is what was asked for. */
+static char *find_one(struct windows_source *source, const char *gpu, const char *prefix,
+                      const char *name, struct err *err)
 {
-    CLEANUP(free_cleanup)
-    char *prefix = text_printf("VEN_%.4s&DEV_%.4s", pci_id, pci_id + 5);
     CLEANUP(free_cleanup) char *pci = text_printf("%s\\PCI", ENUM);
-    struct device_search search = { .source = source };
+    struct device_search search = { .source = source, .name = name };
     char **devices;
     size_t count;
-    bool ok = prefix && pci ? source_list_reg(source, pci, false, &devices, &count, err)
-                            : err_no_memory(err);
+    bool ok = pci ? source_list_reg(source, pci, false, &devices, &count, err)
+                  : err_no_memory(err);
 
     if (!ok)
         return NULL;
@@ -97,10 +127,13 @@ static char *find_by_pci_id(struct windows_source *source, const char *pci_id,
             ok = consider_device(&search, devices[i], err);
     hive_texts_free(devices, count);
     if (ok && search.count == 0) {
-        ok = err_fail(err, ERR_NOT_FOUND, 0, "no display adapter '%s' in that Windows",
-                      pci_id);
+        ok =
+            err_fail(err, ERR_NOT_FOUND, 0, "no display adapter '%s' in that Windows", gpu);
+        err_hint(err,
+                 "give a part of its name, vendor:device (10de:2860), an instance id or "
+                 "an interface path; 'driver adapters' lists them");
     } else if (ok && search.count > 1) {
-        err_fail(err, ERR_INVALID, 0, "'%s' means %u display adapters: %s", pci_id,
+        err_fail(err, ERR_INVALID, 0, "'%s' means %u display adapters: %s", gpu,
                  search.count, search.found.text ? search.found.text : "");
         ok = err_hint(err, "name one by its instance id");
     }
@@ -110,6 +143,20 @@ static char *find_by_pci_id(struct windows_source *source, const char *pci_id,
         return NULL;
     }
     return search.first;
+}
+
+/* "10de:2860" -> the one display adapter of that kind. */
+static char *find_by_pci_id(struct windows_source *source, const char *pci_id,
+                            struct err *err)
+{
+    CLEANUP(free_cleanup)
+    char *prefix = text_printf("VEN_%.4s&DEV_%.4s", pci_id, pci_id + 5);
+
+    if (!prefix) {
+        err_no_memory(err);
+        return NULL;
+    }
+    return find_one(source, pci_id, prefix, NULL, err);
 }
 
 static bool is_pci_id(const char *text)
@@ -122,7 +169,8 @@ static bool is_pci_id(const char *text)
     return true;
 }
 
-/* The instance id @gpu means: three plain parts, "PCI\\device\\instance". */
+/* The instance id @gpu means: three plain parts, "PCI\\device\\instance".  What has no '\\' in
+ * it is a part of a name. */
 static char *instance_of(struct windows_source *source, const char *gpu, struct err *err)
 {
     CLEANUP(free_cleanup) char *id = NULL;
@@ -130,6 +178,8 @@ static char *instance_of(struct windows_source *source, const char *gpu, struct 
 
     if (is_pci_id(gpu))
         return find_by_pci_id(source, gpu, err);
+    if (*gpu && !strchr(gpu, '\\'))
+        return find_one(source, gpu, "", gpu, err);
     id = gpu_instance_from_interface(gpu);
     if (!id)
         id = text_dup(gpu);

@@ -53,7 +53,7 @@ static void nvidia(struct machine *machine)
 TEST(every_selector_finds_the_nvidia_gpu_and_all_records_agree)
 {
     static const char *const selectors[] = { "10de:2860", TEST_NVIDIA,
-                                             TEST_NVIDIA_INTERFACE };
+                                             TEST_NVIDIA_INTERFACE, "rtx 4070" };
     struct machine machine;
 
     nvidia(&machine);
@@ -334,7 +334,8 @@ TEST(an_unknown_device_is_not_found)
     check_refused(&machine, "10de:1234", ERR_NOT_FOUND, "no display adapter '10de:1234'");
     check_refused(&machine, "PCI\\VEN_10DE&DEV_1234\\1", ERR_NOT_FOUND, "no device");
     check_refused(&machine, "..\\..\\Control", ERR_INVALID, "names no device");
-    check_refused(&machine, "nonsense", ERR_INVALID, "names no device");
+    check_refused(&machine, "", ERR_INVALID, "names no device");
+    check_refused(&machine, "nonsense", ERR_NOT_FOUND, "no display adapter 'nonsense'");
     machine_close(&machine);
 }
 
@@ -347,6 +348,19 @@ TEST(two_equal_adapters_are_not_guessed_between)
                  "ControlSet001\\Enum\\PCI\\VEN_10DE&DEV_2860&SUBSYS_252D1043&REV_A1\\5&2",
                  "ClassGUID", HIVE_SZ, TEST_DISPLAY_CLASS);
     check_refused(&machine, "10de:2860", ERR_INVALID, "5&2");
+    machine_close(&machine);
+}
+
+TEST(a_part_of_two_names_is_not_guessed_between)
+{
+    struct machine machine;
+
+    machine_open(&machine);
+    machine_add_gpu(&machine, "nvidia", 1);
+    machine_add_gpu(&machine, "amd", 2);
+    check_refused(&machine, "X", ERR_INVALID, "means 2 display adapters");
+    check_refused(&machine, "X", ERR_INVALID, "'AMD Radeon RX 7900 XTX' PCI\\VEN_1002");
+    check_refused(&machine, "X", ERR_INVALID, "'NVIDIA GeForce RTX 4070 Laptop GPU' PCI");
     machine_close(&machine);
 }
 
