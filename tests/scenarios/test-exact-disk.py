@@ -42,7 +42,7 @@ class Host:
                 shutil.copytree(each / "store", self.store, dirs_exist_ok=True)
         for place, inf in (real or {}).items():
             package = place.split("\\")[0]
-            for path in source_disks_files(inf.decode("ascii")):
+            for path in source_disks_files(inf):
                 self.put(f"{package}\\{path}", path.encode() + b"\n")
             self.put(place, inf)
         registry = [line for each in described for line in lines_of(each / "host.txt")]
@@ -84,9 +84,10 @@ class Host:
 
 def source_disks_files(inf):
     """[SourceDisksFiles] 'name = disk[,folder]', where each file is in the package."""
-    section = re.search(r"(?ms)^\[SourceDisksFiles\]\n(.*?)^\[", inf)[1]
-    found = re.findall(r"(?m)^(\S+) = 1(?:,(\S+))?$", section)
-    return [f"{folder}\\{name}" if folder else name for name, folder in found]
+    text = inf.decode("utf-16" if inf.startswith(b"\xff\xfe") else "ascii").replace("\r\n", "\n")
+    section = re.search(r"(?ms)^\[SourceDisksFiles\]\s*\n(.*?)(?=^\[)", text)[1]
+    found = re.findall(r"(?m)^([^\s;=]+)[ \t]*=[ \t]*1[ \t]*(?:,[ \t]*([^\s;,]+))?", section)
+    return sorted({f"{folder}\\{name}" if folder else name for name, folder in found})
 
 
 def lines_of(path):
@@ -383,8 +384,15 @@ def vendors_own(name):
 def test_nvidia_470_05_as_nvidia_wrote_it(world):
     inf = vendors_own("nvidia-470.05-nv_dispi.inf")
     package = "nv_dispi.inf_amd64_5a3e1b7c9d2f4860"
-    assert len(source_disks_files(inf.decode("ascii"))) == 308
+    assert len(source_disks_files(inf)) == 308
     run_case(world, EXACT / "nvidia-470.05", {f"{package}\\nv_dispi.inf": inf})
+
+
+def test_intel_21_20_as_intel_wrote_it(world):
+    inf = vendors_own("intel-21.20.16.4860-igdlh64-utf16.inf")
+    package = "igdlh64.inf_amd64_9e8d7c6b5a493827"
+    assert len(source_disks_files(inf)) == 221
+    run_case(world, EXACT / "intel-21.20", {f"{package}\\igdlh64.inf": inf})
 
 
 scenario.main(globals())
