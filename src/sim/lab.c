@@ -258,12 +258,13 @@ static bool open_hosts(struct sim_lab *lab, bool full_size, struct err *err)
     lab->hosts = calloc(lab->description->host_count, sizeof(struct sim_host *));
     if (!lab->hosts)
         return err_no_memory(err);
-    for (; lab->host_count < lab->description->host_count; lab->host_count++) {
-        struct lab_host *facts = &lab->description->hosts[lab->host_count];
-        struct sim_host *host = new_host(lab, facts, full_size, err);
+    for (size_t i = 0; i < lab->description->host_count; i++) {
+        struct sim_host *host = new_host(lab, &lab->description->hosts[i], full_size, err);
 
-        lab->hosts[lab->host_count] = host;
-        if (!host || err->kind != ERR_NONE)
+        if (!host)
+            return false;
+        lab->hosts[lab->host_count++] = host; /* freed with the lab, even half made */
+        if (err->kind != ERR_NONE)
             return false;
     }
     return true;
