@@ -5,9 +5,9 @@
  * libntfs-3g starts each allocation 16 MiB behind the last one, which makes a dynamic
  * image seven times as large as what was written: volume_lead_allocator() leads it back.
  *
- * What comes from a local file need not be copied where the file system can share blocks
- * between files.  The library then writes from the file's own pages in memory, and the
- * device under it, seeing that, shares the blocks instead (ntfs-device.c).
+ * What comes from a local file is written from the file's own pages in memory, which saves
+ * copying it once.  Where the file system can share blocks between files the device under
+ * the library, seeing whose pages they are, shares the blocks instead (ntfs-device.c).
  */
 
 #include <errno.h>
@@ -18,8 +18,9 @@
 
 enum {
     PIECE = 1 << 20,
-    SHARED_MIN = 64 << 10, /* below, copying is as quick */
-    SHARED_MAX = 64 << 20, /* of the file in memory at once */
+    MAPPED_MIN = 64 << 10, /* below, reading it is as quick */
+    MAPPED_MAX = 8 << 20,  /* of the file in memory at once... */
+    SHARED_MAX = 64 << 20, /* ...or when nobody will read it there */
 };
 
 void volume_lead_allocator(struct volume *volume)
@@ -68,26 +69,27 @@ static bool copy_piece(struct volume *volume, ntfs_attr *data, const char *path,
             volume_fail(volume, err, "writing", path));
 }
 
-/* How much from @at on is worth sharing: whole clusters and pages; 0: nothing. */
-static size_t sharable(const struct volume *volume, const ntfs_attr *data,
+/* How much from @at on is worth mapping: whole clusters and pages; 0: nothing. */
+static size_t mappable(const struct volume *volume, const ntfs_attr *data,
                        const struct volume_source *source, uint64_t at)
 {
     uint64_t unit =
         volume->ntfs->cluster_size > IMAGE_PAGE ? volume->ntfs->cluster_size : IMAGE_PAGE;
     uint64_t len = source->size - at;
 
-    if (source->fd < 0 || !NAttrNonResident(data) || !disk_may_share(volume->part.disk) ||
-        at % unit || len < SHARED_MIN)
+    uint64_t max = disk_may_share(volume->part.disk) ? SHARED_MAX : MAPPED_MAX;
+
+    if (source->fd < 0 || !NAttrNonResident(data) || at % unit || len < MAPPED_MIN)
         return 0;
-    if (len > SHARED_MAX)
-        len = SHARED_MAX;
+    if (len > max)
+        len = max;
     return (size_t)(len - len % unit);
 }
 
 /* *ret_done false: the file cannot be had in memory. */
-static bool share_piece(struct volume *volume, ntfs_attr *data, const char *path,
-                        const struct volume_source *source, uint64_t at, size_t len,
-                        bool *ret_done, struct err *err)
+static bool map_piece(struct volume *volume, ntfs_attr *data, const char *path,
+                      const struct volume_source *source, uint64_t at, size_t len,
+                      bool *ret_done, struct err *err)
 {
     const void *bytes = image_source_map(source->fd, at, len);
     bool ok;
@@ -109,10 +111,10 @@ static bool write_pieces(struct volume *volume, ntfs_attr *data, const char *pat
                          struct err *err)
 {
     for (uint64_t at = 0; at < source->size;) {
-        size_t len = sharable(volume, data, source, at);
+        size_t len = mappable(volume, data, source, at);
         bool done = false;
 
-        if (len && !share_piece(volume, data, path, source, at, len, &done, err))
+        if (len && !map_piece(volume, data, path, source, at, len, &done, err))
             return false;
         if (!done) {
             len = source->size - at < PIECE ? (size_t)(source->size - at) : PIECE;
