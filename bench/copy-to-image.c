@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copies the files of a folder into the first NTFS volume of an image, commits, and says how
- * long that took and how much memory.  Used by bench/copy-to-image.sh. */
+ * long that took and how much memory.  Used by bench/disks.py. */
 
 #include <fcntl.h>
 #include <stdio.h>

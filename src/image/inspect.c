@@ -21,6 +21,20 @@
 /* With less nothing of use can be written: a file's record, a folder's, a hive's pages. */
 enum { ROOM_MIN = 16 << 20 };
 
+/* A name in it may be no UTF-8, or cut within a letter. */
+static void make_text(char *message)
+{
+    size_t len = strlen(message), end = len;
+
+    while (end && len - end < 3 && !text_is_utf8(message, end))
+        end--;
+    if (text_is_utf8(message, end))
+        message[end] = '\0';
+    for (char *c = message; !text_is_utf8(message, strlen(message)) && *c; c++)
+        if ((unsigned char)*c >= 0x80)
+            *c = '?';
+}
+
 static void add_blocker(struct image_facts *facts, const char *id, const char *fmt, ...)
     PRINTF_LIKE(3, 4);
 static void add_blocker(struct image_facts *facts, const char *id, const char *fmt, ...)
@@ -35,6 +49,7 @@ static void add_blocker(struct image_facts *facts, const char *id, const char *f
     va_start(args, fmt);
     vsnprintf(blocker->message, sizeof(blocker->message), fmt, args);
     va_end(args);
+    make_text(blocker->message);
 }
 
 /* Why, and what to do about it. */

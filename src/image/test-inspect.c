@@ -519,6 +519,33 @@ TEST(a_windows_on_an_mbr_disk_is_found)
     CHECK_EQ(facts->blocker_count, 0);
 }
 
+TEST(a_name_that_is_no_text_is_shown_as_one)
+{
+    static const char *const names[] = { "b\xFF\xFE", "\xE7\xA3\x81\xE7\x9B\x98" };
+    CLEANUP(free_cleanup) struct image_facts *facts = calloc(1, sizeof(*facts));
+
+    if (!has_tools())
+        SKIP("mkntfs or qemu-img is not installed");
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        for (unsigned pad = 1; pad < 4; pad++) { /* cuts within a letter, too */
+            char name[200] = "";
+            struct err err = ERR_INIT;
+            CLEANUP(disk_cleanup) struct disk *disk = NULL;
+            const char *path;
+
+            memset(name, 'x', pad);
+            while (strlen(name) + strlen(names[i]) < 100)
+                strcat(name, names[i]);
+            path = scratch(name);
+            CHECK(copy_file(scratch("base.img"), path));
+            disk = disk_open(path, DISK_READ, &err); /* in use, and said with the path */
+            CHECK_OK(image_inspect_confined(path, NULL, facts, &err));
+            CHECK_EQ(facts->blocker_count, 1);
+            CHECK_STR_EQ(facts->blockers[0].id, "in-use");
+            unlink(path);
+        }
+}
+
 TEST(an_image_that_is_none_is_an_error)
 {
     CLEANUP(free_cleanup) struct image_facts *facts = calloc(1, sizeof(*facts));

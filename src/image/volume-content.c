@@ -76,7 +76,6 @@ static size_t mappable(const struct volume *volume, const ntfs_attr *data,
     uint64_t unit =
         volume->ntfs->cluster_size > IMAGE_PAGE ? volume->ntfs->cluster_size : IMAGE_PAGE;
     uint64_t len = source->size - at;
-
     uint64_t max = disk_may_share(volume->part.disk) ? SHARED_MAX : MAPPED_MAX;
 
     if (source->fd < 0 || !NAttrNonResident(data) || at % unit || len < MAPPED_MIN)
