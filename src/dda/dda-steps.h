@@ -19,7 +19,7 @@ extern const struct step_kind step_device_disable, step_device_enable, step_devi
 /* @device must have a location path, except for add_device_remove(). */
 bool add_device_disable(struct plan *plan, const struct dda_device *device, struct err *err)
     MUST_CHECK;
-/* @mounted: an earlier step mounts it; what it will be then is "disabled". */
+/* Also of one that an earlier step mounts: it is disabled then, or enabled already. */
 bool add_device_enable(struct plan *plan, const struct dda_device *device, struct err *err)
     MUST_CHECK;
 /* @acs, @mitigations: see dda_dismount(). */
