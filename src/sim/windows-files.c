@@ -94,6 +94,17 @@ static char *find_company(const struct cursor *rsrc)
 
 /* ---- rows ---- */
 
+/* By its name: to look into each file would read whole disk images. */
+static bool is_program(const char *path)
+{
+    static const char *const ends[] = { ".exe", ".dll", ".sys", ".cpl", ".drv", ".ocx" };
+
+    for (size_t i = 0; i < ARRAY_LEN(ends); i++)
+        if (text_iends(path, ends[i]))
+            return true;
+    return false;
+}
+
 static void put_version(struct maker *m, struct sim_world *w, const char *path)
 {
     CLEANUP(free_cleanup) uint8_t *bytes = NULL;
@@ -162,7 +173,8 @@ static struct cim_instance *make_row(struct sim_host *host, struct sim_world *w,
     make_time(&m, "LastModified", info->mtime_usec);
     if (!dir) {
         make_number(&m, "FileSize", info->size);
-        put_version(&m, w, path);
+        if (is_program(path))
+            put_version(&m, w, path);
     }
     if (m.failed) {
         cim_instance_free(TAKE(m.instance));
