@@ -834,6 +834,35 @@ TEST(a_step_that_only_tells_fails_the_run_and_takes_nothing_back)
     stop(journal);
 }
 
+TEST(a_note_is_read_back_replaced_and_forgotten)
+{
+    struct err err = ERR_INIT;
+    struct journal *journal = start(&err);
+    json_t *one = json_pack("{s:i}", "a", 1), *two = json_pack("{s:i}", "a", 2);
+    json_t *read = NULL;
+
+    CHECK_OK(journal_read_note(journal, "seen x", &read, &err));
+    CHECK(read == NULL);
+    CHECK_OK(journal_note(journal, "seen x", one, &err));
+    CHECK_OK(journal_note(journal, "seen y", two, &err));
+    CHECK_OK(journal_read_note(journal, "seen x", &read, &err));
+    CHECK(json_equal(read, one));
+    json_decref(read);
+    CHECK_OK(journal_note(journal, "seen x", two, &err));
+    CHECK_OK(journal_read_note(journal, "seen x", &read, &err));
+    CHECK(json_equal(read, two));
+    json_decref(read);
+    CHECK_OK(journal_note(journal, "seen x", NULL, &err));
+    CHECK_OK(journal_read_note(journal, "seen x", &read, &err));
+    CHECK(read == NULL);
+    CHECK_OK(journal_read_note(journal, "seen y", &read, &err));
+    CHECK(read != NULL);
+    json_decref(read);
+    json_decref(one);
+    json_decref(two);
+    stop(journal);
+}
+
 TEST(a_plan_comes_back_from_the_journal_as_it_was)
 {
     struct err err = ERR_INIT;
