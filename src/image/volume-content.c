@@ -19,7 +19,7 @@
 enum {
     PIECE = 1 << 20,
     MAPPED_MIN = 64 << 10, /* below, reading it is as quick */
-    MAPPED_MAX = 8 << 20,  /* of the file in memory at once... */
+    MAPPED_MAX = 1 << 20,  /* of the file in memory at once... */
     SHARED_MAX = 64 << 20, /* ...or when nobody will read it there */
 };
 
