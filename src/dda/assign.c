@@ -110,6 +110,7 @@ static void compare_settings(struct assign *a)
     want_word(changes, "stop_action", &vm->stop_action, stop_action_name, STOP_TURN_OFF);
     want_word(changes, "checkpoint_type", &vm->checkpoint_type, checkpoint_type_name,
               CHECKPOINT_DISABLED);
+    want_memory_fixed(changes, vm);
 }
 
 /* ---- steps ---- */

@@ -275,6 +275,51 @@ TEST(refusals_that_can_be_known_are_known_before_anything_is_touched)
     stop(&b);
 }
 
+TEST(dynamic_memory_is_switched_off_with_its_former_bounds_kept)
+{
+    static const struct dda_assign_options options = { .gpu = "A100", FIT };
+    struct err err = ERR_INIT;
+    struct bench b;
+    struct plan *plan;
+
+    start(&b);
+    b.vms[COMPUTE].dynamic_memory = TRI_YES;
+    b.vms[COMPUTE].memory_startup_bytes = is(UINT64_C(8) << 30);
+    b.vms[COMPUTE].memory_minimum_bytes = is(UINT64_C(2) << 30);
+    b.vms[COMPUTE].memory_maximum_bytes = is(UINT64_C(32) << 30);
+    plan = assign(&b, &options, &err);
+    CHECK(has(plan, "vm-memory"));
+    CHECK(plan && plan->step_count > 2 && !plan_has_errors(plan));
+    if (plan && plan->step_count > 2) {
+        json_t *before =
+            json_pack("{s:b, s:I, s:I}", "dynamic_memory", 1, "memory_minimum_bytes",
+                      (json_int_t)2 << 30, "memory_maximum_bytes", (json_int_t)32 << 30);
+        json_t *after =
+            json_pack("{s:b, s:I, s:I}", "dynamic_memory", 0, "memory_minimum_bytes",
+                      (json_int_t)8 << 30, "memory_maximum_bytes", (json_int_t)8 << 30);
+
+        CHECK_STR_EQ(plan->steps[0].kind->name, "vm-settings");
+        CHECK(!json_object_get(plan->steps[0].after, "dynamic_memory"));
+        CHECK_STR_EQ(plan->steps[1].kind->name, "vm-settings");
+        CHECK(json_equal(plan->steps[1].before, before));
+        CHECK(json_equal(plan->steps[1].after, after));
+        CHECK_STR_EQ(plan->steps[1].powershell,
+                     "Set-VMMemory -VMName 'compute' -DynamicMemoryEnabled $false");
+        json_decref(before);
+        json_decref(after);
+    }
+    plan_free(plan);
+
+    /* Of one size it goes with a device as it is. */
+    b.vms[COMPUTE].memory_minimum_bytes = b.vms[COMPUTE].memory_startup_bytes;
+    plan = assign(&b, &options, &err);
+    CHECK(!has(plan, "vm-memory"));
+    CHECK(plan && plan->step_count > 1 &&
+          strcmp(plan->steps[1].kind->name, "device-disable") == 0);
+    plan_free(plan);
+    stop(&b);
+}
+
 TEST(windows_outside_the_limits_are_refused_and_small_ones_warned_of)
 {
     struct err err = ERR_INIT;

@@ -143,7 +143,7 @@ struct hv_vm {
     struct known_u64 stop_action;     /* AutomaticShutdownAction */
     struct known_u64 checkpoint_type; /* UserSnapshotType */
     struct known_u64 checkpoint_count;
-    struct known_u64 memory_startup_bytes, memory_minimum_bytes;
+    struct known_u64 memory_startup_bytes, memory_minimum_bytes, memory_maximum_bytes;
     enum tristate dynamic_memory;
     enum tristate nested; /* ExposeVirtualizationExtensions; HV_VM_PROCESSOR */
     struct hv_disk *disks;

@@ -324,8 +324,8 @@ TEST(vm_settings_are_those_of_the_vm_and_not_of_its_checkpoints)
              "Microsoft:" SNAPSHOT, "VirtualSystemIdentifier", VM1, "VirtualSystemType",
              "Microsoft:Hyper-V:Snapshot:Realized", "LowMmioGapSize", "3072", NULL);
     fake_row(fake, HV_NS, "Msvm_MemorySettingData", "InstanceID", "Microsoft:" VM1 "\\4764",
-             "VirtualQuantity", "8192", "Reservation", "512", "DynamicMemoryEnabled",
-             "true", NULL);
+             "VirtualQuantity", "8192", "Reservation", "512", "Limit", "16384",
+             "DynamicMemoryEnabled", "true", NULL);
     fake_row(fake, HV_NS, "Msvm_MemorySettingData", "InstanceID",
              "Microsoft:" SNAPSHOT "\\4764", "VirtualQuantity", "1", NULL);
     fake_row(fake, HV_NS, "Msvm_MemorySettingData", "InstanceID",
@@ -353,6 +353,7 @@ TEST(vm_settings_are_those_of_the_vm_and_not_of_its_checkpoints)
     CHECK_STR_EQ(checkpoint_type_name(vm->checkpoint_type.value), "production");
     CHECK_EQ(vm->checkpoint_count.value, 1);
     CHECK_EQ(vm->memory_startup_bytes.value, 8ll << 30);
+    CHECK_EQ(vm->memory_maximum_bytes.value, UINT64_C(16384) << 20);
     CHECK_EQ(vm->dynamic_memory, TRI_YES);
     CHECK_EQ(vm->disk_count, 1);
     CHECK_STR_EQ(vm->disks[0].path, "C:\\VMs\\dev.vhdx");

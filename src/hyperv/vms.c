@@ -264,6 +264,7 @@ static bool on_memory(const struct cim_instance *row, void *user, struct err *er
         return true;
     take_mb(&vm->memory_startup_bytes, row, "VirtualQuantity");
     take_mb(&vm->memory_minimum_bytes, row, "Reservation");
+    take_mb(&vm->memory_maximum_bytes, row, "Limit");
     if (cim_get_bool(row, "DynamicMemoryEnabled", &flag))
         vm->dynamic_memory = flag ? TRI_YES : TRI_NO;
     return true;
@@ -353,7 +354,8 @@ bool read_vms(struct cim_session *session, struct hv_host *host, unsigned what,
               struct err *err)
 {
     /* What on_memory() and on_disk() read. */
-    static const char *const memory[] = { "InstanceID", "VirtualQuantity", "Reservation",
+    static const char *const memory[] = { "InstanceID",           "VirtualQuantity",
+                                          "Reservation",          "Limit",
                                           "DynamicMemoryEnabled", NULL };
     static const char *const disks[] = { "InstanceID", "ResourceSubType", "HostResource",
                                          NULL };

@@ -91,6 +91,17 @@ static enum severity judge_memory(const struct survey_facts *f, struct strbuf *s
     return SEVERITY_ERROR;
 }
 
+/* 'dda assign' switches it off, so it stands in nobody's way. */
+static enum severity judge_memory_dda(const struct survey_facts *f, struct strbuf *seen)
+{
+    if (judge_memory(f, seen) == SEVERITY_OK)
+        return SEVERITY_OK;
+    if (f->vm->memory_startup_bytes.known)
+        strbuf_printf(seen, _("\nswitched off, it has %llu MB all the time"),
+                      (unsigned long long)(f->vm->memory_startup_bytes.value / MIB));
+    return SEVERITY_WARNING;
+}
+
 static enum severity judge_checkpoints(const struct survey_facts *f, struct strbuf *seen)
 {
     if (!f->vm || !f->vm->checkpoint_count.known || f->vm->checkpoint_count.value == 0)
@@ -316,13 +327,20 @@ const struct rule survey_vm_rules[] = {
     { "vm-guest-os", ABOUT_VM, SHARING, judge_guest_os,
       N_("drivers can be put only into a Windows guest"),
       N_("use --no-drivers for guests that are not Windows"), SRC_OS, SAYS_BY_SEVERITY },
-    { "vm-memory", ABOUT_VM, ANY_USE, judge_memory,
+    { "vm-memory", ABOUT_VM, SHARING, judge_memory,
       N_("a VM with a GPU does not start with dynamic memory unless startup and minimum are "
          "equal"),
       N_("make them equal, or switch dynamic memory off: Set-VMMemory -DynamicMemoryEnabled "
          "$false"),
       "Justsenger/HyperV-WMI-Documentation recipe mem_dynamic (measured)",
       SAYS_BY_SEVERITY },
+    { "vm-memory", ABOUT_VM, GPU_MODE_DDA, judge_memory_dda,
+      N_("a VM with an assigned device cannot use dynamic memory: 'hvgpu dda assign' switches "
+         "it off and the VM keeps its startup memory all the time; it is switched back on when "
+         "the device is taken away"),
+      N_("see that the startup memory is enough for the guest, and that the host can spare "
+         "it"),
+      SRC_DDA, SAYS_BY_SEVERITY },
     { "vm-mmio", ABOUT_VM, ANY_USE, judge_mmio,
       N_("the low window is 128 to 3584 MB, the high one at most 262656 MB, both whole MB"),
       N_("choose sizes within these limits, or leave --low-mmio and --high-mmio out"),

@@ -532,7 +532,10 @@ static const struct {
     { GPU_MODE_PV, generation_1, "vm-generation", SEVERITY_WARNING },
     { GPU_MODE_DDA, generation_1, "vm-generation", SEVERITY_INFO },
     { GPU_MODE_PV, version_9, "vm-version", SEVERITY_WARNING },
-    { GPU_MODE_DDA, dynamic, "vm-memory", SEVERITY_ERROR },
+    { GPU_MODE_PV, dynamic, "vm-memory", SEVERITY_ERROR },
+    { GPU_MODE_P, dynamic, "vm-memory", SEVERITY_ERROR },
+    { GPU_MODE_DDA, dynamic, "vm-memory", SEVERITY_WARNING },
+    { GPU_MODE_DDA, dynamic_unknown, "vm-memory", SEVERITY_WARNING },
     { GPU_MODE_PV, dynamic_unknown, "vm-memory", SEVERITY_WARNING },
     { GPU_MODE_PV, checkpoints, "vm-checkpoints", SEVERITY_WARNING },
     { GPU_MODE_DDA, checkpoints, "vm-checkpoints", SEVERITY_ERROR },
@@ -714,6 +717,28 @@ TEST(what_is_not_known_is_not_wrong)
     b.vm.guest_build.known = false;
     judge(&b, &findings);
     CHECK_EQ(findings_worst(&findings), SEVERITY_OK);
+}
+
+/* A survey joins findings that saw the same: these two differ in what is to be done. */
+TEST(dynamic_memory_forbids_a_partition_and_only_changes_for_a_whole_card)
+{
+    CLEANUP(findings_cleanup) struct findings findings = FINDINGS_INIT;
+    const struct finding *finding;
+    struct bench b;
+
+    set_up(&b, GPU_MODE_PV);
+    dynamic(&b);
+    judge(&b, &findings);
+    finding = findings_find(&findings, "vm-memory");
+    CHECK(finding && finding->evidence_count == 1 && strstr(finding->fix, "Set-VMMemory"));
+
+    findings_clear(&findings);
+    set_up(&b, GPU_MODE_DDA);
+    dynamic(&b);
+    judge(&b, &findings);
+    finding = findings_find(&findings, "vm-memory");
+    CHECK(finding && finding->evidence_count == 2);
+    CHECK(finding && strstr(finding->cause, "'hvgpu dda assign' switches it off"));
 }
 
 /* The bit and what people saw of a model are both shown, never one for the other. */

@@ -94,6 +94,23 @@ void want_true(struct vm_changes *changes, const char *key, enum tristate now)
         want_setting(changes, key, now == TRI_NO ? json_false() : json_null(), json_true());
 }
 
+void want_memory_fixed(struct vm_changes *changes, const struct hv_vm *vm)
+{
+    const struct known_u64 *startup = &vm->memory_startup_bytes;
+
+    if (vm->dynamic_memory != TRI_YES)
+        return;
+    /* Where both are equal it is of one size already, and goes with a device. */
+    if (startup->known && vm->memory_minimum_bytes.known &&
+        vm->memory_minimum_bytes.value == startup->value)
+        return;
+    want_setting(changes, "dynamic_memory", json_true(), json_false());
+    if (!startup->known)
+        return;
+    want_number(changes, "memory_minimum_bytes", &vm->memory_minimum_bytes, startup->value);
+    want_number(changes, "memory_maximum_bytes", &vm->memory_maximum_bytes, startup->value);
+}
+
 bool vm_changes_any(const struct vm_changes *changes)
 {
     return json_object_size(changes->after) > 0;

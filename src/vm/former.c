@@ -30,16 +30,10 @@ static struct step *find_kind(struct plan *run, const struct step_kind *kind)
 }
 
 /* Of this VM: a run may change the settings of several. */
-static struct step *find_settings(struct plan *run, const char *vm_id)
+static bool made_settings(const struct step *step, const char *vm_id)
 {
-    for (size_t i = 0; i < run->step_count; i++) {
-        struct step *step = &run->steps[i];
-
-        if (step->kind == &step_vm_settings && step->state == STEP_DONE &&
-            text_ieq(json_string_value(json_object_get(step->params, "vm")), vm_id))
-            return step;
-    }
-    return NULL;
+    return step->kind == &step_vm_settings && step->state == STEP_DONE &&
+           text_ieq(json_string_value(json_object_get(step->params, "vm")), vm_id);
 }
 
 /* The settings this run made that nothing newer has replaced. */
@@ -81,7 +75,6 @@ static bool look_for_settings(const struct run_info *info, void *user, struct er
 {
     struct search *search = user;
     CLEANUP(plan_cleanup) struct plan *run = NULL;
-    struct step *made;
 
     if (info->state != RUN_DONE || !plan_locks(info->lock, search->lock))
         return true;
@@ -89,11 +82,14 @@ static bool look_for_settings(const struct run_info *info, void *user, struct er
                        err);
     if (!run)
         return false;
-    made = find_kind(run, search->marker) ? find_settings(run, search->vm->id) : NULL;
-    if (!made)
-        return true;
-    search->found = true;
-    return follow(search, made, err);
+    for (size_t i = 0; find_kind(run, search->marker) && i < run->step_count; i++) {
+        if (!made_settings(&run->steps[i], search->vm->id))
+            continue;
+        search->found = true;
+        if (!follow(search, &run->steps[i], err))
+            return false;
+    }
+    return true;
 }
 
 static bool add_restored(struct search *search, const char *source, struct err *err)

@@ -28,6 +28,8 @@ void want_number(struct vm_changes *changes, const char *key, const struct known
 void want_word(struct vm_changes *changes, const char *key, const struct known_u64 *now,
                const char *(*word)(uint64_t value), uint64_t wanted);
 void want_true(struct vm_changes *changes, const char *key, enum tristate now);
+/* Memory that a VM with a whole device cannot have: it gets its startup memory for good. */
+void want_memory_fixed(struct vm_changes *changes, const struct hv_vm *vm);
 bool vm_changes_any(const struct vm_changes *changes);
 /* The step, if anything changes. */
 bool add_vm_changes(struct plan *plan, const struct hv_vm *vm,

@@ -19,8 +19,9 @@ bool add_vm_start(struct plan *plan, const struct hv_vm *vm, struct err *err) MU
 /* ---- settings (settings-step.c) ---- */
 
 /* Objects with some of: "guest_controlled_cache", "low_mmio_bytes", "high_mmio_bytes",
- * "high_mmio_base_bytes", "stop_action", "checkpoint_type" (the two last as words, see vm_setting_word()).  Takes
- * them over. */
+ * "high_mmio_base_bytes", "stop_action", "checkpoint_type" (these two as words, see
+ * vm_setting_word()); "dynamic_memory", "memory_minimum_bytes", "memory_maximum_bytes", which
+ * become a step of their own.  Takes them over. */
 bool add_vm_settings(struct plan *plan, const struct hv_vm *vm, json_t *before,
                      json_t *after, struct err *err) MUST_CHECK;
 /* @word: stop_action_name() or checkpoint_type_name(); a number without a word stays one. */

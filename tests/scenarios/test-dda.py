@@ -247,6 +247,44 @@ def with_line(world, line):
     return str(path)
 
 
+def test_dynamic_memory_is_off_while_a_vm_has_a_card_and_as_before_afterwards(world):
+    path = world.dir / "dynamic.yaml"
+    text = pathlib.Path(LAB).read_text("utf-8")
+    path.write_text(text.replace("- name: compute\n        memory: 8 GiB", """- name: compute
+        memory: 8 GiB
+        dynamic_memory: true
+        memory_min: 2 GiB
+        memory_max: 32 GiB"""), "utf-8")
+    lab, host = str(path), f"sim:{path}"
+    assign = ("dda", "assign", "compute", "--gpu", "L4", "--yes")
+
+    def memory():
+        return re.findall(r"^  (DynamicMemoryEnabled|Reservation|VirtualQuantity|Limit) = "
+                          r"(true|2048|8192|32768)$", world.dump(lab), re.M)
+
+    before = memory()
+    if len(before) < 4:  # the very text of the dump, or the test compares nothing
+        raise AssertionError(before)
+    for way_back in (("dda", "return", "compute", "--yes"), ("undo", "--yes")):
+        must(world.hvgpu(*assign, host=host))
+        if world.json("vm", "show", "compute", host=host)["hosts"][0]["vms"][0]["memory"]["dynamic"]:
+            raise AssertionError("its memory is still dynamic")
+        must(world.hvgpu(*assign, host=host))  # it is so already
+        must(world.hvgpu(*way_back, host=None if way_back[0] == "undo" else host))
+        if memory() != before:
+            raise AssertionError(f"{way_back}: {before} became {memory()}")
+    # Its settings are two changes, each of them broken and killed.
+    for mode in ("fail-before", "fail-after", "kill-before", "kill-after"):
+        for n in (1, 2, 3):
+            done = world.hvgpu(*assign, host=host, env={"HVGPU_FAULT": f"{mode}:{n}"})
+            if done.returncode == 0:
+                raise AssertionError(f"{mode}:{n} did not happen")
+            if was_killed(done):
+                must(world.hvgpu("undo", "--yes", host=None))
+            if memory() != before:
+                raise AssertionError(f"{mode}:{n}: {before} became {memory()}")
+
+
 def test_a_device_that_only_a_restart_disables_is_told_and_taken_back_after_it(world):
     lab = with_line(world, "disable_reboots: true")
     done = world.hvgpu("dda", "assign", "compute", "--gpu", "L4", "--yes", host=f"sim:{lab}")
