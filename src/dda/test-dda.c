@@ -153,6 +153,19 @@ static bool has(const struct plan *plan, const char *id)
     return false;
 }
 
+/* NULL: it has no such finding. */
+static const char *severity_of(const struct plan *plan, const char *id)
+{
+    const json_t *finding;
+    size_t i;
+
+    json_array_foreach(
+        plan ? plan->findings : NULL, i,
+        finding) if (strcmp(json_string_value(json_object_get(finding, "id")), id) ==
+                     0) return json_string_value(json_object_get(finding, "severity"));
+    return NULL;
+}
+
 static struct plan *assign(struct bench *b, const struct dda_assign_options *options,
                            struct err *err)
 {
@@ -316,6 +329,33 @@ TEST(dynamic_memory_is_switched_off_with_its_former_bounds_kept)
     CHECK(!has(plan, "vm-memory"));
     CHECK(plan && plan->step_count > 1 &&
           strcmp(plan->steps[1].kind->name, "device-disable") == 0);
+    plan_free(plan);
+    stop(&b);
+}
+
+/* Windows does not tell of FLR; models of which it is known do. */
+TEST(a_card_that_is_known_to_lack_flr_is_warned_of_and_not_refused)
+{
+    struct hv_function function = { .instance_id = text(GPU_ID),
+                                    .device_type = is(2),
+                                    .base_class = is(3),
+                                    .acs_up_hierarchy = is(1),
+                                    .interrupt_support = is(2) };
+    struct err err = ERR_INIT;
+    struct bench b;
+    struct plan *plan;
+
+    start(&b);
+    b.host.functions = &function;
+    b.host.function_count = 1;
+    b.gpus[GPU].pci_id = text("10de:118a"); /* a GRID K520, by its lspci */
+    plan = assign(&b, &(struct dda_assign_options){ .gpu = "A100", FIT }, &err);
+    CHECK_STR_EQ(severity_of(plan, "gpu-flr"), "warning");
+    CHECK(plan && plan->step_count > 0 && !plan_has_errors(plan));
+    plan_free(plan);
+    b.gpus[GPU].pci_id = text("10de:1eb0"); /* a Quadro RTX 5000 has it */
+    plan = assign(&b, &(struct dda_assign_options){ .gpu = "A100", FIT }, &err);
+    CHECK(!severity_of(plan, "gpu-flr"));
     plan_free(plan);
     stop(&b);
 }
