@@ -9,11 +9,14 @@ HVGPU_DDA_TRIPS: round trips instead of a hundred; HVGPU_DDA_EVERY: only each so
 is broken, which is for every-day testing.
 """
 
+import base64
 import os
 import pathlib
 import re
 import signal
 import subprocess
+import time
+import urllib.request
 
 import scenario
 from scenario import must
@@ -349,6 +352,68 @@ def test_a_server_that_takes_its_time_and_a_vm_that_runs(world):
 def sim(world, *words):
     return subprocess.run([world.sim, *words], env=world.env, capture_output=True, text=True,
                           timeout=scenario.SECONDS_MAX, check=False)
+
+
+WSMAN = "http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd"
+ADDRESSING = "http://schemas.xmlsoap.org/ws/2004/08/addressing"
+WMI = "http://schemas.microsoft.com/wbem/wsman/1/wmi/root/virtualization/v2/"
+
+
+def destroy(server, vm_id):
+    """What the host's administrator does: DestroySystem, without hvgpu."""
+    uri = WMI + "Msvm_VirtualSystemManagementService"
+
+    def selectors(**keys):
+        return "<w:SelectorSet>" + "".join(f'<w:Selector Name="{k}">{v}</w:Selector>'
+                                           for k, v in keys.items()) + "</w:SelectorSet>"
+
+    envelope = (
+        '<s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope" '
+        f'xmlns:a="{ADDRESSING}" xmlns:w="{WSMAN}"><s:Header><a:To>{server.url}</a:To>'
+        f"<a:ReplyTo><a:Address>{ADDRESSING}/role/anonymous</a:Address></a:ReplyTo>"
+        f'<a:MessageID>uuid:7</a:MessageID><a:Action s:mustUnderstand="true">{uri}/DestroySystem'
+        f"</a:Action><w:ResourceURI>{uri}</w:ResourceURI>"
+        f"{selectors(CreationClassName='Msvm_VirtualSystemManagementService')}</s:Header><s:Body>"
+        f'<p:DestroySystem_INPUT xmlns:p="{uri}"><p:AffectedSystem><a:ReferenceParameters>'
+        f"<w:ResourceURI>{WMI}Msvm_ComputerSystem</w:ResourceURI>"
+        f"{selectors(CreationClassName='Msvm_ComputerSystem', Name=vm_id)}"
+        "</a:ReferenceParameters></p:AffectedSystem></p:DestroySystem_INPUT></s:Body></s:Envelope>")
+    login = base64.b64encode(f"admin:{server.password_file.read_text().strip()}".encode()).decode()
+    request = urllib.request.Request(server.url, envelope.encode(), {
+        "Content-Type": "application/soap+xml;charset=UTF-8", "Authorization": f"Basic {login}"})
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with direct.open(request, timeout=60) as answer:
+        text = answer.read().decode()
+    if not re.search(r"ReturnValue>(0|4096)<", text):  # done, or a job does it
+        raise AssertionError(text)
+
+
+def test_a_vm_deleted_with_its_card_leaves_it_nobodys_and_recover_brings_it_home(world):
+    with world.serve(LAB) as server:
+        before = state_of(world, server)
+        vms = world.json("vm", "list", host=server)["hosts"][0]["vms"]
+        must(world.hvgpu(*ASSIGN, host=server))
+        destroy(server, next(vm["id"] for vm in vms if vm["name"] == "compute"))
+        until = time.monotonic() + 30
+        while any(vm["name"] == "compute"
+                  for vm in world.json("vm", "list", host=server)["hosts"][0]["vms"]):
+            if time.monotonic() > until:
+                raise AssertionError("the VM is not gone")
+            time.sleep(0.1)
+        left = sorted(v for v in state_of(world, server).values() if v != ("host", []))
+        if left != [("dismounted", [])] * 2:
+            raise AssertionError(left)
+        table = must(world.hvgpu("dda", "list", host=server)).stdout
+        if table.count("dismounted, nobody's") != 2:
+            raise AssertionError(table)
+        # There is no such VM any more to return it from.
+        done = world.hvgpu("dda", "return", "compute", "--yes", host=server)
+        if done.returncode != 1 or "compute" not in done.stderr:
+            raise AssertionError(done)
+        must(world.hvgpu("dda", "recover", "--yes", host=server))
+        if state_of(world, server) != before:
+            raise AssertionError(state_of(world, server))
+        must(world.hvgpu("dda", "assign", "other", "--gpu", "A16", "--yes", host=server))
 
 
 def test_what_was_assigned_stays_through_a_restart_of_the_host(world):
