@@ -506,6 +506,19 @@ TEST(recover_brings_home_what_is_between_and_leaves_the_rest)
     stop(&b);
 }
 
+TEST(a_device_of_a_vm_that_is_gone_comes_home)
+{
+    static const struct dda_recover_options options = { .gpu = NULL };
+    struct bench b;
+
+    start(&b);
+    put(&b, GPU, DDA_ORPHANED, -1); /* the entry was left behind */
+    check_recover(&b, &options, "device-remove device-mount device-enable device-works");
+    put(&b, GPU, DDA_DISMOUNTED, VMS); /* it went with the VM */
+    check_recover(&b, &options, "device-mount device-enable device-works");
+    stop(&b);
+}
+
 TEST(what_stands_in_the_way_of_one_device_does_not_keep_the_others)
 {
     static const struct dda_recover_options options = { .gpu = NULL };
