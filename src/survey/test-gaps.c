@@ -50,6 +50,7 @@ TEST(the_worked_examples_come_out_of_the_bars)
         { "two P100", 2, 16, { 16384, 32 }, 32832, 33344, 33280, 49696, 50176, 160 },
         { "four P100", 4, 16, { 16384, 32 }, 65664, 66176, 66048, 115232, 115712, 192 },
         { "L40S", 1, 16, { 65536, 32 }, 65568, 66080, 66048, 66080, 66560, 144 },
+        { "RTX 6000 Ada", 1, 16, { 65536, 32 }, 65568, 66080, 66048, 66080, 66560, 144 },
         { "two L40S", 2, 16, { 65536, 32 }, 131136, 131648, 131584, 197152, 197632, 160 },
         { "A100 80 GB",
           1,
@@ -85,6 +86,7 @@ TEST(the_worked_examples_come_out_of_the_bars)
 TEST(the_largest_cards_move_the_base_or_do_not_fit)
 {
     struct device_facts h200 = card(16, (const uint64_t[]){ 262144, 32, 0 });
+    struct device_facts b200 = card(0, (const uint64_t[]){ 64, 262144, 32, 0 });
     struct device_facts b300 = card(0, (const uint64_t[]){ 524288, 0 });
     const struct device_facts *device = &h200;
     struct err err = ERR_INIT;
@@ -96,8 +98,42 @@ TEST(the_largest_cards_move_the_base_or_do_not_fit)
     CHECK_EQ(gaps.high_bytes / MIB, 262176);
     CHECK(!gaps_for_devices(&device, 1, NULL, num(39), &gaps, &err));
     CHECK_EQ(err.kind, ERR_UNSUPPORTED);
+    device = &b200; /* all of it above 4 GB, and 416 MB below the largest window */
+    CHECK_OK(gaps_for_devices(&device, 1, NULL, num(46), &gaps, &err));
+    CHECK_EQ(gaps.need.high_sum_bytes / MIB, 262240);
+    CHECK_EQ(gaps.need.rule_a_bytes / MIB, 262752);
+    CHECK(gaps.moves_base);
+    CHECK_EQ(gaps.base_bytes / MIB, 262144);
+    CHECK_EQ(gaps.high_bytes / MIB, 262240);
+    CHECK_EQ((MMIO_HIGH_MAX - gaps.high_bytes) / MIB, 416);
+    CHECK_EQ(gaps.low_bytes / MIB, 128);
     device = &b300;
     CHECK(!gaps_for_devices(&device, 1, NULL, unknown, &gaps, &err));
+    CHECK_EQ(err.kind, ERR_UNSUPPORTED);
+}
+
+TEST(cards_of_two_makes_add_up_below_4_gb)
+{
+    struct device_facts k520 = card(16, (const uint64_t[]){ 128, 32, 0 });
+    struct device_facts ada = card(16, (const uint64_t[]){ 65536, 32, 0 });
+    const struct device_facts *devices[] = { &k520, &ada };
+    struct err err = ERR_INIT;
+    struct gaps gaps;
+
+    CHECK_OK(gaps_for_devices(devices, 2, NULL, unknown, &gaps, &err));
+    CHECK_EQ(gaps.need.low_sum_bytes / MIB, 32);
+    CHECK_EQ(gaps.low_bytes / MIB, 160);
+    CHECK_EQ(gaps.need.high_sum_bytes / MIB, 65728);
+}
+
+TEST(four_cards_may_need_more_than_the_largest_window)
+{
+    struct device_facts ada = card(16, (const uint64_t[]){ 65536, 32, 0 });
+    const struct device_facts *devices[] = { &ada, &ada, &ada, &ada };
+    struct err err = ERR_INIT;
+    struct gaps gaps;
+
+    CHECK(!gaps_for_devices(devices, 4, NULL, num(46), &gaps, &err));
     CHECK_EQ(err.kind, ERR_UNSUPPORTED);
 }
 
