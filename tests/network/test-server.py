@@ -321,7 +321,7 @@ def wsl(sim, command, *words):
     os.makedirs(W.path("wsl"), exist_ok=True)
     env = {**W.env, "HOME": W.path("wsl"), "WSENDPOINT": f"127.0.0.1:{sim.port}",
            "WSUSER": "admin", "WSPASS": PASSWORD, "WSNOSSL": "true", "OUTLEVEL": "1",
-           "IPINTERACTIVE": "0", "KEEPHISTORY": "0"}
+           "IPINTERACTIVE": "0", "KEEPHISTORY": "0", "OUTPREFIX": W.path("wsl")}
     return subprocess.run(["wsl" + command, *words], env=env, cwd=W.path("wsl"), text=True,
                           stdin=subprocess.DEVNULL, capture_output=True).stdout
 
