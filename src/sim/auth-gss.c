@@ -220,6 +220,16 @@ static bool seal(void *state, const struct strbuf *plain, struct strbuf *header,
     return ok && !header->failed && !data->failed;
 }
 
+/* The tokens of RC4 begin as an InitialContextToken does (RFC 1964 1.2.2), those of AES with
+ * 05 04 (RFC 4121 4.2.6.2). A byte 01 of padding is counted with the data (RFC 4757 7.3), which
+ * gss_unwrap_iov() leaves there, or is missing, as from Windows (krb5/krb5 pull request 1093). */
+static void cut_padding(const struct strbuf *header, struct strbuf *plain)
+{
+    if (header->len && header->text[0] == 0x60 && plain->len &&
+        plain->text[plain->len - 1] == 1)
+        plain->len--;
+}
+
 /* DecryptMessage of SSPI is given the two parts, so a token that was not rotated fails
  * there; it does here too. */
 static bool unseal_kerberos(struct negotiation *n, struct strbuf *header,
@@ -236,6 +246,7 @@ static bool unseal_kerberos(struct negotiation *n, struct strbuf *header,
     if (gss_unwrap_iov(&minor, n->ctx, &sealed, NULL, iov, 3) != GSS_S_COMPLETE || !sealed)
         return false;
     plain->len = iov[1].buffer.length;
+    cut_padding(header, plain);
     return true;
 }
 

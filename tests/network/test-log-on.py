@@ -5,6 +5,7 @@ server, an NTLM, TLS certificates and clients that others wrote, and somebody in
 Usage: test-log-on.py HVGPU HVGPU-SIM"""
 
 import base64
+import contextlib
 import json
 import os
 import pty
@@ -18,6 +19,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from between import Between, is_sealed  # noqa: E402
+import rc4  # noqa: E402
 import realm as kerberos  # noqa: E402
 from world import (HVGPU, PASSWORD, USER, Sim, Skip, TlsServer, W, ask,  # noqa: E402
                    by_password, each_mechanism, fails, fingerprint, run_tests, url, works)
@@ -122,6 +124,61 @@ def test_ntlm_that_is_not_installed():
         done = works(sim.url, *by_password(), "-v", env=env)
         assert "logs on with basic, messages readable by anyone on the way (not with " \
             "negotiate: NTLM is not available on this machine)" in done.stderr, done.stderr
+
+
+def one_byte_changed(message, n):
+    """The last of what is encrypted."""
+    head, end, rest = message.rpartition(b"--Encrypted Boundary--")
+    return head[:-1] + bytes([head[-1] ^ 2]) + end + rest if is_sealed(message) else message
+
+
+@contextlib.contextmanager
+def ticket_with_rc4(name):
+    """The environment of somebody whose ticket for the host has an RC4 key."""
+    W.needs_realm()
+    with open(W.realm.config) as old, open(W.path("rc4.conf"), "w") as new:
+        # Otherwise both sides agree on an AES key below the ticket's (RFC 4537).
+        new.write(old.read().replace("[libdefaults]\n", "[libdefaults]\n permitted_enctypes ="
+                                     " arcfour-hmac aes256-cts-hmac-sha1-96\n"))
+    env = {**W.realm.ticket("admin", PASSWORD, name), "KRB5_CONFIG": W.path("rc4.conf")}
+    W.realm.admin("setstr HTTP/localhost session_enctypes arcfour-hmac")
+    try:
+        yield env
+        tickets = subprocess.run(["klist", "-e"], env=env, capture_output=True, text=True)
+        mine = tickets.stdout.split("HTTP/localhost")[1]
+        assert "arcfour-hmac" in mine.split("skey, tkt): ")[1].split(",")[0], mine
+    finally:
+        W.realm.admin("delstr HTTP/localhost session_enctypes")
+
+
+def test_kerberos_with_rc4():
+    """Its tokens are laid out otherwise than those of AES (RFC 4757 7.3): DER around all of
+    it, and a byte of padding that is counted with the data."""
+    with ticket_with_rc4("rc4") as env:
+        for scheme in ("negotiate", "kerberos"):
+            with Sim(auth=scheme) as sim, Between(sim.port) as wire:
+                works(url(wire.port), "--auth", "kerberos", env=env)
+                log = [line for line in sim.lines().splitlines() if " bytes in, " in line]
+            sent = [m for m in wire.requests if is_sealed(m)]
+            got = [m for m in wire.answers if is_sealed(m)]
+            assert len(sent) == len(got) == len(log) > 3, (sent, got, log)
+            for message in sent + got:
+                length, header, rest = rc4.parts(message)
+                assert rest[length:].startswith(b"--Encrypted Boundary--"), message
+                token = header + rest[:length]
+                front, _ = rc4.fields(token)  # and that it is RC4
+                assert len(header) == front + 11 + 4 * 8, header.hex()
+                whole = int.from_bytes(token[2:front], "big") if front > 2 else token[1]
+                assert front + whole == len(token), token[:8].hex()
+            for message, answer, line in zip(sent, got, log):
+                plain = [rc4.parts(m)[0] - 1 for m in (message, answer)]
+                assert f" {plain[0]} bytes in, {plain[1]} out" in line, (plain, line)
+            with Sim(auth=scheme) as sim:
+                with Between(sim.port, on_answer=one_byte_changed) as wire:
+                    fails(url(wire.port), "--auth", "kerberos", env=env, kind="protocol",
+                          text="decrypting the answer")
+                with Between(sim.port, one_byte_changed) as wire:
+                    fails(url(wire.port), "--auth", "kerberos", env=env, text="HTTP 400")
 
 
 RAW = """
