@@ -181,6 +181,18 @@ def test_kerberos_with_rc4():
                     fails(url(wire.port), "--auth", "kerberos", env=env, text="HTTP 400")
 
 
+def test_kerberos_with_rc4_as_windows_has_it():
+    """Without padding (krb5/krb5 pull request 1093), in both directions."""
+    with ticket_with_rc4("unpadded") as env:
+        try:
+            windows = rc4.Unpadded(W.path("host.keytab"), env["KRB5_CONFIG"])
+        except ImportError as why:
+            raise Skip(why)
+        with Sim() as sim, Between(sim.port, windows.change, windows.change) as wire:
+            works(url(wire.port), "--auth", "kerberos", env=env)
+            assert windows.done == 2 * sim.lines().count(" bytes in, ") > 6, sim.lines()
+
+
 RAW = """
 import base64, sys, urllib.request, gssapi
 krb5 = gssapi.OID.from_int_seq("1.2.840.113554.1.2.2")
