@@ -19,12 +19,19 @@ void hive_store_u32(uint8_t *at, uint32_t number)
         at[i] = (uint8_t)(number >> (8 * i));
 }
 
-uint32_t hive_base_checksum(const uint8_t base[HIVE_CHECKSUM])
+uint32_t hive_base_sum(const uint8_t base[HIVE_CHECKSUM])
 {
     uint32_t sum = 0;
 
     for (unsigned i = 0; i < HIVE_CHECKSUM; i += 4)
         sum ^= hive_load_u32(base + i);
+    return sum;
+}
+
+uint32_t hive_base_checksum(const uint8_t base[HIVE_CHECKSUM])
+{
+    uint32_t sum = hive_base_sum(base);
+
     return sum == 0 ? 1 : sum == UINT32_MAX ? UINT32_MAX - 1 : sum;
 }
 

@@ -41,7 +41,10 @@ struct hive_base_block {
 uint32_t hive_load_u32(const uint8_t *at);
 void hive_store_u32(uint8_t *at, uint32_t number);
 
-/* XOR of the first 127 words; 0 and -1 are never stored. */
+/* XOR of the first 127 words. */
+uint32_t hive_base_sum(const uint8_t base[HIVE_CHECKSUM]);
+
+/* What Windows stores of it: never 0 or -1. */
 uint32_t hive_base_checksum(const uint8_t base[HIVE_CHECKSUM]);
 
 /* ERR_PROTOCOL: no hive, or sizes that cannot be.  ERR_CONFLICT: the block itself was

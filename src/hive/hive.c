@@ -49,6 +49,20 @@ static bool fail_hivex(struct err *err, const char *what, const char *key)
     return err_wrap(err, "%s '%s'", what, key);
 }
 
+/* hivex does not know that a sum of 0 or -1 is never stored: its copy has the plain one. */
+static bool give_plain_sum(int fd, const uint8_t *base, struct err *err)
+{
+    uint32_t sum = hive_base_sum(base);
+    uint8_t plain[4];
+
+    if (sum == hive_load_u32(base + HIVE_CHECKSUM))
+        return true;
+    hive_store_u32(plain, sum);
+    if (pwrite(fd, plain, sizeof(plain), HIVE_CHECKSUM) == (ssize_t)sizeof(plain))
+        return true;
+    return err_errno(err, errno, "reading the registry hive");
+}
+
 struct hive *hive_open(const void *bytes, size_t len, bool writable, struct err *err)
 {
     CLEANUP(hive_cleanup) struct hive *hive = calloc(1, sizeof(*hive));
@@ -70,7 +84,7 @@ struct hive *hive_open(const void *bytes, size_t len, bool writable, struct err 
     hive->is_dirty = base.is_dirty;
     hive->minor = base.minor;
     hive->fd = memory_file_new(bytes, len, path, err);
-    if (hive->fd < 0)
+    if (hive->fd < 0 || !give_plain_sum(hive->fd, bytes, err))
         return NULL;
     errno = 0;
     hive->hivex = hivex_open(path, writable ? HIVEX_OPEN_WRITE : 0);
@@ -177,18 +191,23 @@ bool hive_bytes(struct hive *hive, uint8_t **ret_bytes, size_t *ret_len, struct 
     int fd;
     bool ok;
 
-    /* Nothing edited: the very bytes that came, so that nothing needs writing. */
-    if (!hive->edited)
-        return memory_file_read(hive->fd, ret_bytes, ret_len, err);
-    fd = memory_file_new(NULL, 0, path, err);
-    if (fd < 0)
-        return false;
-    ok = hivex_commit(hive->hivex, path, 0) == 0;
-    if (!ok)
-        err_errno(err, errno, "writing the registry hive");
-    else
-        ok = memory_file_read(fd, ret_bytes, ret_len, err);
-    close(fd);
+    if (!hive->edited) {
+        /* The very bytes that came, so that nothing needs writing. */
+        ok = memory_file_read(hive->fd, ret_bytes, ret_len, err);
+    } else {
+        fd = memory_file_new(NULL, 0, path, err);
+        if (fd < 0)
+            return false;
+        ok = hivex_commit(hive->hivex, path, 0) == 0;
+        if (!ok)
+            err_errno(err, errno, "writing the registry hive");
+        else
+            ok = memory_file_read(fd, ret_bytes, ret_len, err);
+        close(fd);
+    }
+    /* hivex's sum is the plain one. */
+    if (ok && *ret_len >= HIVE_BASE_BYTES)
+        hive_store_u32(*ret_bytes + HIVE_CHECKSUM, hive_base_checksum(*ret_bytes));
     return ok;
 }
 
