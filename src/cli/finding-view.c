@@ -50,7 +50,7 @@ void finding_view(struct output *out, const json_t *finding, bool with_evidence)
     const char *fix = view_text(finding, "fix");
     const char *subject = with_evidence ? view_text(finding, "subject") : NULL;
     CLEANUP(free_cleanup) char *said = clean_text(cause ? cause : "", 0);
-    CLEANUP(free_cleanup) char *todo = clean_text(fix ? fix : "", 0);
+    CLEANUP(free_cleanup) char *advice = clean_text(fix ? fix : "", 0);
     CLEANUP(free_cleanup) char *whose = clean_text(subject ? subject : "", 0);
     CLEANUP(strbuf_cleanup) struct strbuf uses = STRBUF_INIT;
     enum style style = STYLE_PLAIN;
@@ -69,6 +69,6 @@ void finding_view(struct output *out, const json_t *finding, bool with_evidence)
                 said ? said : "");
     if (with_evidence)
         view_evidence(out, finding);
-    if (todo && *todo)
-        output_text(out, "      → %s\n", todo);
+    if (advice && *advice)
+        output_text(out, "      → %s\n", advice);
 }
