@@ -19,9 +19,11 @@ static bool collect(const struct invocation *in, json_t **ret, struct err *err)
 {
     CLEANUP(hv_host_cleanup) struct hv_host *host = NULL;
     const struct hv_vm *only = NULL;
+    /* One VM is shown with its role; a list does without, which costs less. */
+    unsigned what = in->operand_count > 0 ? VM_WHAT | HV_CLUSTER : VM_WHAT;
     json_t *vms;
 
-    if (!hv_inventory_read(in->session, in->host, VM_WHAT, &host, err))
+    if (!hv_inventory_read(in->session, in->host, what, &host, err))
         return false;
     if (in->operand_count > 0 && !hv_select_vm(host, in->operands[0], &only, err))
         return false;
@@ -34,6 +36,10 @@ static bool collect(const struct invocation *in, json_t **ret, struct err *err)
             json_decref(vms);
             return err_no_memory(err);
         }
+    if (only && !vm_add_cluster_json(json_array_get(vms, 0), host, only)) {
+        json_decref(vms);
+        return err_no_memory(err);
+    }
     *ret = json_pack("{s:o, s:o}", "os", os_to_json(host), "vms", vms);
     return *ret || err_no_memory(err);
 }
@@ -229,6 +235,20 @@ static void show_disks(struct output *out, const json_t *disks)
     }
 }
 
+static void show_cluster(struct output *out, const json_t *vm)
+{
+    const json_t *cluster = json_object_get(vm, "cluster");
+
+    if (!json_is_object(cluster))
+        return;
+    view_field(out, LABEL_COLUMNS, _("cluster"), cluster, "name");
+    view_field(out, LABEL_COLUMNS, _("owner node"), cluster, "owner_node");
+    view_field(out, LABEL_COLUMNS, _("group"), cluster, "group");
+    view_field(out, LABEL_COLUMNS, _("resource"), cluster, "resource");
+    view_field(out, LABEL_COLUMNS, _("role state"), cluster, "state");
+    view_field(out, LABEL_COLUMNS, _("offline action"), cluster, "offline_action");
+}
+
 static void show_vm(struct output *out, const json_t *vm)
 {
     const json_t *guest = json_object_get(vm, "guest");
@@ -249,6 +269,7 @@ static void show_vm(struct output *out, const json_t *vm)
     view_field(out, LABEL_COLUMNS, _("high MMIO"), vm, "high_mmio_bytes");
     view_field(out, LABEL_COLUMNS, _("stop action"), vm, "stop_action");
     view_field(out, LABEL_COLUMNS, _("checkpoints"), vm, "checkpoint_type");
+    show_cluster(out, vm);
     show_disks(out, json_object_get(vm, "disks"));
     show_adapters(out, vm);
     show_devices(out, json_object_get(vm, "devices"));

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "cluster.h"
 #include "text.h"
 
 json_t *text_to_json(const char *text)
@@ -212,4 +213,27 @@ json_t *vm_to_json(const struct hv_host *host, const struct hv_vm *vm)
         "checkpoint_type", word_to_json(checkpoint), "memory", memory, "disks",
         disks_to_json(vm), "adapters", adapters_to_json(host, vm), "devices",
         devices_to_json(host, vm));
+}
+
+/* A VM on a node need not be a role: then it stays where it is when the node fails. */
+bool vm_add_cluster_json(json_t *to, const struct hv_host *host, const struct hv_vm *vm)
+{
+    const struct hv_role *role = hv_find_role(host->cluster, vm->id);
+    enum tristate clustered = host->platform.clustered == TRI_UNKNOWN ? TRI_UNKNOWN
+                              : role                                  ? TRI_YES
+                                                                      : TRI_NO;
+    json_t *cluster = json_null();
+
+    if (role)
+        cluster = json_pack(
+            "{s:o, s:o, s:o, s:o, s:o, s:o}", "name", text_to_json(host->cluster->name),
+            "owner_node", text_to_json(role->owner_node), "group",
+            text_to_json(role->group), "resource", text_to_json(role->resource), "state",
+            word_to_json(role->state.known ? role_state_name(role->state.value) : NULL),
+            "offline_action",
+            word_to_json(role->offline_action.known
+                             ? offline_action_name(role->offline_action.value)
+                             : NULL));
+    return json_object_set_new(to, "clustered", tri_to_json(clustered)) == 0 &&
+           json_object_set_new(to, "cluster", cluster) == 0;
 }

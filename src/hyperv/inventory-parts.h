@@ -48,6 +48,9 @@ bool read_devices(struct cim_session *session, struct hv_host *host, struct err 
  * their details, and devices. */
 bool read_functions(struct cim_session *session, struct hv_host *host, unsigned what,
                     struct err *err) MUST_CHECK;
+/* Into host->cluster and host->platform; before read_platform(), which then need not ask. */
+bool read_cluster(struct cim_session *session, struct hv_host *host, struct err *err)
+    MUST_CHECK;
 bool read_platform(struct cim_session *session, struct hv_host *host, struct err *err)
     MUST_CHECK;
 

@@ -9,6 +9,7 @@
  */
 #include <string.h>
 
+#include "cluster.h"
 #include "err.h"
 #include "inventory-parts.h"
 #include "job.h"
@@ -226,6 +227,8 @@ static bool read_all(struct cim_session *session, struct hv_host *host, unsigned
         return false;
     if ((what & HV_FUNCTIONS) && !read_functions(session, host, what, err))
         return false;
+    if ((what & HV_CLUSTER) && !read_cluster(session, host, err))
+        return false;
     if ((what & HV_PLATFORM) && !read_platform(session, host, err))
         return false;
     if (host->vm_count > 1)
@@ -339,6 +342,7 @@ void hv_host_free(struct hv_host *host)
     for (size_t i = 0; i < host->function_count; i++)
         free_function(&host->functions[i]);
     free_platform(&host->platform);
+    hv_cluster_free(host->cluster);
     free(host->functions);
     free(host->gpus);
     for (size_t i = 0; i < host->checkpoint_id_count; i++)

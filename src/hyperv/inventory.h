@@ -8,6 +8,7 @@
 #include "session.h"
 
 struct err;
+struct hv_cluster; /* cluster.h */
 
 struct known_u64 {
     bool known;
@@ -166,6 +167,7 @@ struct hv_host {
     struct hv_function *functions; /* HV_FUNCTIONS; by location path */
     size_t function_count;
     struct hv_platform platform; /* HV_PLATFORM */
+    struct hv_cluster *cluster;  /* HV_CLUSTER; NULL: none, or it is not told */
     struct hv_vm *vms;
     size_t vm_count;
     char **checkpoint_ids; /* GUIDs of settings that are checkpoints; with VMs */
@@ -196,7 +198,9 @@ enum {
                               * MSCluster_Cluster; and 2 calls for the policy of a Server */
     HV_ALL_FUNCTIONS = 1 << 11, /* with HV_FUNCTIONS: of every device on PCI */
     HV_VM_PROCESSOR = 1 << 12,  /* 1: Msvm_ProcessorSettingData */
-    HV_ALL = (1 << 9) - 1,      /* what planning a partition needs */
+    HV_CLUSTER = 1 << 13, /* 3 on a node of a failover cluster, 1 on another Server, none on
+                              * a client: platform.clustered, host->cluster */
+    HV_ALL = (1 << 9) - 1, /* what planning a partition needs */
     HV_SURVEY = HV_ALL | HV_FUNCTIONS | HV_PLATFORM | HV_VM_PROCESSOR,
 
     /* `hvgpu status`: 8 queries. */

@@ -149,6 +149,8 @@ bool read_platform(struct cim_session *session, struct hv_host *host, struct err
              "SELECT * FROM Msvm_VirtualEthernetSwitchManagementCapabilities",
              on_capabilities, platform, &told, err))
         return err_wrap(err, "reading whether I/O virtualization is supported");
+    if (platform->clustered != TRI_UNKNOWN)
+        return hv_read_policy(session, host, err);
     if (!ask(session, "root/MSCluster", "SELECT * FROM MSCluster_Cluster", on_cluster,
              platform, &told, err))
         return err_wrap(err, "reading whether it belongs to a cluster");

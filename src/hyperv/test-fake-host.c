@@ -134,8 +134,9 @@ static bool fake_invoke(struct cim_session *self, const struct cim_path *path,
     struct fake_host *fake = fake_of(self);
 
     (void)path;
-    (void)in;
     fake->invokes++;
+    cim_instance_free(fake->last_in);
+    fake->last_in = in ? cim_instance_copy(in) : NULL;
     snprintf(fake->last_invoke, sizeof(fake->last_invoke), "%s", method);
     return give(fake, method, ret_out, err);
 }
@@ -173,6 +174,7 @@ void fake_host_free(struct fake_host *fake)
     }
     for (size_t i = 0; i < fake->answer_count; i++)
         cim_instance_free(fake->answers[i].out);
+    cim_instance_free(fake->last_in);
     free(fake);
 }
 

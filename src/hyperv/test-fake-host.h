@@ -39,6 +39,7 @@ struct fake_host {
     unsigned queries, gets, invokes;
     char last_get_class[80];
     char last_invoke[80];
+    struct cim_instance *last_in; /* of the last invoke; owned, NULL: none */
 };
 
 /* Owned by the test: fake_host_free(). */
