@@ -6,6 +6,7 @@
 
 #include "err.h"
 #include "os.h"
+#include "service.h"
 #include "text.h"
 #include "wql.h"
 #include "xml.h"
@@ -97,10 +98,7 @@ static void find_class(const struct soap_request *r, struct call *call)
         filter = soap_child(r->body, NS_ENUMERATION, "Filter");
     if (strcmp(r->class_name, "*") == 0 && filter && (text = soap_text(filter)) &&
         (query = wql_parse(text, &ignored)))
-        name = query->class_name     ? query->class_name
-               : query->result_class ? query->result_class
-               : query->assoc_class  ? query->assoc_class
-                                     : query->source->class_name;
+        name = wql_class(query);
     snprintf(call->class_name, sizeof(call->class_name), "%s", name);
 }
 
@@ -178,9 +176,7 @@ static bool run_on_host(struct operation *op, const struct call *call)
 
     if (!endpoint_enter(op->endpoint, &err))
         return lab_trouble(op, &err);
-    for (size_t i = 0; sim_behaviours[i]; i++)
-        if (sim_behaviours[i]->tick)
-            sim_behaviours[i]->tick(op->host, os_now_usec());
+    service_tick(op->host);
     ok = call->method ? op_invoke(op, call->method) : call->action->run(op);
     /* What was changed before a refusal is kept as well: memory and disk must agree. */
     if (!endpoint_leave(op->endpoint, &err))
@@ -202,7 +198,7 @@ static bool run(struct operation *op, const struct call *call)
 
 /* ---- faults on demand ---- */
 
-static void wait_ms(struct endpoint *endpoint, uint32_t ms)
+void endpoint_wait(struct endpoint *endpoint, uint32_t ms)
 {
     struct timespec until;
 
@@ -218,6 +214,17 @@ static void wait_ms(struct endpoint *endpoint, uint32_t ms)
                                                         &endpoint->shell_lock, &until) == 0)
         ;
     pthread_mutex_unlock(&endpoint->shell_lock);
+}
+
+bool fault_on_demand(uint32_t code, struct sim_fault *fault)
+{
+    return sim_refuse(fault,
+                      code == CODE_TIMED_OUT            ? "w:TimedOut"
+                      : code == CODE_ACCESS_DENIED      ? "w:AccessDenied"
+                      : code == CODE_QUOTA_LIMIT        ? "w:QuotaLimit"
+                      : code == CODE_RESOURCE_NOT_FOUND ? "a:DestinationUnreachable"
+                                                        : "w:InternalError",
+                      code, "hvgpu-sim was asked to answer this call with a fault.");
 }
 
 /* The file as it is, but for the MessageID. */
@@ -269,16 +276,10 @@ static bool apply_before(struct operation *op, const struct call *call,
         __attribute__((fallthrough));
     case FAULT_SOAP:
         *ret_is_fault = true;
-        sim_refuse(op->fault,
-                   hit.number == CODE_TIMED_OUT            ? "w:TimedOut"
-                   : hit.number == CODE_ACCESS_DENIED      ? "w:AccessDenied"
-                   : hit.number == CODE_QUOTA_LIMIT        ? "w:QuotaLimit"
-                   : hit.number == CODE_RESOURCE_NOT_FOUND ? "a:DestinationUnreachable"
-                                                           : "w:InternalError",
-                   hit.number, "hvgpu-sim was asked to answer this call with a fault.");
+        fault_on_demand(hit.number, op->fault);
         return true;
     case FAULT_DELAY:
-        wait_ms(op->endpoint, hit.number);
+        endpoint_wait(op->endpoint, hit.number);
         return false;
     case FAULT_JOB_FAIL:
         op->job_fate = SIM_JOB_FAILS;

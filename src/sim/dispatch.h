@@ -56,6 +56,15 @@ bool endpoint_enter(struct endpoint *endpoint, struct err *err) MUST_CHECK;
 /* Saves what was changed and unlocks, always. */
 bool endpoint_leave(struct endpoint *endpoint, struct err *err) MUST_CHECK;
 
+/* A command line on the host: its store is there as long as the command runs, and what it
+ * changed is saved before anyone hears of its end.  The exit code. */
+struct sim_command;
+uint32_t endpoint_command(struct endpoint *endpoint, const struct sim_command *command);
+/* Not beyond endpoint_close(). */
+void endpoint_wait(struct endpoint *endpoint, uint32_t ms);
+/* The refusal that a rule "...=fault:CODE" asks for; returns false. */
+bool fault_on_demand(uint32_t code, struct sim_fault *fault);
+
 /* @client: its address, as text; for rsp:ClientIP. */
 void dispatch(struct endpoint *endpoint, const char *bytes, size_t len,
               const char *encoding, const char *client, struct answer *answer);
@@ -102,6 +111,8 @@ void shells_clear(struct endpoint *endpoint);
 
 /* ---- finding objects (query.c) ---- */
 
+/* Whether the roles of this host have brought the namespace, which some host has. */
+bool query_has_namespace(const struct sim_host *host, const char *ns);
 /* NULL with @fault: the class does not exist, or not yet on this host's build. */
 const struct cim_class *query_class(struct sim_host *host, const char *ns, const char *name,
                                     struct sim_fault *fault);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "listen.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -68,6 +69,22 @@ static const char *reachable(const char *address)
     if (strcmp(address, "0.0.0.0") == 0)
         return "127.0.0.1";
     return strcmp(address, "::") == 0 ? "::1" : address;
+}
+
+bool listen_is_local(const char *listen, struct err *err)
+{
+    CLEANUP(free_cleanup) char *address = NULL;
+    struct in6_addr v6;
+    struct in_addr v4;
+    uint64_t port;
+
+    if (!split(listen, &address, &port, err))
+        return false;
+    if ((inet_pton(AF_INET, address, &v4) == 1 && ntohl(v4.s_addr) >> 24 == 127) ||
+        (inet_pton(AF_INET6, address, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6)))
+        return true;
+    return err_fail(err, ERR_INVALID, 0, "'%.80s' is no address of this machine alone",
+                    address);
 }
 
 int listen_open(const char *listen, size_t index, char **ret_place, unsigned *ret_port,

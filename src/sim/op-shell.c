@@ -84,26 +84,15 @@ static void on_output(const char *text, size_t len, bool is_stderr, void *user)
     pthread_mutex_unlock(&endpoint->shell_lock);
 }
 
-static void *run_command(void *user)
+uint32_t endpoint_command(struct endpoint *endpoint, const struct sim_command *command)
 {
-    struct run *run = user;
-    struct endpoint *endpoint = run->endpoint;
-    struct sim_command command = { .host = endpoint->host,
-                                   .line = run->line,
-                                   .directory = run->directory,
-                                   .no_shell = run->no_shell,
-                                   .stop = &run->stop,
-                                   .on_output = on_output,
-                                   .user = run };
     struct err err = ERR_INIT;
     uint32_t exit_code = 1;
 
-    /* The host's store is there before the command starts and as long as it runs, and what
-     * the command changed is saved before anyone hears of its end. */
     if (endpoint_enter(endpoint, &err)) {
         endpoint->host->commands++;
         if (endpoint_leave(endpoint, &err))
-            exit_code = sim_command_run(&command);
+            exit_code = sim_command_run(command);
     }
     if (err.kind == ERR_NONE && endpoint_enter(endpoint, &err)) {
         endpoint->host->commands--;
@@ -114,8 +103,24 @@ static void *run_command(void *user)
         char why[ERR_TEXT];
 
         err_format(&err, why, sizeof(why));
-        on_output(why, strlen(why), true, run);
+        command->on_output(why, strlen(why), true, command->user);
     }
+    return exit_code;
+}
+
+static void *run_command(void *user)
+{
+    struct run *run = user;
+    struct endpoint *endpoint = run->endpoint;
+    const struct sim_command command = { .host = endpoint->host,
+                                         .line = run->line,
+                                         .directory = run->directory,
+                                         .no_shell = run->no_shell,
+                                         .stop = &run->stop,
+                                         .on_output = on_output,
+                                         .user = run };
+    uint32_t exit_code = endpoint_command(endpoint, &command);
+
     pthread_mutex_lock(&endpoint->shell_lock);
     run->exit_code = exit_code;
     run->ended = true;

@@ -4,6 +4,7 @@
 
 #include "dispatch.h"
 #include "err.h"
+#include "service.h"
 #include "text.h"
 
 static size_t given_keys(const struct soap_request *r)
@@ -78,15 +79,6 @@ bool op_get(struct operation *op)
 
 /* ---- Put ---- */
 
-static const struct sim_put *find_put(const struct cim_class *class)
-{
-    for (size_t i = 0; sim_behaviours[i]; i++)
-        for (const struct sim_put *p = sim_behaviours[i]->puts; p && p->class_name; p++)
-            if (text_ieq(p->ns, class->ns) && cim_schema_is_a(class, p->class_name))
-                return p;
-    return NULL;
-}
-
 static bool read_property(const xmlNode *body, const xmlNode *node,
                           const struct cim_class *class, struct cim_instance *to,
                           struct sim_fault *fault)
@@ -144,7 +136,6 @@ bool op_put(struct operation *op)
     CLEANUP(cim_instance_cleanup) struct cim_instance *made = NULL;
     CLEANUP(cim_instance_cleanup) struct cim_instance *changes = NULL;
     struct sim_object *object = NULL;
-    const struct sim_put *put;
     const struct cim_class *class;
 
     if (!find(op, &object, &made))
@@ -152,11 +143,8 @@ bool op_put(struct operation *op)
     if (!object)
         return sim_unknown(op->fault, "Put on a class without stored instances");
     class = sim_object_class(object);
-    put = find_put(class);
-    if (!put)
-        return sim_unknown(op->fault, "Put on this class");
     changes = read_changes(op, class);
-    if (!changes || !put->put(op->host, object, changes, op->fault))
+    if (!changes || !service_put(op->host, object, changes, op->fault))
         return false;
     soap_put_instance(op->to, sim_object_instance(object), class, op->host->build);
     return true;

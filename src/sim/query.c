@@ -21,15 +21,18 @@ static bool is_cluster(const char *ns)
     return text_istarts(ns, "root/MSCluster") || text_istarts(ns, "root\\MSCluster");
 }
 
+bool query_has_namespace(const struct sim_host *host, const char *ns)
+{
+    return !host->lab || ((host->lab->hyperv || !is_hyperv(ns)) &&
+                          (host->lab->cluster || !is_cluster(ns)));
+}
+
 const struct cim_class *query_class(struct sim_host *host, const char *ns, const char *name,
                                     struct sim_fault *fault)
 {
     const struct cim_class *class = cim_schema_class(ns, name);
 
-    bool has_namespace = !host->lab || ((host->lab->hyperv || !is_hyperv(ns)) &&
-                                        (host->lab->cluster || !is_cluster(ns)));
-
-    if (class && has_namespace && class->first_build <= host->build)
+    if (class && query_has_namespace(host, ns) && class->first_build <= host->build)
         return class;
     sim_refuse(
         fault, "a:DestinationUnreachable", CODE_INVALID_RESOURCE_URI,

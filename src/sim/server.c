@@ -583,6 +583,11 @@ void server_close(struct server *server)
     free(server);
 }
 
+struct endpoint *server_endpoints(struct server *server)
+{
+    return server->endpoints;
+}
+
 const char *server_url(const struct server *server, size_t host)
 {
     return server->endpoints[host].url;

@@ -13,6 +13,7 @@
 
 #include "host.h"
 
+struct endpoint;
 struct fault_rules;
 struct server;
 
@@ -44,6 +45,9 @@ struct server *server_open(const struct server_options *options,
 /* Ends all connections and waits for them. */
 void server_close(struct server *server); /* NULL is fine */
 DEFINE_CLEANUP(server_cleanup, struct server *, server_close)
+
+/* One per host, for another wire to the same hosts; lent. */
+struct endpoint *server_endpoints(struct server *server);
 
 const char *server_url(const struct server *server, size_t host); /* lent */
 

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "com.h"
 #include "fault-rule.h"
 #include "host.h"
 #include "hv.h"
@@ -25,6 +26,7 @@ struct sim {
     struct sim_lab *lab;
     struct fault_rules *faults;
     struct server *server;
+    struct com_server *com;
 };
 
 /* ---- the lab's folder ---- */
@@ -212,7 +214,15 @@ static bool serve(struct sim *sim, const struct sim_options *o, struct err *err)
     if (o->auth && text_istr(o->auth, "negotiate") && !tell_ntlm(sim, err))
         return false;
     sim->server = server_open(&options, sim->lab->hosts, sim->lab->host_count, err);
-    return sim->server && write_owner(sim, err);
+    if (!sim->server)
+        return false;
+    if (o->com) {
+        sim->com = com_server_open(o->com, server_endpoints(sim->server),
+                                   sim->lab->host_count, o->verbose, err);
+        if (!sim->com)
+            return false;
+    }
+    return write_owner(sim, err);
 }
 
 struct sim *sim_open(const struct sim_options *options, struct err *err)
@@ -235,6 +245,7 @@ void sim_close(struct sim *sim)
 
     if (!sim)
         return;
+    com_server_close(sim->com);
     server_close(sim->server);
     if (sim->ntlm_file && !os_remove_file(sim->ntlm_file, &ignored))
         fprintf(stderr, "hvgpu-sim: '%s' stays behind: %s\n", sim->ntlm_file,
@@ -271,6 +282,11 @@ const char *sim_host_name(const struct sim *sim, size_t i)
 const char *sim_host_url(const struct sim *sim, size_t i)
 {
     return server_url(sim->server, i);
+}
+
+const char *sim_com_address(const struct sim *sim)
+{
+    return sim->com ? com_server_address(sim->com) : NULL;
 }
 
 const char *sim_user(const struct sim *sim)

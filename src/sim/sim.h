@@ -26,6 +26,8 @@ struct sim_options {
     bool ephemeral;        /* state in a temporary folder that goes with sim_close() */
     const char *listen;    /* "127.0.0.1:5985"; NULL: loopback, free ports.  Host n of
                               * the lab listens on port + n (or on a free port each) */
+    const char *com; /* "127.0.0.1:0": where to speak the line protocol of com.h, to this
+                        machine only; NULL: nowhere */
     const char *user, *password; /* NULL: "admin" and a random password */
     const char *auth;            /* "basic,negotiate": what the hosts offer; NULL: basic */
     const char *keytab;       /* the hosts' Kerberos keys; NULL: what KRB5_KTNAME names */
@@ -51,6 +53,7 @@ DEFINE_CLEANUP(sim_cleanup, struct sim *, sim_close)
 size_t sim_host_count(const struct sim *sim);
 const char *sim_host_name(const struct sim *sim, size_t i); /* computer name */
 const char *sim_host_url(const struct sim *sim, size_t i); /* http://127.0.0.1:PORT/wsman */
+const char *sim_com_address(const struct sim *sim);        /* 127.0.0.1:PORT; NULL: none */
 const char *sim_user(const struct sim *sim);
 const char *sim_password(const struct sim *sim);
 

@@ -459,6 +459,14 @@ struct wql_query *wql_parse(const char *text, struct err *err)
     return ok ? TAKE(q) : NULL;
 }
 
+const char *wql_class(const struct wql_query *q)
+{
+    return q->class_name     ? q->class_name
+           : q->result_class ? q->result_class
+           : q->assoc_class  ? q->assoc_class
+                             : q->source->class_name;
+}
+
 void wql_free(struct wql_query *q)
 {
     if (!q)

@@ -42,6 +42,9 @@ struct wql_query *wql_parse(const char *text, struct err *err);
 void wql_free(struct wql_query *query); /* NULL is fine */
 DEFINE_CLEANUP(wql_cleanup, struct wql_query *, wql_free)
 
+/* The class that a query is about, as near as its text says.  Lent. */
+const char *wql_class(const struct wql_query *query);
+
 /* The names and types of a condition against a class: an unknown property, or a literal
  * that cannot be compared with its property, is ERR_INVALID as WMI's invalid query. */
 bool wql_check(const struct wql_query *query, const struct cim_class *class,

@@ -31,6 +31,7 @@ static const char usage_text[] =
     "\n"
     "      --listen ADDRESS:PORT  first host's place (default: 127.0.0.1, free ports);\n"
     "                             host n listens on PORT + n\n"
+    "      --com 127.0.0.1:PORT   also speak the tests' line protocol, for COM (0: free)\n"
     "      --ephemeral            keep nothing\n"
     "      --user NAME            who may log on (default: admin)\n"
     "      --password-file FILE   ... with the password in FILE (default: a random one)\n"
@@ -192,6 +193,8 @@ static bool tell_password(const struct sim *sim, struct err *err)
 
 static bool print_hosts(const struct sim *sim, struct err *err)
 {
+    if (sim_com_address(sim))
+        printf("com %s\n", sim_com_address(sim));
     for (size_t i = 0; i < sim_host_count(sim); i++)
         printf("%s %s\n", sim_host_name(sim, i), sim_host_url(sim, i));
     return fflush(stdout) == 0 ||
@@ -240,6 +243,7 @@ static bool read_password(const char *file, char **ret, struct err *err)
 
 enum {
     OPT_LISTEN = 256,
+    OPT_COM,
     OPT_EPHEMERAL,
     OPT_USER,
     OPT_PASSWORD,
@@ -259,6 +263,7 @@ enum {
 
 static const struct option long_options[] = {
     { "listen", required_argument, NULL, OPT_LISTEN },
+    { "com", required_argument, NULL, OPT_COM },
     { "ephemeral", no_argument, NULL, OPT_EPHEMERAL },
     { "user", required_argument, NULL, OPT_USER },
     { "password-file", required_argument, NULL, OPT_PASSWORD },
@@ -296,6 +301,9 @@ static int take_option(int option, struct arguments *a)
     switch (option) {
     case OPT_LISTEN:
         a->sim.listen = optarg;
+        return -1;
+    case OPT_COM:
+        a->sim.com = optarg;
         return -1;
     case OPT_EPHEMERAL:
         a->sim.ephemeral = true;
