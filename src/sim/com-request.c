@@ -490,7 +490,7 @@ static void find_class(const struct work *w, const struct verb *verb, char *ret,
     if (!verb->run)
         name = "Shell";
     else if (verb->run == run_query && w->line->count > 2)
-        name = (q = wql_parse(w->line->fields[2], &ignored)) ? wql_class(q) : NULL;
+        name = (q = wql_parse(w->line->fields[2], &ignored)) ? wql_subject(q) : NULL;
     else if (verb->run == run_put && m->count > 1 && m->lines[1].count > 1)
         name = m->lines[1].fields[1];
     else if (w->line->count > 2 && (path = cim_path_parse(w->line->fields[2], &ignored)))

@@ -98,7 +98,7 @@ static void find_class(const struct soap_request *r, struct call *call)
         filter = soap_child(r->body, NS_ENUMERATION, "Filter");
     if (strcmp(r->class_name, "*") == 0 && filter && (text = soap_text(filter)) &&
         (query = wql_parse(text, &ignored)))
-        name = wql_class(query);
+        name = wql_subject(query);
     snprintf(call->class_name, sizeof(call->class_name), "%s", name);
 }
 

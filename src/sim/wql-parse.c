@@ -459,7 +459,7 @@ struct wql_query *wql_parse(const char *text, struct err *err)
     return ok ? TAKE(q) : NULL;
 }
 
-const char *wql_class(const struct wql_query *q)
+const char *wql_subject(const struct wql_query *q)
 {
     return q->class_name     ? q->class_name
            : q->result_class ? q->result_class

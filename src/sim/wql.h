@@ -43,7 +43,7 @@ void wql_free(struct wql_query *query); /* NULL is fine */
 DEFINE_CLEANUP(wql_cleanup, struct wql_query *, wql_free)
 
 /* The class that a query is about, as near as its text says.  Lent. */
-const char *wql_class(const struct wql_query *query);
+const char *wql_subject(const struct wql_query *query);
 
 /* The names and types of a condition against a class: an unknown property, or a literal
  * that cannot be compared with its property, is ERR_INVALID as WMI's invalid query. */
