@@ -450,15 +450,52 @@ static bool flush(struct disk *disk, struct err *err)
     return true;
 }
 
+/* Is there nothing at page @number that anybody could miss?  Reading it to compare would
+ * only make the kernel read ahead what is about to be written. */
+static bool is_unseen_page(struct disk *disk, uint64_t number, bool *ret, struct err *err)
+{
+    uint64_t offset = number * IMAGE_PAGE;
+    size_t len = page_len(disk, number);
+    struct extent extent;
+
+    if (!disk->format->ops->map(disk->format, offset, len, &extent, err))
+        return false;
+    *ret = extent.file && extent.is_own && extent.len == len &&
+           is_unseen(disk, &extent, offset, len);
+    return true;
+}
+
+/* The page to be written from @within on.  *ret_is_fresh: what it holds means nothing. */
+static struct page *page_to_write(struct disk *disk, uint64_t number, size_t within,
+                                  size_t len, bool *ret_is_fresh, struct err *err)
+{
+    bool is_whole = within == 0 && len == page_len(disk, number);
+    struct page *page = pages_find(&disk->pages, number);
+
+    *ret_is_fresh = false;
+    if (!page && is_whole && !is_unseen_page(disk, number, ret_is_fresh, err))
+        return NULL;
+    if (!*ret_is_fresh)
+        return get_page(disk, number, err);
+    page = pages_add(&disk->pages, number);
+    if (!page)
+        err_no_memory(err);
+    else
+        memset(page->bytes, 0, IMAGE_PAGE);
+    return page;
+}
+
 static bool write_page(struct disk *disk, uint64_t offset, const uint8_t *from, size_t len,
                        struct err *err)
 {
-    struct page *page = get_page(disk, offset / IMAGE_PAGE, err);
     size_t within = offset % IMAGE_PAGE;
+    bool is_fresh;
+    struct page *page =
+        page_to_write(disk, offset / IMAGE_PAGE, within, len, &is_fresh, err);
 
     if (!page)
         return false;
-    if (memcmp(page->bytes + within, from, len) == 0)
+    if (!is_fresh && memcmp(page->bytes + within, from, len) == 0)
         return true; /* nothing changes: nothing to commit */
     memcpy(page->bytes + within, from, len);
     pages_mark_dirty(&disk->pages, page);

@@ -322,9 +322,11 @@ bool image_file_is(const struct image_file *file, const char *path)
            a.st_ino == b.st_ino;
 }
 
-const void *image_source_map(int fd, uint64_t offset, size_t len)
+const void *image_source_map(int fd, uint64_t offset, size_t len, bool will_be_read)
 {
-    void *bytes = mmap(NULL, len, PROT_READ, MAP_PRIVATE, fd, (off_t)offset);
+    /* Page faults in the middle of a write make the kernel begin its page anew. */
+    int populate = will_be_read ? MAP_POPULATE : 0;
+    void *bytes = mmap(NULL, len, PROT_READ, MAP_PRIVATE | populate, fd, (off_t)offset);
 
     return bytes == MAP_FAILED ? NULL : bytes;
 }

@@ -87,7 +87,7 @@ struct image_file_event {
 };
 /* A part of a local file, readable in memory; @offset in whole pages.  NULL: not to be had.
  * Who reads behind the end of a file that was cut meanwhile is ended by SIGBUS. */
-const void *image_source_map(int fd, uint64_t offset, size_t len);
+const void *image_source_map(int fd, uint64_t offset, size_t len, bool will_be_read);
 void image_source_unmap(const void *bytes, size_t len);
 /* Fills all of @to; a file that ends before is an error. */
 bool image_source_read(int fd, uint64_t offset, void *to, size_t len, struct err *err)

@@ -90,7 +90,8 @@ static bool map_piece(struct volume *volume, ntfs_attr *data, const char *path,
                       const struct volume_source *source, uint64_t at, size_t len,
                       bool *ret_done, struct err *err)
 {
-    const void *bytes = image_source_map(source->fd, at, len);
+    const void *bytes =
+        image_source_map(source->fd, at, len, !disk_may_share(volume->part.disk));
     bool ok;
 
     *ret_done = bytes != NULL;
