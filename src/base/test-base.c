@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "cursor.h"
 #include "err.h"
+#include "nearest-word.h"
 #include "strbuf.h"
 #include "test.h"
 #include "text.h"
@@ -166,4 +167,35 @@ TEST(a_buffer_remembers_that_it_failed)
     strbuf_puts(&buf, "lost");
     text = strbuf_take(&buf);
     CHECK(!text);
+}
+
+TEST(the_nearest_word_is_near)
+{
+    static const char *const words[] = { "attach", "detach", "status", NULL };
+
+    CHECK_STR_EQ(nearest_word("attahc", words), "attach");
+    CHECK_STR_EQ(nearest_word("detatch", words), "detach");
+    CHECK_STR_EQ(nearest_word("statu", words), "status");
+    CHECK(nearest_word("x", words) == NULL);
+    CHECK(nearest_word("", words) == NULL);
+    CHECK(nearest_word("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+                       words) == NULL);
+}
+
+TEST(sizes_have_units_and_do_not_overflow)
+{
+    uint64_t size = 0;
+
+    CHECK(text_to_size("512", &size) && size == 512);
+    CHECK(text_to_size("3G", &size) && size == UINT64_C(3) << 30);
+    CHECK(text_to_size("33280m", &size) && size == UINT64_C(33280) << 20);
+    CHECK(text_to_size("64K", &size) && size == 65536);
+    size = 7;
+    CHECK(!text_to_size("", &size));
+    CHECK(!text_to_size("G", &size));
+    CHECK(!text_to_size("-1G", &size));
+    CHECK(!text_to_size("1GB", &size));
+    CHECK(!text_to_size("17179869184G", &size));
+    CHECK(!text_to_size("000000000000000000000000000000001", &size));
+    CHECK(size == 7);
 }

@@ -214,6 +214,30 @@ bool text_to_i64(const char *text, int base, int64_t *ret)
     return true;
 }
 
+bool text_to_size(const char *text, uint64_t *ret)
+{
+    size_t len = strlen(text);
+    unsigned shift = 0;
+    uint64_t number;
+    char digits[24];
+
+    if (len > 1 && strchr("KkMmGg", text[len - 1])) {
+        char letter = text[--len];
+
+        shift = letter == 'K' || letter == 'k'   ? 10
+                : letter == 'M' || letter == 'm' ? 20
+                                                 : 30;
+    }
+    if (len >= sizeof(digits))
+        return false;
+    memcpy(digits, text, len);
+    digits[len] = '\0';
+    if (!text_to_u64(digits, 10, &number) || number > UINT64_MAX >> shift)
+        return false;
+    *ret = number << shift;
+    return true;
+}
+
 static size_t put_letter(char *to, uint32_t c)
 {
     if (c < 0x80) {

@@ -32,6 +32,9 @@ bool text_is_utf8(const char *text, size_t len);
 bool text_to_u64(const char *text, int base, uint64_t *ret) MUST_CHECK;
 bool text_to_i64(const char *text, int base, int64_t *ret) MUST_CHECK;
 
+/* "3G", "33280M", "64K" or plain bytes, as options and files give sizes. */
+bool text_to_size(const char *text, uint64_t *ret) MUST_CHECK;
+
 /* UTF-16LE bytes to UTF-8 and back.  Unpaired surrogates and odd lengths are
  * errors (NULL, errno EILSEQ); NULL with errno ENOMEM means no memory.  The
  * result is NUL-terminated; *ret_len (may be NULL) does not count that. */

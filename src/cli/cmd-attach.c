@@ -27,10 +27,10 @@ static bool read_attach_options(const struct invocation *in, struct attach_optio
         .share_percent.known = is_given(in, "share"),
     };
     return option_get_u64(in, "share", &ret->share_percent.value, err) &&
-           option_get_size(in, "low-mmio", &ret->low_mmio_bytes.known,
-                           &ret->low_mmio_bytes.value, err) &&
-           option_get_size(in, "high-mmio", &ret->high_mmio_bytes.known,
-                           &ret->high_mmio_bytes.value, err);
+           option_get_size(in, "low-mmio", &ret->wish.low_mmio_bytes.known,
+                           &ret->wish.low_mmio_bytes.value, err) &&
+           option_get_size(in, "high-mmio", &ret->wish.high_mmio_bytes.known,
+                           &ret->wish.high_mmio_bytes.value, err);
 }
 
 static bool check_attach(const struct invocation *in, struct err *err)

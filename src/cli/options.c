@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "nearest-word.h"
 #include "strbuf.h"
 #include "text.h"
 #include "tr.h"
@@ -78,88 +79,19 @@ bool option_get_u64(const struct invocation *in, const char *name, uint64_t *ret
     return err_fail(err, ERR_INVALID, 0, _("--%s takes a number, not '%.40s'"), name, text);
 }
 
-static bool size_from_text(const char *text, uint64_t *ret)
-{
-    size_t len = strlen(text);
-    uint64_t unit = 1, number;
-    CLEANUP(free_cleanup) char *digits = NULL;
-
-    if (len > 1 && strchr("KkMmGg", text[len - 1])) {
-        char letter = text[--len];
-
-        unit = letter == 'K' || letter == 'k'   ? UINT64_C(1) << 10
-               : letter == 'M' || letter == 'm' ? UINT64_C(1) << 20
-                                                : UINT64_C(1) << 30;
-    }
-    digits = text_ndup(text, len);
-    if (!digits || !text_to_u64(digits, 10, &number) || number > UINT64_MAX / unit)
-        return false;
-    *ret = number * unit;
-    return true;
-}
-
 bool option_get_size(const struct invocation *in, const char *name, bool *ret_given,
                      uint64_t *ret, struct err *err)
 {
     const char *text = option_get(in, name);
 
     *ret_given = text != NULL;
-    if (!text || size_from_text(text, ret))
+    if (!text || text_to_size(text, ret))
         return true;
     err_fail(err, ERR_INVALID, 0, _("--%s: '%.40s' is no size"), name, text);
     return err_hint(err, _("a number of bytes, or one with M or G: 3G, 33280M"));
 }
 
-/* ---- what was probably meant ---- */
-
-enum { WORD_MAX = 40 };
-
-/* Edits between two words: insert, drop, change, or swap two neighbours. */
-static unsigned distance(const char *a, const char *b)
-{
-    unsigned rows[3][WORD_MAX + 1];
-    size_t la = strlen(a), lb = strlen(b);
-
-    if (la > WORD_MAX || lb > WORD_MAX)
-        return WORD_MAX;
-    for (size_t j = 0; j <= lb; j++)
-        rows[0][j] = (unsigned)j;
-    for (size_t i = 1; i <= la; i++) {
-        unsigned *row = rows[i % 3];
-        const unsigned *above = rows[(i + 2) % 3], *above2 = rows[(i + 1) % 3];
-
-        row[0] = (unsigned)i;
-        for (size_t j = 1; j <= lb; j++) {
-            unsigned best = above[j - 1] + (a[i - 1] != b[j - 1]);
-
-            if (above[j] + 1 < best)
-                best = above[j] + 1;
-            if (row[j - 1] + 1 < best)
-                best = row[j - 1] + 1;
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
-                above2[j - 2] + 1 < best)
-                best = above2[j - 2] + 1;
-            row[j] = best;
-        }
-    }
-    return rows[la % 3][lb];
-}
-
-const char *nearest_word(const char *text, const char *const *words)
-{
-    const char *nearest = NULL;
-    unsigned least = 3; /* farther away it is another word */
-
-    for (; *words; words++) {
-        unsigned d = distance(text, *words);
-
-        if (d < least && d < strlen(*words)) {
-            least = d;
-            nearest = *words;
-        }
-    }
-    return nearest;
-}
+enum { WORD_MAX = 40 }; /* of an option, as errors show it */
 
 /* ---- commands ---- */
 

@@ -42,6 +42,3 @@ void command_line_free(struct command_line *line);
 
 const char *values_get(const struct option_values *values, const char *name);
 const char *values_get_nth(const struct option_values *values, const char *name, size_t n);
-
-/* The one of @words (ends with NULL) that @text was probably meant to be, or NULL. */
-const char *nearest_word(const char *text, const char *const *words);

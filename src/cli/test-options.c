@@ -169,16 +169,3 @@ TEST(any_number_of_operands_when_the_command_says_so)
     CHECK_EQ(line.operand_count, 8);
     command_line_free(&line);
 }
-
-TEST(the_nearest_word_is_near)
-{
-    static const char *const words[] = { "attach", "detach", "status", NULL };
-
-    CHECK_STR_EQ(nearest_word("attahc", words), "attach");
-    CHECK_STR_EQ(nearest_word("detatch", words), "detach");
-    CHECK_STR_EQ(nearest_word("statu", words), "status");
-    CHECK(nearest_word("x", words) == NULL);
-    CHECK(nearest_word("", words) == NULL);
-    CHECK(nearest_word("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
-                       words) == NULL);
-}

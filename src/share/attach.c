@@ -9,11 +9,9 @@
 #include "inspect.h"
 #include "job.h"
 #include "judge.h"
+#include "share-plan.h"
 #include "text.h"
 #include "vm-plan.h"
-
-/* Msvm_VirtualSystemSettingData: AutomaticShutdownAction, UserSnapshotType. */
-enum { STOP_TURN_OFF = 2, STOP_SHUT_DOWN = 4, CHECKPOINT_DISABLED = 2 };
 
 /* What the planner works on. */
 struct attach {
@@ -70,29 +68,6 @@ static void count_use(struct attach *a, const struct hv_host *host)
     a->facts.has_this_gpu = survey_vm_has_gpu(a->vm, a->pin);
     for (size_t i = 0; i < a->vm->adapter_count; i++)
         a->facts.has_other_gpu |= !text_ieq(a->vm->adapters[i].interface_path, a->pin);
-}
-
-/* ---- settings ---- */
-
-static void compare_settings(struct attach *a)
-{
-    const struct survey_request *request = &a->request;
-    struct vm_changes *changes = &a->changes;
-    const struct hv_vm *vm = a->vm;
-
-    want_true(changes, "guest_controlled_cache", vm->guest_controlled_cache);
-    want_number(changes, "low_mmio_bytes", &vm->low_mmio_bytes,
-                request->low_mmio_bytes.known ? request->low_mmio_bytes.value
-                                              : a->gaps.low_bytes);
-    want_number(changes, "high_mmio_bytes", &vm->high_mmio_bytes,
-                request->high_mmio_bytes.known ? request->high_mmio_bytes.value
-                                               : a->gaps.high_bytes);
-    /* Saving is not supported with a partition; shutting down is kind to the guest. */
-    if (!vm->stop_action.known || vm->stop_action.value != STOP_TURN_OFF)
-        want_word(changes, "stop_action", &vm->stop_action, stop_action_name,
-                  STOP_SHUT_DOWN);
-    want_word(changes, "checkpoint_type", &vm->checkpoint_type, checkpoint_type_name,
-              CHECKPOINT_DISABLED);
 }
 
 /* ---- quotas: only where they mean something ---- */
@@ -267,13 +242,14 @@ static bool plan_all(struct attach *a, struct hv_host *host, struct err *err)
 {
     const struct attach_options *options = a->options;
 
-    a->request = (struct survey_request){ .stop = options->stop,
-                                          .force_stop = options->force_stop,
-                                          .replace = options->replace,
-                                          .no_drivers = options->no_drivers,
-                                          .share_percent = options->share_percent,
-                                          .low_mmio_bytes = options->low_mmio_bytes,
-                                          .high_mmio_bytes = options->high_mmio_bytes };
+    a->request =
+        (struct survey_request){ .stop = options->stop,
+                                 .force_stop = options->force_stop,
+                                 .replace = options->replace,
+                                 .no_drivers = options->no_drivers,
+                                 .share_percent = options->share_percent,
+                                 .low_mmio_bytes = options->wish.low_mmio_bytes,
+                                 .high_mmio_bytes = options->wish.high_mmio_bytes };
     a->disk.path = a->vm->disk_count > 0 ? a->vm->disks[0].path : NULL;
     gaps_for_partition(a->vm, a->gpu, &a->gaps);
     a->facts = (struct survey_facts){
@@ -288,10 +264,10 @@ static bool plan_all(struct attach *a, struct hv_host *host, struct err *err)
         .gaps = &a->gaps,
     };
     count_use(a, host);
-    compare_settings(a);
+    share_want_settings(&a->changes, a->vm, &a->gaps, &options->wish);
     a->request.changes_vm = vm_changes_any(&a->changes) || !a->facts.has_this_gpu ||
                             (a->facts.has_other_gpu && options->replace);
-    if (!hv_read_policy(a->context->session, host, err) ||
+    if ((!host->platform.policy_read && !hv_read_policy(a->context->session, host, err)) ||
         !judge_for_plan(a->plan, &a->facts, ABOUT_HOST | ABOUT_GPU | ABOUT_VM | ABOUT_DISK,
                         err))
         return false;
@@ -303,11 +279,10 @@ static bool plan_all(struct attach *a, struct hv_host *host, struct err *err)
     return plan_has_errors(a->plan) || add_steps(a, err);
 }
 
-struct plan *share_plan_attach(struct plan_context *context, const char *host_name,
-                               const char *vm, const struct attach_options *options,
-                               struct err *err)
+struct plan *share_attach_from(struct plan_context *context, struct hv_host *host,
+                               const char *host_name, const char *vm,
+                               const struct attach_options *options, struct err *err)
 {
-    CLEANUP(hv_host_cleanup) struct hv_host *host = NULL;
     CLEANUP(plan_cleanup) struct plan *plan = NULL;
     CLEANUP(free_cleanup) char *title = NULL;
     struct attach a = { .context = context, .options = options };
@@ -318,8 +293,7 @@ struct plan *share_plan_attach(struct plan_context *context, const char *host_na
         err_fail(err, ERR_INVALID, 0, "--share takes 1 to 100 percent");
         return NULL;
     }
-    if (!hv_inventory_read(context->session, host_name, HV_ALL, &host, err) ||
-        !hv_select_vm(host, vm, &a.vm, err) || !choose_gpu(host, options->gpu, &a.gpu, err))
+    if (!hv_select_vm(host, vm, &a.vm, err) || !choose_gpu(host, options->gpu, &a.gpu, err))
         return NULL;
     a.pin = cannot_pin(host) ? NULL : a.gpu->interface_path;
 
@@ -337,4 +311,15 @@ struct plan *share_plan_attach(struct plan_context *context, const char *host_na
     vm_changes_clear(&a.changes);
     plan_free(a.drivers);
     return ok ? TAKE(plan) : NULL;
+}
+
+struct plan *share_plan_attach(struct plan_context *context, const char *host_name,
+                               const char *vm, const struct attach_options *options,
+                               struct err *err)
+{
+    CLEANUP(hv_host_cleanup) struct hv_host *host = NULL;
+
+    return hv_inventory_read(context->session, host_name, SHARE_ATTACHES, &host, err)
+               ? share_attach_from(context, host, host_name, vm, options, err)
+               : NULL;
 }

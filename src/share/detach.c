@@ -7,6 +7,7 @@
 
 #include "judge.h"
 #include "inspect.h"
+#include "share-plan.h"
 #include "text.h"
 #include "vm-plan.h"
 
@@ -150,19 +151,16 @@ static bool plan_all(struct detach *d, struct err *err)
            add_vm_start(d->plan, d->vm, err);
 }
 
-struct plan *share_plan_detach(struct plan_context *context, const char *host_name,
-                               const char *vm, const struct detach_options *options,
-                               struct err *err)
+struct plan *share_detach_from(struct plan_context *context, const struct hv_host *host,
+                               const char *host_name, const char *vm,
+                               const struct detach_options *options, struct err *err)
 {
-    CLEANUP(hv_host_cleanup) struct hv_host *host = NULL;
     CLEANUP(plan_cleanup) struct plan *plan = NULL;
     CLEANUP(free_cleanup) char *title = NULL;
     struct detach d = { .context = context, .options = options };
     bool ok;
 
-    if (!hv_inventory_read(context->session, host_name, HV_ALL & ~(unsigned)HV_GPU_DETAILS,
-                           &host, err) ||
-        !hv_select_vm(host, vm, &d.vm, err) || !choose_adapter(&d, host, err))
+    if (!hv_select_vm(host, vm, &d.vm, err) || !choose_adapter(&d, host, err))
         return NULL;
     title = text_printf("detach the GPU from '%s'", d.vm->name);
     plan = title ? plan_new(host_name, title, err) : NULL;
@@ -177,4 +175,15 @@ struct plan *share_plan_detach(struct plan_context *context, const char *host_na
     ok = plan_all(&d, err);
     plan_free(d.drivers);
     return ok ? TAKE(plan) : NULL;
+}
+
+struct plan *share_plan_detach(struct plan_context *context, const char *host_name,
+                               const char *vm, const struct detach_options *options,
+                               struct err *err)
+{
+    CLEANUP(hv_host_cleanup) struct hv_host *host = NULL;
+
+    return hv_inventory_read(context->session, host_name, SHARE_DETACHES, &host, err)
+               ? share_detach_from(context, host, host_name, vm, options, err)
+               : NULL;
 }

@@ -14,14 +14,15 @@
 
 #include "inventory.h"
 #include "plan.h"
+#include "wants.h"
 
 struct attach_options {
     const char *gpu; /* selector; NULL: the only partitionable GPU */
     struct known_u64 share_percent;
-    struct known_u64 low_mmio_bytes, high_mmio_bytes; /* not known: computed */
-    bool stop;                                        /* shut a running VM down */
-    bool force_stop;                                  /* turn it off */
-    bool start; /* afterwards, also if it did not run before */
+    struct share_wish wish; /* settings */
+    bool stop;              /* shut a running VM down */
+    bool force_stop;        /* turn it off */
+    bool start;             /* afterwards, also if it did not run before */
     bool no_drivers;
     bool replace; /* instead of another GPU's adapter, not beside it */
 };

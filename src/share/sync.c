@@ -15,6 +15,7 @@
 #include "judge.h"
 #include "inspect.h"
 #include "seen.h"
+#include "share-plan.h"
 #include "sync-disk.h"
 #include "text.h"
 #include "vm-plan.h"
@@ -324,19 +325,16 @@ static void clear(struct sync *s)
     free(s->gpus);
 }
 
-struct plan *share_plan_sync(struct plan_context *context, const char *host_name,
-                             const char *vm, const struct sync_options *options,
-                             struct err *err)
+struct plan *share_sync_from(struct plan_context *context, const struct hv_host *host,
+                             const char *host_name, const char *vm,
+                             const struct sync_options *options, struct err *err)
 {
-    CLEANUP(hv_host_cleanup) struct hv_host *host = NULL;
     CLEANUP(plan_cleanup) struct plan *plan = NULL;
     CLEANUP(free_cleanup) char *title = NULL;
     struct sync s = { .context = context, .options = options };
     bool ok;
 
-    if (!hv_inventory_read(context->session, host_name, HV_ALL & ~(unsigned)HV_GPU_DETAILS,
-                           &host, err) ||
-        !hv_select_vm(host, vm, &s.vm, err))
+    if (!hv_select_vm(host, vm, &s.vm, err))
         return NULL;
     title = text_printf("bring the drivers of '%s' up to date", s.vm->name);
     plan = title ? plan_new(host_name, title, err) : NULL;
@@ -352,4 +350,15 @@ struct plan *share_plan_sync(struct plan_context *context, const char *host_name
     ok = plan_all(&s, err);
     clear(&s);
     return ok ? TAKE(plan) : NULL;
+}
+
+struct plan *share_plan_sync(struct plan_context *context, const char *host_name,
+                             const char *vm, const struct sync_options *options,
+                             struct err *err)
+{
+    CLEANUP(hv_host_cleanup) struct hv_host *host = NULL;
+
+    return hv_inventory_read(context->session, host_name, SHARE_SYNCS, &host, err)
+               ? share_sync_from(context, host, host_name, vm, options, err)
+               : NULL;
 }
