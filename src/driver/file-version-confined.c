@@ -81,5 +81,5 @@ bool file_version_read_confined(const void *bytes, size_t len, const char *name,
     if (!sandbox_run(&options, TIMEOUT_MS, NULL, &answer, &answer_len, err))
         return false;
     return take_answer(answer, answer_len, ret, ret_told) ||
-           err_fail(err, ERR_PROTOCOL, 0, "%s: no sensible answer", what);
+           err_fail(err, ERR_PROTOCOL, 0, "%s: its reader answered nonsense", what);
 }

@@ -268,8 +268,11 @@ static bool ask(struct hive_reader *reader, json_t *in, json_t **ret, struct err
                       err))
         return false;
     *ret = json_loadb(answer, len, 0, NULL);
-    return json_is_object(*ret) ||
-           err_fail(err, ERR_PROTOCOL, 0, "the reader of hives answered nonsense");
+    if (json_is_object(*ret))
+        return true;
+    json_decref(*ret);
+    *ret = NULL;
+    return err_fail(err, ERR_PROTOCOL, 0, "the reader of hives answered nonsense");
 }
 
 static bool begin(struct hive_reader *reader, struct err *err)

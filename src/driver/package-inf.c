@@ -187,7 +187,7 @@ bool package_inf_parse(const char *bytes, size_t len, const char *what, const ch
     json_decref(json);
     if (!ok) {
         package_inf_clear(&out);
-        return err_fail(err, ERR_PROTOCOL, 0, "%s: no sensible answer", what);
+        return err_fail(err, ERR_PROTOCOL, 0, "%s: its reader answered nonsense", what);
     }
     *ret = out;
     return true;

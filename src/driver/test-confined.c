@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Every reader of foreign data, made to crash, to hang and to run out of memory: each time
- * an error comes out, and this process goes on.
+ * Every reader of foreign data, made to crash, to hang, to run out of memory and to lie: each
+ * time an error comes out, and this process goes on.
  */
 
 #include <signal.h>
@@ -19,6 +19,7 @@
 #include "os.h"
 #include "package-inf.h"
 #include "sandbox.h"
+#include "strbuf.h"
 #include "test-tools.h"
 #include "test.h"
 
@@ -180,6 +181,67 @@ TEST(a_reader_that_crashes_hangs_or_starves_is_an_error)
     }
     sandbox_before_serve = NULL;
     sandbox_timeout_cap_ms = 0;
+}
+
+/* ---- readers that were taken over, and lie ---- */
+
+static void say_nothing(struct strbuf *answer)
+{
+    answer->len = 0;
+}
+
+static void say_half(struct strbuf *answer)
+{
+    answer->len /= 2;
+}
+
+static void say_more(struct strbuf *answer)
+{
+    strbuf_putc(answer, '}');
+}
+
+static struct dice lies;
+
+static void say_something_else(struct strbuf *answer)
+{
+    for (unsigned i = 0; answer->len && i < 4; i++)
+        dice_fill(&lies, answer->text + dice_roll(&lies, answer->len), 1);
+}
+
+TEST(a_reader_that_answers_nonsense_is_an_error)
+{
+    static const struct {
+        const char *name;
+        void (*lie)(struct strbuf *answer);
+    } cases[] = { { "nothing", say_nothing }, { "half", say_half }, { "more", say_more } };
+    struct err err = ERR_INIT;
+    char text[1024];
+
+    if (!has_program("mkntfs") || !has_program("qemu-img"))
+        SKIP("mkntfs or qemu-img is not installed");
+    CHECK_OK(make_windows_image(scratch("guest.vhdx"), 40, NULL, &err));
+    CHECK_OK(make_hive(scratch("SYSTEM"), &err));
+    for (size_t k = 0; k < ARRAY_LEN(readers); k++) {
+        for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+            snprintf(text, sizeof(text), "%s says %s", readers[k].name, cases[i].name);
+            test_case(text);
+            sandbox_before_answer = cases[i].lie;
+            err = ERR_INIT;
+            CHECK(!readers[k].read(&err));
+            CHECK_EQ(err.kind, ERR_PROTOCOL);
+            err_format(&err, text, sizeof(text));
+            CHECK(strstr(text, "nonsense"));
+        }
+        /* What it says may still be possible, and is believed then. */
+        sandbox_before_answer = say_something_else;
+        for (uint64_t seed = 1; seed <= 30; seed++) {
+            lies.state = seed;
+            err = ERR_INIT;
+            if (!readers[k].read(&err))
+                err_format(&err, text, sizeof(text));
+        }
+        sandbox_before_answer = NULL;
+    }
 }
 
 /* ---- names ---- */

@@ -64,6 +64,29 @@ TEST(an_mbr_that_makes_no_sense_is_refused)
     }
 }
 
+TEST(more_partitions_than_windows_makes_are_refused)
+{
+    const char *path = scratch("many.raw");
+
+    if (!has_program("sgdisk"))
+        SKIP("sgdisk is not installed");
+    for (unsigned count = PARTITION_MAX; count <= PARTITION_MAX + 1; count++) {
+        bool is_fine = count == PARTITION_MAX;
+        struct err err = ERR_INIT;
+        unsigned found = 0;
+
+        CHECK_EQ(
+            shell(
+                "rm -f %s && truncate -s 16M %s && sgdisk -S 256 -a 1 $(for i in $(seq %u); do "
+                "echo \"-n $i:$((i + 2047)):$((i + 2047))\"; done) %s",
+                path, path, count, path),
+            0);
+        CHECK_EQ(read_tables(path, &found, &err), is_fine);
+        CHECK_EQ(err.kind, is_fine ? ERR_NONE : ERR_UNSUPPORTED);
+        CHECK(is_fine ? found == count : strstr(err.text[0], "more than 128") != NULL);
+    }
+}
+
 /* Makes the sums of the header at @at and of its entries right. */
 static void seal_gpt(uint8_t *disk, uint64_t at)
 {

@@ -28,6 +28,7 @@ enum refused {
     REFUSED_CHKDSK,
     REFUSED_DAMAGED,
     REFUSED_NOT_NTFS,
+    REFUSED_OLD_NTFS,
     REFUSED_NOT_BASIC,
 };
 
@@ -46,6 +47,8 @@ static const struct refusal refusals[] = {
     [REFUSED_DAMAGED] = { "damaged", "the NTFS volume is damaged",
         "run 'chkdsk /f' on it in Windows", ERR_PROTOCOL },
     [REFUSED_NOT_NTFS] = { "not-ntfs", "the partition holds no NTFS volume",
+        "choose the partition Windows is on", ERR_UNSUPPORTED },
+    [REFUSED_OLD_NTFS] = { "old-ntfs", "the volume's NTFS is older than that of Windows XP",
         "choose the partition Windows is on", ERR_UNSUPPORTED },
     [REFUSED_NOT_BASIC] = { "not-basic", "the partition belongs to a dynamic disk or to Storage Spaces",
         "hvgpu writes to basic disks only: copy the driver inside the guest", ERR_UNSUPPORTED },
@@ -200,11 +203,8 @@ struct volume *volume_open_or_blocker(struct disk *disk, const struct partition 
     }
     if (mode == DISK_WRITE && (volume->ntfs->flags & VOLUME_IS_DIRTY))
         return refuse(REFUSED_CHKDSK, 0, ret_blocker, err);
-    if (volume->ntfs->major_ver < 3) {
-        err_fail(err, ERR_UNSUPPORTED, 0, "the volume is NTFS %u, older than Windows XP",
-                 volume->ntfs->major_ver);
-        return NULL;
-    }
+    if (volume->ntfs->major_ver < 3)
+        return refuse(REFUSED_OLD_NTFS, volume->ntfs->major_ver, ret_blocker, err);
     if (!prepare(volume, err))
         return NULL;
     return TAKE(volume);

@@ -49,6 +49,7 @@ struct frame_header {
 };
 
 void (*sandbox_before_serve)(const char *what);
+void (*sandbox_before_answer)(struct strbuf *answer);
 unsigned sandbox_timeout_cap_ms;
 
 struct progress_frame {
@@ -346,6 +347,8 @@ static void serve_requests(const struct sandbox_options *options, int fd)
             sandbox_before_serve(options->what);
         ok = options->serve(options->user, request, header.len, &progress.base, &answer,
                             &err);
+        if (ok && sandbox_before_answer)
+            sandbox_before_answer(&answer);
         if (ok && (answer.failed || answer.len > FRAME_MAX))
             ok = err_no_memory(&err);
         ok = ok ? send_frame(fd, FRAME_ANSWER, answer.text ? answer.text : "", answer.len)

@@ -59,7 +59,9 @@ bool sandbox_run(const struct sandbox_options *options, unsigned timeout_ms,
                  struct progress *progress, char **ret_answer, size_t *ret_len,
                  struct err *err) MUST_CHECK;
 
-/* For tests, which make any reader crash, hang or starve: called in the child before each
- * request; and a limit below what the callers allow for an answer.  NULL and 0 otherwise. */
+/* For tests, which make any reader crash, hang, starve or lie: called in the child before
+ * each request, and before each answer; and a limit below what the callers allow for an
+ * answer.  NULL and 0 otherwise. */
 extern void (*sandbox_before_serve)(const char *what);
+extern void (*sandbox_before_answer)(struct strbuf *answer);
 extern unsigned sandbox_timeout_cap_ms;
