@@ -59,12 +59,25 @@ const char *test_data_dir(void)
     return dir && *dir ? dir : NULL;
 }
 
+const char *test_temporary_dir(void)
+{
+    static const char *const names[] = { "HVGPU_TEST_TMP", "TMPDIR", "TEMP" };
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        const char *dir = getenv(names[i]);
+
+        if (dir && *dir)
+            return dir;
+    }
+    return "/tmp";
+}
+
 int main(int argc, char **argv)
 {
     const char *only = argc > 1 ? argv[1] : NULL;
     unsigned failed = 0, ran = 0;
 
-    setvbuf(stdout, NULL, _IOLBF, 0);
+    setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
     for (size_t i = 0; i < test_count; i++) {
         if (only && !strstr(tests[i].name, only))
             continue;

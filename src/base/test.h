@@ -21,6 +21,8 @@ void test_skip(const char *why);
 
 /* Path of the shared test data given by $HVGPU_TEST_DATA, or NULL. */
 const char *test_data_dir(void);
+/* Where a test may make a folder of its own: $HVGPU_TEST_TMP, or the system's. */
+const char *test_temporary_dir(void);
 
 #define TEST(name)                                            \
     static void test_##name(void);                            \

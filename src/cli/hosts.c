@@ -107,7 +107,7 @@ static bool wants_password(const struct host_target *target)
 
 bool host_password(const struct host_target *target, char **ret, struct err *err)
 {
-    const char *environment = getenv("HVGPU_PASSWORD_FILE");
+    const char *environment = os_env("HVGPU_PASSWORD_FILE");
     char prompt[256];
 
     if (target->password)
@@ -131,7 +131,7 @@ bool host_password(const struct host_target *target, char **ret, struct err *err
 
 bool host_list_ask(struct host_list *list, struct err *err)
 {
-    const char *environment = getenv("HVGPU_PASSWORD_FILE");
+    const char *environment = os_env("HVGPU_PASSWORD_FILE");
 
     if ((environment && *environment) || !os_is_terminal(0))
         return true; /* each host finds out for itself */

@@ -174,6 +174,7 @@ int main(int argc, char **argv)
     int status = STATUS_USAGE;
     bool ok;
 
+    os_arguments(&argc, &argv);
     language_init();
     tr_translate(!command_line_asks_json(argc, argv));
     os_terminal_setup();

@@ -13,7 +13,7 @@
 
 void output_init(struct output *out, bool json, bool quiet, bool no_color)
 {
-    const char *asked = getenv("NO_COLOR"); /* https://no-color.org */
+    const char *asked = os_env("NO_COLOR"); /* https://no-color.org */
     bool plain = no_color || (asked && *asked);
 
     *out = (struct output){
@@ -21,8 +21,8 @@ void output_init(struct output *out, bool json, bool quiet, bool no_color)
         .messages = stderr,
         .json = json,
         .quiet = quiet,
-        .colour = !json && !plain && os_is_terminal(1),
-        .colour_messages = !plain && os_is_terminal(2),
+        .colour = !json && !plain && os_takes_escapes(1),
+        .colour_messages = !plain && os_takes_escapes(2),
         .columns = os_is_terminal(1) ? os_terminal_columns() : 0,
     };
 }

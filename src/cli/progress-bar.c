@@ -101,7 +101,7 @@ static bool report(struct progress *self, const char *what, enum progress_unit u
 
 void progress_bar_init(struct progress_bar *bar, const struct output *out)
 {
-    bool show = !out->quiet && os_is_terminal(2);
+    bool show = !out->quiet && os_takes_escapes(2);
 
     *bar = (struct progress_bar){ .base.report = report,
                                   .to = show ? out->messages : NULL,

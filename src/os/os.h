@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What hvgpu needs of the local operating system, and no more.  One header, one
- * os-posix.c and one os-win32.c; no other folder holds #ifdef _WIN32.  Paths are
+ * What hvgpu needs of the local operating system, and no more.  One header, and files for
+ * POSIX and for Windows by their names; no other folder holds #ifdef _WIN32.  Paths are
  * UTF-8 and local; names on a managed host or inside an image never come here.
  */
 #pragma once
@@ -13,6 +13,11 @@
 #include "attr.h"
 
 struct err;
+
+/* For main(): the arguments as UTF-8, whatever the system made of them; made once, kept for
+ * good.  A variable of the environment, NULL when it is not set; lent for good. */
+void os_arguments(int *argc, char ***argv);
+const char *os_env(const char *name);
 
 /* Folders (created, private to the user).  NULL with @err.  Owned by the caller. */
 char *os_state_dir(struct err *err); /* $XDG_STATE_HOME/hvgpu, %LOCALAPPDATA%\hvgpu */
@@ -83,7 +88,7 @@ DEFINE_CLEANUP(os_lock_cleanup, struct os_lock *, os_lock_drop)
 
 int64_t os_now_usec(void); /* since 1601, UTC */
 uint64_t os_monotonic_ms(void);
-void os_sleep_ms(unsigned ms);
+void os_sleep_ms(unsigned ms); /* Ctrl-C wakes */
 bool os_random(void *bytes, size_t len);
 void os_guid(char ret[37]); /* random, upper case, no braces */
 
@@ -91,6 +96,7 @@ void os_guid(char ret[37]); /* random, upper case, no braces */
 bool os_is_terminal(int fd);        /* 0, 1, 2 */
 unsigned os_terminal_columns(void); /* 80 when not known */
 void os_terminal_setup(void);       /* UTF-8 and colours where a console needs asking */
+bool os_takes_escapes(int fd);      /* a terminal that shows colours; after the setup */
 /* One line typed without echo; NULL with @err when there is no terminal.  The caller
  * wipes it with os_wipe() and frees it. */
 char *os_read_secret(const char *prompt, struct err *err);
@@ -98,6 +104,10 @@ void os_wipe(void *bytes, size_t len);
 /* From now on: no core file, and no other process of the same user looks into this one.
  * For programs that hold a password. */
 void os_forbid_dumps(void);
+
+/* The program was started by a double click: its window goes when it ends. */
+bool os_has_own_window(void);
+void os_wait_for_key(void); /* any key, or Ctrl-C */
 
 /* Ctrl-C and SIGTERM set a flag instead of ending the process. */
 void os_catch_interrupt(void);
@@ -109,6 +119,7 @@ int os_cpu_count(void);
 const char *os_user_name(void);
 
 /* Runs a local program (search path) with stdin empty, waits, gives its exit status
- * and at most @max bytes of its output (may be NULL).  For the simulator's mkntfs. */
+ * and at most @max bytes of its output (may be NULL).  For the simulator's mkntfs.
+ * ERR_NOT_FOUND: there is no such program. */
 bool os_run(const char *const argv[], unsigned timeout_ms, size_t max, char **ret_output,
             int *ret_status, struct err *err) MUST_CHECK;

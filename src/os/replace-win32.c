@@ -1,68 +1,158 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Writing a file anew without losing what is known about the old one: ReplaceFile() keeps
- * the access list, attributes, streams and creation time of what it replaces.
+ * the access list, attributes, streams and creation time of what it replaces.  A file like
+ * another one is a copy of that, which takes its attributes and streams along, with its
+ * access list and a content of its own.
  *
- * Source: MicrosoftDocs/sdk-api winbase ReplaceFileW.
+ * Source: MicrosoftDocs/sdk-api winbase ReplaceFileW, CopyFileW; aclapi.
  */
 
-#include "os.h"
+#include "inside-win32.h"
 
+#include <aclapi.h>
+#include <stdlib.h>
 #include <string.h>
-#include <windows.h>
 
 #include "err.h"
+#include "os.h"
 #include "text.h"
 
-static wchar_t *wide(const char *text)
-{
-    int len = MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, text, -1, NULL, 0);
-    wchar_t *made = len > 0 ? calloc((size_t)len, sizeof(*made)) : NULL;
+struct paths {
+    wchar_t *target, *model, *temporary;
+};
 
-    if (made)
-        MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, text, -1, made, len);
-    return made;
+static void paths_cleanup(struct paths *paths)
+{
+    free(paths->target);
+    free(paths->model);
+    free(paths->temporary);
 }
 
-static bool write_new(const wchar_t *path, const char *bytes, size_t len)
+static bool find_paths(struct paths *ret, const char *path, const char *like,
+                       struct err *err)
 {
-    HANDLE file = CreateFileW(path, GENERIC_WRITE, 0, NULL, CREATE_ALWAYS, 0, NULL);
-    DWORD n = 0;
-    bool ok = file != INVALID_HANDLE_VALUE;
+    CLEANUP(free_cleanup) char *name = NULL;
+    char guid[37];
 
-    while (ok && len > 0) {
-        ok = WriteFile(file, bytes, len > 1 << 30 ? 1 << 30 : (DWORD)len, &n, NULL) && n;
+    os_guid(guid);
+    name = text_printf("%s.%.8s", path, guid);
+    if (!name)
+        return err_no_memory(err);
+    ret->target = win32_path(path, err);
+    ret->model = ret->target ? win32_path(like, err) : NULL;
+    ret->temporary = ret->model ? win32_path(name, err) : NULL;
+    return ret->temporary;
+}
+
+static bool put_content(const wchar_t *path, DWORD disposition, const char *bytes,
+                        size_t len, SECURITY_ATTRIBUTES *attributes)
+{
+    CLEANUP(win32_handle_cleanup) struct win32_handle file = { NULL };
+
+    file.h = CreateFileW(path, GENERIC_WRITE, 0, attributes, disposition, 0, NULL);
+    if (file.h == INVALID_HANDLE_VALUE)
+        return false;
+    while (len > 0) {
+        DWORD n = 0;
+
+        if (!WriteFile(file.h, bytes, len < 1 << 30 ? (DWORD)len : 1 << 30, &n, NULL) ||
+            n == 0)
+            return false;
         bytes += n;
         len -= n;
     }
-    ok = ok && FlushFileBuffers(file);
-    if (file != INVALID_HANDLE_VALUE)
-        CloseHandle(file);
-    return ok;
+    return FlushFileBuffers(file.h);
+}
+
+/* Windows error. */
+static DWORD copy_rights(const wchar_t *from, const wchar_t *to)
+{
+    PSECURITY_DESCRIPTOR descriptor = NULL;
+    SECURITY_DESCRIPTOR_CONTROL control = 0;
+    SECURITY_INFORMATION what = DACL_SECURITY_INFORMATION;
+    ACL *list = NULL;
+    DWORD revision, code;
+
+    code = GetNamedSecurityInfoW((wchar_t *)(uintptr_t)from, SE_FILE_OBJECT,
+                                 DACL_SECURITY_INFORMATION, NULL, NULL, &list, NULL,
+                                 &descriptor);
+    if (code != ERROR_SUCCESS)
+        return code;
+    if (GetSecurityDescriptorControl(descriptor, &control, &revision))
+        what |= control & SE_DACL_PROTECTED ? PROTECTED_DACL_SECURITY_INFORMATION
+                                            : UNPROTECTED_DACL_SECURITY_INFORMATION;
+    code = SetNamedSecurityInfoW((wchar_t *)(uintptr_t)to, SE_FILE_OBJECT, what, NULL, NULL,
+                                 list, NULL);
+    LocalFree(descriptor);
+    return code;
+}
+
+static bool replace_itself(const struct paths *paths, const void *bytes, size_t len,
+                           SECURITY_ATTRIBUTES *private)
+{
+    DWORD code;
+
+    if (!put_content(paths->temporary, CREATE_NEW, bytes, len, private))
+        return false;
+    if (ReplaceFileW(paths->target, paths->temporary, NULL, REPLACEFILE_WRITE_THROUGH, NULL,
+                     NULL))
+        return true;
+    code = GetLastError();
+    /* The old one may be gone and the new one not yet there: then it takes the name. */
+    if (GetFileAttributesW(paths->target) == INVALID_FILE_ATTRIBUTES &&
+        win32_replace(paths->temporary, paths->target))
+        return true;
+    SetLastError(code);
+    return false;
+}
+
+static bool write_like(const struct paths *paths, const void *bytes, size_t len)
+{
+    DWORD attributes = GetFileAttributesW(paths->model), code;
+
+    if (!CopyFileW(paths->model, paths->temporary, TRUE) ||
+        !SetFileAttributesW(paths->temporary, FILE_ATTRIBUTE_NORMAL) ||
+        !put_content(paths->temporary, TRUNCATE_EXISTING, bytes, len, NULL) ||
+        !SetFileAttributesW(paths->temporary, attributes))
+        return false;
+    /* The rights come last: they may forbid what must be done before.  Where they and the
+     * write protection are one (Samba, Wine), setting the one resets the other. */
+    code = copy_rights(paths->model, paths->temporary);
+    if (code != ERROR_SUCCESS) {
+        SetLastError(code);
+        return false;
+    }
+    if (GetFileAttributesW(paths->temporary) != attributes &&
+        !SetFileAttributesW(paths->temporary, attributes))
+        return false;
+    return win32_replace(paths->temporary, paths->target);
 }
 
 bool os_write_file_like(const char *path, const char *like, const void *bytes, size_t len,
                         struct err *err)
 {
-    CLEANUP(free_cleanup)
-    char *name = text_printf("%s.%lu.tmp", path, (unsigned long)GetCurrentProcessId());
-    CLEANUP(free_cleanup) wchar_t *temporary = name ? wide(name) : NULL;
-    CLEANUP(free_cleanup) wchar_t *target = wide(path);
-    CLEANUP(free_cleanup) wchar_t *model = wide(like);
-    DWORD code;
+    CLEANUP(paths_cleanup) struct paths paths = { 0 };
+    SECURITY_ATTRIBUTES *private = win32_private_file(err);
+    DWORD attributes, code;
     bool ok;
 
-    if (!temporary || !target || !model)
-        return err_no_memory(err);
-    ok = write_new(temporary, bytes, len);
-    if (ok && GetFileAttributesW(target) == INVALID_FILE_ATTRIBUTES)
-        /* A new file: a copy of the model has its rights, and is then replaced. */
-        ok = CopyFileW(model, target, TRUE);
-    ok = ok && ReplaceFileW(target, temporary, NULL, REPLACEFILE_WRITE_THROUGH, NULL, NULL);
-    code = GetLastError();
+    if (!private || !find_paths(&paths, path, like, err))
+        return false;
+    if (GetFileAttributesW(paths.model) == INVALID_FILE_ATTRIBUTES)
+        return win32_fail(err, GetLastError(), "cannot open '%s'", like);
+    /* A file that is write-protected is so for a reason. */
+    attributes = GetFileAttributesW(paths.target);
+    if (attributes != INVALID_FILE_ATTRIBUTES && (attributes & FILE_ATTRIBUTE_READONLY))
+        return err_fail(err, ERR_DENIED, ERROR_ACCESS_DENIED, "'%s' is write-protected",
+                        path);
+    ok = _wcsicmp(paths.target, paths.model) == 0
+             ? replace_itself(&paths, bytes, len, private)
+             : write_like(&paths, bytes, len);
     if (ok)
         return true;
-    DeleteFileW(temporary);
-    return err_fail(err, ERR_SYSTEM, (int64_t)code, "cannot write '%s': Windows error %lu",
-                    path, (unsigned long)code);
+    code = GetLastError();
+    SetFileAttributesW(paths.temporary, FILE_ATTRIBUTE_NORMAL);
+    DeleteFileW(paths.temporary);
+    return win32_fail(err, code, "cannot write '%s'", path);
 }
