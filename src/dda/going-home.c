@@ -158,7 +158,7 @@ static bool add_settings(struct home *h, struct err *err)
 {
     for (size_t i = 0; i < h->vm_count; i++)
         if (!keeps_any(h, h->vms[i]) &&
-            !add_former_settings(h->context, h->plan, h->vms[i], &step_device_add,
+            !add_former_settings(h->context, h->plan, h->vms[i], NULL, &step_device_add,
                                  DDA_SRC_DEPLOY, err))
             return false;
     return true;

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "choose-gpu.h"
+#include "cluster.h"
 #include "inspect.h"
 #include "job.h"
 #include "judge.h"
@@ -24,42 +26,13 @@ struct attach {
     struct gaps gaps; /* computed */
     const struct hv_vm *vm;
     const struct hv_gpu *gpu;
-    const char *pin;           /* interface path, or NULL where the host cannot pin */
-    struct vm_changes changes; /* settings */
-    struct plan *drivers;      /* steps found by looking; owned */
+    const char *pin;            /* interface path; NULL: any GPU, see choose-gpu.h */
+    const struct hv_role *role; /* in the host's cluster; NULL: none */
+    struct vm_changes changes;  /* settings */
+    struct plan *drivers;       /* steps found by looking; owned */
 };
 
-static bool cannot_pin(const struct hv_host *host)
-{
-    return host->build.known && host->build.value < 20348;
-}
-
 /* ---- facts ---- */
-
-static bool choose_gpu(const struct hv_host *host, const char *selector,
-                       const struct hv_gpu **ret, struct err *err)
-{
-    const struct hv_gpu *only = NULL;
-    unsigned count = 0;
-
-    if (selector)
-        return hv_select_gpu(host, selector, ret, err);
-    for (size_t i = 0; i < host->gpu_count; i++)
-        if (host->gpus[i].interface_path) {
-            only = &host->gpus[i];
-            count++;
-        }
-    if (count == 1) {
-        *ret = only;
-        return true;
-    }
-    if (count == 0) {
-        err_fail(err, ERR_NOT_FOUND, 0, "the host has no GPU that can be shared");
-        return err_hint(err, "'hvgpu gpu list' shows its GPUs and what each can do");
-    }
-    err_fail(err, ERR_INVALID, 0, "the host has %u GPUs that can be shared", count);
-    return err_hint(err, "choose one with --gpu; 'hvgpu gpu list' shows them");
-}
 
 static void count_use(struct attach *a, const struct hv_host *host)
 {
@@ -227,7 +200,8 @@ static bool add_steps(struct attach *a, struct err *err)
         return false;
     if ((!runs || a->request.changes_vm) && !add_drivers(a, err))
         return false;
-    if (!add_vm_changes(a->plan, a->vm, &a->changes, err) || !add_adapters(a, err))
+    if (!add_vm_changes(a->plan, a->vm, &a->changes, err) ||
+        !add_force_shutdown(a->plan, a->vm, a->role, err) || !add_adapters(a, err))
         return false;
     changed = a->plan->step_count > 0;
     if (changed && !add_verify(a->plan, a->vm, settings ? a->changes.after : NULL, a->pin,
@@ -258,6 +232,8 @@ static bool plan_all(struct attach *a, struct hv_host *host, struct err *err)
                 ? GPU_MODE_PV
                 : GPU_MODE_P,
         .vm = a->vm,
+        .role = a->role,
+        .is_pinned = a->pin != NULL,
         .gpu = a->gpu,
         .request = &a->request,
         .disk = &a->disk,
@@ -286,6 +262,7 @@ struct plan *share_attach_from(struct plan_context *context, struct hv_host *hos
     CLEANUP(plan_cleanup) struct plan *plan = NULL;
     CLEANUP(free_cleanup) char *title = NULL;
     struct attach a = { .context = context, .options = options };
+    struct gpu_choice choice;
     bool ok;
 
     if (options->share_percent.known &&
@@ -293,9 +270,12 @@ struct plan *share_attach_from(struct plan_context *context, struct hv_host *hos
         err_fail(err, ERR_INVALID, 0, "--share takes 1 to 100 percent");
         return NULL;
     }
-    if (!hv_select_vm(host, vm, &a.vm, err) || !choose_gpu(host, options->gpu, &a.gpu, err))
+    if (!hv_select_vm(host, vm, &a.vm, err) ||
+        !choose_gpu(host, a.vm, options, &choice, err))
         return NULL;
-    a.pin = cannot_pin(host) ? NULL : a.gpu->interface_path;
+    a.gpu = choice.gpu;
+    a.pin = choice.pin;
+    a.role = hv_find_role(host->cluster, a.vm->id);
 
     title = text_printf("attach '%s' to '%s'", a.gpu->name, a.vm->name);
     plan = title ? plan_new(host_name, title, err) : NULL;

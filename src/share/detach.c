@@ -5,8 +5,10 @@
 
 #include <string.h>
 
-#include "judge.h"
+#include "choose-gpu.h"
+#include "cluster.h"
 #include "inspect.h"
+#include "judge.h"
 #include "share-plan.h"
 #include "text.h"
 #include "vm-plan.h"
@@ -20,6 +22,8 @@ struct detach {
     const struct hv_vm *vm;
     const struct hv_adapter *adapter; /* NULL: the VM has none of this GPU */
     const char *gpu;                  /* interface path; NULL: an unpinned adapter */
+    const char *driver_gpu;           /* whose driver the guest has; NULL: not told */
+    const struct hv_role *role;       /* in the host's cluster; NULL: none */
     struct plan *drivers;             /* owned */
     struct image_facts image;
     bool disk_seen;
@@ -28,18 +32,29 @@ struct detach {
 
 /* ---- which adapter ---- */
 
+static bool is_of(const struct hv_host *host, const struct hv_adapter *adapter,
+                  const struct hv_gpu *gpu)
+{
+    return adapter->interface_path
+               ? text_ieq(adapter->interface_path, gpu->interface_path)
+               : adapter->running_on &&
+                     gpu_of_adapter(host, adapter) == gpu; /* not pinned, but there */
+}
+
 static bool choose_adapter(struct detach *d, const struct hv_host *host, struct err *err)
 {
     const struct hv_vm *vm = d->vm;
-    const struct hv_gpu *gpu;
+    const struct hv_gpu *gpu = NULL;
 
     if (d->options->gpu) {
         if (!hv_select_gpu(host, d->options->gpu, &gpu, err))
             return false;
-        d->gpu = gpu->interface_path;
+        d->gpu = d->driver_gpu = gpu->interface_path;
         for (size_t i = 0; gpu->interface_path && i < vm->adapter_count && !d->adapter; i++)
-            if (text_ieq(vm->adapters[i].interface_path, gpu->interface_path))
+            if (is_of(host, &vm->adapters[i], gpu)) {
                 d->adapter = &vm->adapters[i];
+                d->gpu = d->adapter->interface_path;
+            }
         return true;
     }
     for (size_t i = 1; i < vm->adapter_count; i++)
@@ -50,7 +65,10 @@ static bool choose_adapter(struct detach *d, const struct hv_host *host, struct 
         }
     if (vm->adapter_count > 0) {
         d->adapter = &vm->adapters[0];
-        d->gpu = d->adapter->interface_path;
+        d->gpu = d->driver_gpu = d->adapter->interface_path;
+        gpu = d->gpu ? NULL : gpu_of_adapter(host, d->adapter);
+        if (gpu)
+            d->driver_gpu = gpu->interface_path;
     }
     return true;
 }
@@ -63,7 +81,8 @@ static bool add_settings(struct detach *d, struct err *err)
         if (!text_ieq(d->vm->adapters[i].interface_path, d->gpu))
             return true; /* another GPU still needs them */
     return d->vm->device_count > 0 ||
-           add_former_settings(d->context, d->plan, d->vm, &step_adapter_add, SRC, err);
+           add_former_settings(d->context, d->plan, d->vm, d->role, &step_adapter_add, SRC,
+                               err);
 }
 
 /* ---- drivers ---- */
@@ -72,7 +91,7 @@ static bool look(struct plan_context *context, void *user, struct err *err)
 {
     struct detach *d = user;
 
-    return plan_drivers(context, d->drivers, d->gpu, DRIVERS_REMOVE, err);
+    return plan_drivers(context, d->drivers, d->driver_gpu, DRIVERS_REMOVE, err);
 }
 
 static bool look_at_disk(struct detach *d, struct err *err)
@@ -100,9 +119,9 @@ static bool add_drivers(struct detach *d, struct err *err)
         return err_no_memory(err);
     return add_host_folder(d->plan, folder, err) &&
            add_image_open(d->plan, image, folder, false, err) &&
-           (d->disk_seen
-                ? plan_splice(d->plan, d->plan->step_count, d->drivers, err)
-                : add_drivers_plan(d->plan, image, folder, d->gpu, DRIVERS_REMOVE, err)) &&
+           (d->disk_seen ? plan_splice(d->plan, d->plan->step_count, d->drivers, err)
+                         : add_drivers_plan(d->plan, image, folder, d->driver_gpu,
+                                            DRIVERS_REMOVE, err)) &&
            add_image_close(d->plan, image, folder, err);
 }
 
@@ -125,7 +144,7 @@ static bool check_power(struct detach *d, struct err *err)
 static bool plan_all(struct detach *d, struct err *err)
 {
     bool runs = d->vm->state == VM_RUNNING;
-    bool drivers = !d->options->no_drivers && d->vm->disk_count > 0 && d->gpu;
+    bool drivers = !d->options->no_drivers && d->vm->disk_count > 0 && d->driver_gpu;
 
     if (!d->adapter && (runs || !drivers))
         return true; /* nothing to take away that could be seen */
@@ -162,6 +181,7 @@ struct plan *share_detach_from(struct plan_context *context, const struct hv_hos
 
     if (!hv_select_vm(host, vm, &d.vm, err) || !choose_adapter(&d, host, err))
         return NULL;
+    d.role = hv_find_role(host->cluster, d.vm->id);
     title = text_printf("detach the GPU from '%s'", d.vm->name);
     plan = title ? plan_new(host_name, title, err) : NULL;
     if (!plan)

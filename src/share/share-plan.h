@@ -9,9 +9,9 @@
 
 /* What each needs to know of a host. */
 enum {
-    SHARE_ATTACHES = HV_ALL,
-    SHARE_DETACHES = HV_ALL & ~(unsigned)HV_GPU_DETAILS,
-    SHARE_SYNCS = SHARE_DETACHES,
+    SHARE_ATTACHES = HV_ALL | HV_CLUSTER,
+    SHARE_DETACHES = SHARE_ATTACHES & ~(unsigned)HV_GPU_DETAILS,
+    SHARE_SYNCS = SHARE_DETACHES & ~(unsigned)HV_CLUSTER,
 };
 
 /* Reads the host's policy into @host if that was not done yet. */

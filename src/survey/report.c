@@ -357,6 +357,19 @@ bool survey_vm_has_gpu(const struct hv_vm *vm, const char *interface_path)
     return false;
 }
 
+/* Of a VM that runs: where it runs counts, and its pin where that is not told. */
+static bool uses_partition(const struct hv_vm *vm, const char *interface_path)
+{
+    for (size_t i = 0; i < vm->adapter_count; i++) {
+        const struct hv_adapter *adapter = &vm->adapters[i];
+
+        if (text_ieq(adapter->running_on ? adapter->running_on : adapter->interface_path,
+                     interface_path))
+            return true;
+    }
+    return false;
+}
+
 void survey_count(struct survey_facts *facts)
 {
     const struct hv_host *host = facts->host;
@@ -368,8 +381,8 @@ void survey_count(struct survey_facts *facts)
         facts->display_gpus += host->gpus[i].shows_display == TRI_YES;
     }
     for (size_t i = 0; path && i < host->vm_count; i++)
-        facts->partitions_taken +=
-            host->vms[i].state == VM_RUNNING && survey_vm_has_gpu(&host->vms[i], path);
+        if (host->vms[i].state == VM_RUNNING)
+            facts->partitions_taken += uses_partition(&host->vms[i], path);
 }
 
 static bool vm_has_device(const struct hv_vm *vm, const struct hv_gpu *gpu)

@@ -8,8 +8,13 @@
 #include "strbuf.h"
 
 const struct rule *const survey_rules[] = {
-    survey_host_rules, survey_dda_rules,  survey_gpu_rules,
-    survey_vm_rules,   survey_disk_rules, NULL,
+    survey_host_rules,
+    survey_dda_rules,
+    survey_gpu_rules,
+    survey_vm_rules,
+    survey_role_rules,
+    survey_disk_rules,
+    NULL,
 };
 
 /* Two cards of one name are told apart by their address, where there is one. */

@@ -15,6 +15,8 @@
 #include "finding.h"
 #include "gaps.h"
 
+struct hv_role;
+
 /* What somebody is about to do; a survey has none (NULL). */
 struct survey_request {
     bool changes_vm;       /* settings, adapters or devices of the VM will change */
@@ -43,6 +45,8 @@ struct survey_facts {
     const struct hv_gpu *gpu;
     const char *gpu_name; /* how findings call it; NULL: as it is called */
     const struct hv_vm *vm;
+    const struct hv_role *role; /* of @vm in the host's cluster */
+    bool is_pinned;             /* its adapter names, or will name, the GPU */
     const struct survey_request *request;
     const struct survey_disk *disk;
 
@@ -77,7 +81,7 @@ struct rule {
  * is SurveyDDA.ps1's.  Each ends with a NULL id, the list with NULL. */
 extern const struct rule *const survey_rules[];
 extern const struct rule survey_host_rules[], survey_gpu_rules[], survey_dda_rules[],
-    survey_vm_rules[], survey_disk_rules[];
+    survey_vm_rules[], survey_role_rules[], survey_disk_rules[];
 
 /* Adds a finding for each rule about one of @about (ABOUT_*) that matters for facts->use and
  * is not ok.  @all: also those that are ok and saw something. */

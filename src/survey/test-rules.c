@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "cluster.h"
 #include "os.h"
 #include "strbuf.h"
 #include "survey.h"
@@ -29,6 +30,7 @@ struct bench {
     struct survey_request request;
     struct survey_disk disk;
     struct gaps gaps;
+    struct hv_role role;
     struct survey_facts facts;
     char *reason;
 };
@@ -447,6 +449,41 @@ CHANGE(windows_small_now)
     b->vm.high_mmio_bytes = num(512 * MIB);
     b->facts.request = NULL;
 }
+/* The VM is a role of a cluster, in good order. */
+CHANGE(role)
+{
+    b->role = (struct hv_role){ .vm_id = b->vm.id,
+                                .resource = (char *)"Virtual Machine vm",
+                                .group = (char *)"vm",
+                                .owner_node = (char *)"host",
+                                .state = num(2),
+                                .offline_action = num(OFFLINE_FORCE) };
+    b->facts.role = &b->role;
+}
+CHANGE(role_saves)
+{
+    role(b);
+    b->role.offline_action = num(OFFLINE_SAVE);
+}
+CHANGE(role_moves)
+{
+    role(b);
+    b->role.state = num(130);
+}
+CHANGE(role_pinned)
+{
+    role(b);
+    b->facts.is_pinned = true;
+}
+CHANGE(role_on_standard)
+{
+    role(b);
+    b->host.edition = (char *)"ServerStandard";
+}
+CHANGE(role_unknown)
+{
+    b->host.platform.clustered = TRI_UNKNOWN;
+}
 CHANGE(no_disk)
 {
     b->disk.path = NULL;
@@ -558,6 +595,12 @@ static const struct {
     { GPU_MODE_PV, high_odd, "vm-mmio", SEVERITY_ERROR },
     { GPU_MODE_DDA, high_small, "vm-mmio-small", SEVERITY_WARNING },
     { GPU_MODE_DDA, windows_small_now, "vm-mmio-now", SEVERITY_INFO },
+    { GPU_MODE_PV, role, "vm-cluster-paravirtual", SEVERITY_ERROR },
+    { GPU_MODE_P, role_saves, "vm-offline-action", SEVERITY_INFO },
+    { GPU_MODE_P, role_moves, "vm-role-busy", SEVERITY_ERROR },
+    { GPU_MODE_P, role_pinned, "vm-pinned", SEVERITY_INFO },
+    { GPU_MODE_P, role_on_standard, "vm-cluster-edition", SEVERITY_WARNING },
+    { GPU_MODE_P, role_unknown, "vm-cluster-unknown", SEVERITY_WARNING },
     { GPU_MODE_PV, no_disk, "disk-missing", SEVERITY_ERROR },
     { GPU_MODE_PV, no_windows, "disk-windows", SEVERITY_ERROR },
     { GPU_MODE_PV, encrypted, "disk-encrypted", SEVERITY_ERROR },

@@ -38,11 +38,13 @@ bool add_vm_changes(struct plan *plan, const struct hv_vm *vm,
 /* ---- former settings, out of the journal ---- */
 
 /*
- * Adds the step that gives back what runs of this user's hvgpu made of the VM's settings
+ * Adds the steps that give back what runs of this user's hvgpu made of the VM's settings
  * while they added something to it, which is told by their having a done step of @marker.  A
  * value that others have changed since stays, and a finding says so; without any record a
- * finding says that nothing is restored.
+ * finding says that nothing is restored.  @role: of the VM, whose offline action is one of
+ * these values then; NULL: none.
  */
 bool add_former_settings(struct plan_context *context, struct plan *plan,
-                         const struct hv_vm *vm, const struct step_kind *marker,
-                         const char *source, struct err *err) MUST_CHECK;
+                         const struct hv_vm *vm, const struct hv_role *role,
+                         const struct step_kind *marker, const char *source,
+                         struct err *err) MUST_CHECK;

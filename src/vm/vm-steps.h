@@ -8,7 +8,10 @@
 #include "inventory.h"
 #include "plan.h"
 
-extern const struct step_kind step_vm_stop, step_vm_start, step_vm_settings;
+struct hv_role;
+
+extern const struct step_kind step_vm_stop, step_vm_start, step_vm_settings,
+    step_offline_action;
 
 /* ---- power (power-steps.c) ---- */
 
@@ -29,3 +32,17 @@ json_t *vm_setting_word(const char *(*word)(uint64_t value), uint64_t number);
 /* What the VM has now, only the members that @like has. */
 bool read_vm_settings(struct cim_session *session, const char *vm_id, const json_t *like,
                       json_t **ret, struct err *err) MUST_CHECK;
+
+/* ---- its role in a failover cluster (cluster-step.c) ---- */
+
+/* Sets the offline action to @after, a word of offline_action_name() or a number; takes it
+ * over. */
+bool add_offline_action(struct plan *plan, const struct hv_vm *vm,
+                        const struct hv_role *role, json_t *after, struct err *err)
+    MUST_CHECK;
+/* The step that makes it a forced shutdown, unless it is so, or @role is NULL. */
+bool add_force_shutdown(struct plan *plan, const struct hv_vm *vm,
+                        const struct hv_role *role, struct err *err) MUST_CHECK;
+/* What it is now, as in such steps. */
+bool read_vm_offline_action(struct cim_session *session, const char *resource, json_t **ret,
+                            struct err *err) MUST_CHECK;
