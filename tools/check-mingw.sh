@@ -34,7 +34,7 @@ done
 
 failed=0
 count=0
-for folder in base os cim wsman hyperv plan driver share vmx cli; do
+for folder in base os cim wmi wsman hyperv plan driver share vmx cli; do
     for file in src/$folder/*.c; do
         case $file in
         */test-*.c | */*-posix.c | */*-linux.c) continue ;;

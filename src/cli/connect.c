@@ -6,9 +6,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "local.h"
 #include "os.h"
 #include "session.h"
 #include "text.h"
+#include "wmi.h"
 #include "wsman.h"
 
 static bool is_cancelled(void *user)
@@ -65,6 +67,15 @@ static void say_log_on(const char *text, void *user)
     fprintf(stderr, "%s\n", text);
 }
 
+static struct cim_session *local_open(const struct connector *connector, struct err *err)
+{
+    struct wmi_options options = { .operation_timeout_ms = (unsigned)connector->timeout_ms,
+                                   .may_change = local_may_change,
+                                   .is_cancelled = is_cancelled };
+
+    return wmi_open(&options, err);
+}
+
 static struct cim_session *open_with(const struct connector *connector,
                                      const struct host_target *target, const char *password,
                                      bool to_look, struct err *err)
@@ -86,6 +97,8 @@ static struct cim_session *open_with(const struct connector *connector,
         .on_log_on = connector->verbose ? say_log_on : NULL,
     };
 
+    if (target->is_local)
+        return local_open(connector, err);
     /* Passwords have forbidden it already, where they were read. */
     if (target->keytab || target->cert)
         os_forbid_dumps();

@@ -10,6 +10,7 @@
 #include "sim.h"
 #include "text.h"
 #include "tr.h"
+#include "wmi.h"
 
 enum { HOST_MAX = 10000, SECRET_MAX = 4096, SIM_LOCK_WAIT_MS = 10 * 1000 };
 
@@ -45,7 +46,7 @@ static bool copy(char **to, const char *from, struct err *err)
 bool host_target_copy(const struct host_target *from, struct host_target *to,
                       struct err *err)
 {
-    struct host_target made = { .insecure = from->insecure };
+    struct host_target made = { .insecure = from->insecure, .is_local = from->is_local };
 
     if (copy(&made.name, from->name, err) && copy(&made.url, from->url, err) &&
         copy(&made.user, from->user, err) &&
@@ -339,10 +340,44 @@ static bool add_simulated(struct host_list *list, const char *text, struct err *
 
 /* ---- the list ---- */
 
-static bool no_local(struct err *err)
+/* This machine under its own name, by which `undo` finds it again. */
+static bool add_local(struct host_list *list, struct err *err)
 {
-    err_fail(err, ERR_UNSUPPORTED, 0, "this machine runs no Hyper-V");
-    return err_hint(err, "name a host with -H, or try a simulated one: -H sim:laptop");
+    CLEANUP(free_cleanup) char *name = NULL;
+    struct host_target *target;
+
+    if (!wmi_is_here()) {
+        err_fail(err, ERR_UNSUPPORTED, 0, "this machine runs no Hyper-V");
+        return err_hint(err, "name a host with -H, or try a simulated one: -H sim:laptop");
+    }
+    name = os_machine_name(err);
+    if (!name)
+        return false;
+    if (has(list, name))
+        return true;
+    target = add(list, err);
+    if (!target)
+        return false;
+    target->name = TAKE(name);
+    target->is_local = true;
+    return true;
+}
+
+/* Who says how to log on means the way over the network. */
+static bool is_this_machine(const struct option_values *values, const char *name)
+{
+    static const char *const log_on[] = { "user", "auth", "keytab",  "ca",
+                                          "pin",  "cert", "insecure" };
+    CLEANUP(free_cleanup) char *own = NULL;
+    struct err ignored = ERR_INIT;
+
+    if (!wmi_is_here())
+        return false;
+    for (size_t i = 0; i < ARRAY_LEN(log_on); i++)
+        if (values_get(values, log_on[i]))
+            return false;
+    own = os_machine_name(&ignored);
+    return own && text_ieq(own, name);
 }
 
 static bool in_group(const struct inventory_host *host, const char *name)
@@ -377,7 +412,7 @@ static bool add_named(struct host_list *list, const struct option_values *values
     if (text_istarts(name, "sim:"))
         return add_simulated(list, name + 4, err);
     if (text_ieq(name, "local"))
-        return no_local(err);
+        return add_local(list, err);
     for (size_t i = 0; file && i < file->count; i++) {
         const struct inventory_host *known = &file->hosts[i];
 
@@ -387,6 +422,8 @@ static bool add_named(struct host_list *list, const struct option_values *values
         if (!add_known(list, values, &known->target, err))
             return false;
     }
+    if (!found && is_this_machine(values, name))
+        return add_local(list, err);
     return found || add_known(list, values, &plain, err);
 }
 
@@ -425,7 +462,7 @@ bool host_list_make(const struct option_values *values, struct host_list *list,
     if (n > 0)
         return true;
     if (!file || !values_get(values, "inventory"))
-        return no_local(err);
+        return add_local(list, err);
     for (size_t i = 0; i < file->count; i++)
         if (!add_known(list, values, &file->hosts[i].target, err))
             return false;

@@ -20,6 +20,7 @@ struct host_target {
     char *ca, *pin, *cert, *key; /* TLS */
     char *password;              /* of a simulated host, or typed; wiped when freed */
     bool insecure;
+    bool is_local; /* this machine itself, over COM: nothing of the above but the name */
 };
 
 struct host_list {

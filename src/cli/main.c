@@ -10,6 +10,7 @@
 #include "change.h"
 #include "collect.h"
 #include "help.h"
+#include "local.h"
 #include "options.h"
 #include "os.h"
 #include "progress-bar.h"
@@ -87,6 +88,10 @@ static bool run_on_one(struct app *app, int *ret_exit, struct err *err)
     bool ok;
 
     if (app->line.command->flags & CMD_HOST) {
+        /* Before anything is looked at: whoever cannot change the machine is told at once. */
+        if ((app->line.command->flags & CMD_CHANGES) && app->hosts.items[0].is_local &&
+            !option_get(&app->in, "dry-run") && !local_check_rights(err))
+            return false;
         session = connector_open(&app->connector, &app->hosts.items[0], err);
         if (!session)
             return err_wrap(err, "%.80s", app->hosts.items[0].name);

@@ -117,6 +117,9 @@ void os_die(void); /* as if killed: no handler, no cleanup; for fault injection 
 
 int os_cpu_count(void);
 const char *os_user_name(void);
+char *os_machine_name(struct err *err); /* its host name, without a domain; owned */
+bool os_is_elevated(void);              /* may change the machine: elevated, root */
+bool os_is_member(const char *sid);     /* of a group of Windows: "S-1-5-32-544" */
 
 /* Runs a local program (search path) with stdin empty, waits, gives its exit status
  * and at most @max bytes of its output (may be NULL).  For the simulator's mkntfs.
