@@ -70,6 +70,8 @@ struct sim_behaviour {
     const struct sim_put *puts;
     /* Called before each request: finish what time has finished (jobs, shutdowns). */
     void (*tick)(struct sim_host *host, int64_t now_usec);
+    /* Called before each operation on objects of namespace @ns: brings them up to date. */
+    bool (*prepare)(struct sim_host *host, const char *ns, struct err *err);
 };
 extern const struct sim_behaviour *const sim_behaviours[]; /* NULL-terminated */
 

@@ -549,7 +549,10 @@ static bool run_on_host(struct work *w, const struct verb *verb)
         return refuse(w, COM_INVALID_NAMESPACE, "no such namespace");
     if (!endpoint_enter(w->endpoint, &err))
         return lab_trouble(w, &err);
-    service_tick(w->host);
+    if (!service_prepare(w->host, w->line->fields[1], &err)) {
+        pthread_mutex_unlock(w->host->lock);
+        return lab_trouble(w, &err);
+    }
     ok = verb->run(w);
     if (!endpoint_leave(w->endpoint, &err))
         return lab_trouble(w, &err);

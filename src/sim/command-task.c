@@ -78,16 +78,16 @@ struct sim_world *task_lock(struct task *task, struct err *err)
 {
     struct sim_world *world;
 
-    pthread_mutex_lock(&task->command->host->lock);
+    pthread_mutex_lock(task->command->host->lock);
     world = sim_host_world(task->command->host, err);
     if (!world)
-        pthread_mutex_unlock(&task->command->host->lock);
+        pthread_mutex_unlock(task->command->host->lock);
     return world;
 }
 
 void task_unlock(struct task *task)
 {
-    pthread_mutex_unlock(&task->command->host->lock);
+    pthread_mutex_unlock(task->command->host->lock);
 }
 
 char *task_path(const struct task *task, const char *path)

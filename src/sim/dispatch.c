@@ -140,10 +140,10 @@ static bool find_call(const struct soap_request *r, struct call *call,
 
 bool endpoint_enter(struct endpoint *endpoint, struct err *err)
 {
-    pthread_mutex_lock(&endpoint->host->lock);
+    pthread_mutex_lock(endpoint->host->lock);
     if (!endpoint->open || endpoint->open(endpoint->host, endpoint->user_data, err))
         return true;
-    pthread_mutex_unlock(&endpoint->host->lock);
+    pthread_mutex_unlock(endpoint->host->lock);
     return false;
 }
 
@@ -151,12 +151,12 @@ bool endpoint_leave(struct endpoint *endpoint, struct err *err)
 {
     bool ok = true;
 
-    if (endpoint->host->dirty && endpoint->save) {
+    if (sim_host_is_dirty(endpoint->host) && endpoint->save) {
         ok = endpoint->save(endpoint->host, endpoint->user_data, err);
         if (ok)
             endpoint->host->dirty = false;
     }
-    pthread_mutex_unlock(&endpoint->host->lock);
+    pthread_mutex_unlock(endpoint->host->lock);
     return ok;
 }
 
@@ -176,7 +176,10 @@ static bool run_on_host(struct operation *op, const struct call *call)
 
     if (!endpoint_enter(op->endpoint, &err))
         return lab_trouble(op, &err);
-    service_tick(op->host);
+    if (!service_prepare(op->host, op->request->ns, &err)) {
+        pthread_mutex_unlock(op->host->lock);
+        return lab_trouble(op, &err);
+    }
     ok = call->method ? op_invoke(op, call->method) : call->action->run(op);
     /* What was changed before a refusal is kept as well: memory and disk must agree. */
     if (!endpoint_leave(op->endpoint, &err))

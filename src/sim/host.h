@@ -13,6 +13,7 @@
 
 struct lab_description; /* the lab file: lab.h */
 struct lab_host;
+struct sim_cluster;
 struct sim_world;   /* files, registry, attached images: world.h */
 struct sim_machine; /* devices, drivers, disks as the lab describes them: machine.h */
 
@@ -30,10 +31,12 @@ struct sim_host {
     char *updates; /* driver updates as noted; the machine points into it; NULL: none */
     char *moves;   /* moved devices, likewise */
     char *moved_id, *moved_place; /* of the device that was moved last; NULL: none */
-    unsigned job_ms;     /* how long a job takes; 0 = answered synchronously where a real
+    unsigned job_ms;       /* how long a job takes; 0 = answered synchronously where a real
                           * host is known to do so */
-    unsigned job_parity; /* alternates 0 and 4096 where both were seen (hyperv quirk 2) */
-    pthread_mutex_t lock;
+    unsigned job_parity;   /* alternates 0 and 4096 where both were seen (hyperv quirk 2) */
+    pthread_mutex_t *lock; /* own_lock, or the cluster's, which all its nodes share */
+    pthread_mutex_t own_lock;
+    struct sim_cluster *cluster; /* that it is a node of: cluster.h; NULL: none */
     struct sim_store *store;     /* NULL until sim_host_open() */
     uint64_t last_used;          /* sim_host_open()'s clock */
     struct sim_machine *machine; /* lent by the lab's description */
@@ -51,6 +54,8 @@ struct sim_lab {
     atomic_uint_fast64_t clock;
     size_t host_count;
     struct sim_host **hosts;
+    size_t cluster_count;
+    struct sim_cluster **clusters;
 };
 
 /* @lab: a built-in name ("laptop", "fleet:200") or the path of a file.  The lab's text is
@@ -65,7 +70,14 @@ char *sim_lab_dir(const char *lab, const char *state_dir, struct err *err);
  * lock held before each use of the store; it stays until the lock is dropped.  Clean
  * stores of hosts not used lately are freed, which keeps a fleet small. */
 bool sim_host_open(struct sim_lab *lab, struct sim_host *host, struct err *err) MUST_CHECK;
-/* Writes the store to <dir>/objects.json and clears host->dirty. */
+/* Where its objects of namespace @ns are: its own store, or its cluster's. */
+struct sim_store *sim_host_store(const struct sim_host *host, const char *ns);
+/* Notes that an object of @ns was changed. */
+void sim_host_changed(struct sim_host *host, const char *ns);
+/* Something of it, or of the cluster it is a node of, is not saved yet. */
+bool sim_host_is_dirty(const struct sim_host *host);
+/* Writes the store to <dir>/objects.json and clears host->dirty; so with the other nodes of
+ * its cluster and the cluster itself, where they were changed. */
 bool sim_host_save(struct sim_host *host, struct err *err) MUST_CHECK;
 
 /* A VM that is not off has its disks: attaching them to the host fails (32).  Paths

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cluster.h"
 #include "err.h"
 #include "hv.h"
 #include "jobs.h"
@@ -20,6 +21,8 @@ unsigned hv_state(struct sim_object *system)
 
 const struct lab_vm *hv_lab_vm(struct sim_host *host, struct sim_object *system)
 {
+    if (host->cluster)
+        return cluster_lab_vm(host->cluster, hv_text(system, "Name"));
     for (size_t i = 0; i < host->lab->vm_count; i++)
         if (text_ieq(host->lab->vms[i].id, hv_text(system, "Name")))
             return &host->lab->vms[i];
@@ -32,7 +35,7 @@ bool hv_has_device(struct sim_host *host, const char *vm_id)
            hv_next_resource(host, NULL, "Msvm_PciExpressSettingData", vm_id);
 }
 
-bool sim_vm_uses_disk(struct sim_host *host, const char *path)
+static bool uses_disk(struct sim_host *host, const char *path)
 {
     struct sim_object *o = NULL;
 
@@ -50,6 +53,41 @@ bool sim_vm_uses_disk(struct sim_host *host, const char *path)
             return true;
     }
     return false;
+}
+
+/* On the shared storage of a cluster it may be a VM of another node. */
+bool sim_vm_uses_disk(struct sim_host *host, const char *path)
+{
+    struct sim_cluster *cluster = lab_is_shared_path(path) ? host->cluster : NULL;
+
+    if (uses_disk(host, path))
+        return true;
+    for (size_t i = 0; cluster && i < cluster->node_count; i++) {
+        struct err err = ERR_INIT;
+
+        /* Of a node whose state cannot be read nothing is known: better in use. */
+        if (cluster->nodes[i] != host &&
+            (!sim_host_open(cluster->lab, cluster->nodes[i], &err) ||
+             uses_disk(cluster->nodes[i], path)))
+            return true;
+    }
+    return false;
+}
+
+/* By this host, or by another node if it lies on shared storage. */
+static bool is_attached_to_host(struct sim_host *host, const char *path)
+{
+    struct sim_cluster *cluster = lab_is_shared_path(path) ? host->cluster : NULL;
+    bool found = hv_find_by_text(host, "Msvm_MountedStorageImage", "Name", path);
+
+    for (size_t i = 0; cluster && !found && i < cluster->node_count; i++) {
+        struct err err = ERR_INIT;
+
+        found =
+            !sim_host_open(cluster->lab, cluster->nodes[i], &err) ||
+            hv_find_by_text(cluster->nodes[i], "Msvm_MountedStorageImage", "Name", path);
+    }
+    return found;
 }
 
 /* ---- what forbids a start ---- */
@@ -179,7 +217,7 @@ static uint32_t check_start(struct sim_host *host, struct sim_object *system)
     while ((disk = hv_next_resource(host, disk, "Msvm_StorageAllocationSettingData", id))) {
         const char *path = cim_get_text_at(sim_object_instance(disk), "HostResource", 0);
 
-        if (path && hv_find_by_text(host, "Msvm_MountedStorageImage", "Name", path)) {
+        if (path && is_attached_to_host(host, path)) {
             sim_job_say(
                 host,
                 "'%s' failed to start. Attachment '%s': the process cannot access "

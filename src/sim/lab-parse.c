@@ -136,7 +136,7 @@ static bool read_hosts(struct reader *r, yaml_node_t *node, void *target)
     for (size_t i = 1; i < lab->host_count; i++)
         if (strcmp(names[i - 1], names[i]) == 0)
             return fail_at(r, node, "two hosts are named '%s'", names[i]);
-    return true;
+    return lab_check_clusters(r, node, lab);
 }
 
 /* ---- the file ---- */

@@ -10,7 +10,7 @@
 
 struct vm_entry {
     struct lab_vm vm;
-    int state, checkpoints, stop_action;
+    int state, checkpoints, stop_action, offline_action;
     char *id;
     struct sim_disk *disks;
 };
@@ -227,6 +227,12 @@ static bool read_vm(struct reader *r, yaml_node_t *node, void *target)
     static const struct word actions[] = {
         { "turn-off", 2 }, { "save", 3 }, { "shut-down", 4 }, { 0 }
     };
+    /* MsCS virtual-machines-offlineaction */
+    static const struct word offline_actions[] = { { "turn-off", 0 },
+                                                   { "save", 1 },
+                                                   { "shut-down", 2 },
+                                                   { "force-shut-down", 3 },
+                                                   { 0 } };
     static const struct key keys[] = {
         { "name", TEXT, offsetof(struct vm_entry, vm.name), .required = true },
         { "id", TEXT, offsetof(struct vm_entry, id) },
@@ -251,6 +257,9 @@ static bool read_vm(struct reader *r, yaml_node_t *node, void *target)
           offsetof(struct vm_entry, vm.guest_controlled_cache) },
         { "shutdown_service", BOOL, offsetof(struct vm_entry, vm.shutdown_service) },
         { "guest_locked", BOOL, offsetof(struct vm_entry, vm.guest_locked) },
+        { "clustered", BOOL, offsetof(struct vm_entry, vm.clustered) },
+        { "offline_action", WORD, offsetof(struct vm_entry, offline_action),
+          .words = offline_actions },
         { "disks", OTHER, 0, .read = read_disks },
         { "adapters", OTHER, offsetof(struct vm_entry, vm), .read = read_adapters },
         { "devices", OTHER, offsetof(struct vm_entry, vm), .read = read_assigned_list },
@@ -274,6 +283,7 @@ static bool read_vm(struct reader *r, yaml_node_t *node, void *target)
         .state = LAB_VM_OFF,
         .checkpoints = 3,
         .stop_action = 3,
+        .offline_action = 1,
     };
     vm->version = default_version(r->host->build);
     if (!lab_map(r, node, "a VM", keys, ARRAY_LEN(keys), entry))
@@ -281,6 +291,7 @@ static bool read_vm(struct reader *r, yaml_node_t *node, void *target)
     vm->state = (enum lab_vm_state)entry->state;
     vm->checkpoint_type = (uint16_t)entry->checkpoints;
     vm->stop_action = (uint16_t)entry->stop_action;
+    vm->offline_action = (uint32_t)entry->offline_action;
     if (!*vm->name)
         return fail_at(r, node, "a VM's name is empty");
     if (entry->id && (!text_is_guid(entry->id) || entry->id[0] == '{'))

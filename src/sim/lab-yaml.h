@@ -130,6 +130,10 @@ bool lab_check_devices(struct reader *r, yaml_node_t *node, struct sim_machine *
         "dismounted", BOOL, offsetof(type, member.device.is_dismounted)                    \
     }
 
+/* Of all hosts: those that are nodes of one cluster fit together (lab-cluster.c). */
+bool lab_check_clusters(struct reader *r, yaml_node_t *node,
+                        const struct lab_description *lab);
+
 /* The value of "vms"; @target: struct lab_host (lab-vm.c). */
 bool lab_read_vms(struct reader *r, yaml_node_t *node, void *target);
 

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cluster.h"
 #include "err.h"
 #include "host.h"
 #include "hv.h"
@@ -183,7 +184,8 @@ static struct sim_host *new_host(struct sim_lab *lab, struct lab_host *facts,
         err_no_memory(err);
         return NULL;
     }
-    pthread_mutex_init(&host->lock, NULL);
+    pthread_mutex_init(&host->own_lock, NULL);
+    host->lock = &host->own_lock;
     facts->machine.full_size = full_size;
     host->lab = facts;
     host->machine = &facts->machine;
@@ -211,7 +213,7 @@ static void free_host(struct sim_host *host)
     if (!host)
         return;
     windows_processes_end(host);
-    pthread_mutex_lock(&host->lock);
+    pthread_mutex_lock(host->lock);
     sim_jobs_close(host);
     if (host->store && host->dirty) {
         struct err err = ERR_INIT;
@@ -223,8 +225,8 @@ static void free_host(struct sim_host *host)
     if (host->world)
         sim_world_free(host->world);
     sim_store_free(host->store);
-    pthread_mutex_unlock(&host->lock);
-    pthread_mutex_destroy(&host->lock);
+    pthread_mutex_unlock(host->lock);
+    pthread_mutex_destroy(&host->own_lock);
     free(host->name);
     free(host->product);
     free(host->edition);
@@ -245,6 +247,7 @@ void sim_lab_close(struct sim_lab *lab)
     for (size_t i = 0; lab->hosts && i < lab->host_count; i++)
         free_host(lab->hosts[i]);
     free(lab->hosts);
+    cluster_free_all(lab);
     lab_description_free(lab->description);
     free(lab->name);
     free(lab->dir);
@@ -267,7 +270,7 @@ static bool open_hosts(struct sim_lab *lab, bool full_size, struct err *err)
         if (err->kind != ERR_NONE)
             return false;
     }
-    return true;
+    return cluster_make_all(lab, err);
 }
 
 struct sim_lab *sim_lab_open(const char *name, const char *state_dir, bool full_size,
@@ -345,34 +348,36 @@ static void drop_one(struct sim_lab *lab, struct sim_host *except)
     for (size_t i = 0; i < lab->host_count; i++) {
         struct sim_host *host = lab->hosts[i];
 
-        if (host == except || pthread_mutex_trylock(&host->lock) != 0)
+        if (host == except || pthread_mutex_trylock(host->lock) != 0)
             continue;
         open_count += host->store != NULL;
         if (is_idle(host) && (!oldest || host->last_used < oldest_use)) {
             oldest = host;
             oldest_use = host->last_used;
         }
-        pthread_mutex_unlock(&host->lock);
+        pthread_mutex_unlock(host->lock);
     }
-    if (open_count < OPEN_STORES || !oldest || pthread_mutex_trylock(&oldest->lock) != 0)
+    if (open_count < OPEN_STORES || !oldest || pthread_mutex_trylock(oldest->lock) != 0)
         return;
     if (is_idle(oldest)) {
         sim_store_free(TAKE(oldest->store));
         sim_world_free(TAKE(oldest->world));
     }
-    pthread_mutex_unlock(&oldest->lock);
+    pthread_mutex_unlock(oldest->lock);
 }
 
 bool sim_host_open(struct sim_lab *lab, struct sim_host *host, struct err *err)
 {
     host->last_used = atomic_fetch_add(&lab->clock, 1);
+    if (host->cluster && !cluster_open(host->cluster, err))
+        return false;
     if (host->store)
         return true;
     drop_one(lab, host);
     return make_store(host, err);
 }
 
-bool sim_host_save(struct sim_host *host, struct err *err)
+static bool save_host(struct sim_host *host, struct err *err)
 {
     CLEANUP(free_cleanup) char *path = text_printf("%s/objects.json", host->dir);
     CLEANUP(free_cleanup) char *json = path ? sim_store_save(host->store, err) : NULL;
@@ -384,4 +389,16 @@ bool sim_host_save(struct sim_host *host, struct err *err)
         return err_wrap(err, "saving the state of host '%s'", host->name);
     host->dirty = false;
     return true;
+}
+
+bool sim_host_save(struct sim_host *host, struct err *err)
+{
+    struct sim_cluster *cluster = host->cluster;
+
+    if (!cluster)
+        return save_host(host, err);
+    for (size_t i = 0; i < cluster->node_count; i++)
+        if (cluster->nodes[i]->dirty && !save_host(cluster->nodes[i], err))
+            return false;
+    return !cluster->dirty || cluster_save(cluster, err);
 }

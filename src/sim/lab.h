@@ -26,6 +26,7 @@ struct sim_lab;
 enum {
     LAB_FILE_MAX = 1 << 20,
     LAB_HOST_MAX = 1000,
+    LAB_NODE_MAX = 64, /* of a cluster (windowsserverdocs, failover clustering) */
     LAB_GPU_MAX = 32,
     LAB_DEVICE_MAX = 64, /* other PCI devices */
     LAB_VM_MAX = 500,
@@ -97,6 +98,8 @@ struct lab_vm {
     bool guest_controlled_cache;
     bool shutdown_service;         /* the guest answers InitiateShutdown */
     bool guest_locked;             /* ... but not without Force */
+    bool clustered;                /* a group of the cluster that its host is a node of */
+    uint32_t offline_action;       /* ... whose private property is this: 0 to 3 */
     size_t first_disk, disk_count; /* in the machine's disks */
     struct lab_adapter *adapters;
     size_t adapter_count;
@@ -155,6 +158,9 @@ bool lab_name_interface(struct lab_gpu *gpu, const char *instance_id, struct err
     MUST_CHECK;
 bool lab_is_instance_id(const char *text);   /* "PCI\\VEN_...\\...": printable, no blanks */
 bool lab_is_location_path(const char *text); /* "PCIROOT(0)#PCI(0100)#PCI(0000)" */
+
+/* Below C:\ClusterStorage, which all nodes of a cluster share. */
+bool lab_is_shared_path(const char *path);
 
 /* ---- moved devices (lab-move.c) ---- */
 

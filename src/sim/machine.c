@@ -170,37 +170,9 @@ static bool add_processor(struct sim_host *host, struct err *err)
     return make_end(&m) != NULL;
 }
 
-/* The cluster and its nodes, as each node shows them; of roles the lab knows nothing. */
-static bool add_cluster(struct sim_host *host, struct err *err)
-{
-    static const char ns[] = "root/MSCluster";
-    const struct lab_description *lab = host->lab ? host->lab->description : NULL;
-    struct maker m;
-
-    if (!host->lab || !host->lab->cluster)
-        return true;
-    make_begin(&m, host, ns, "MSCluster_Cluster", err);
-    make_text(&m, "Name", host->lab->cluster);
-    if (!make_end(&m))
-        return false;
-    for (size_t i = 0; i < lab->host_count; i++) {
-        const struct lab_host *node = &lab->hosts[i];
-
-        if (!text_ieq(node->cluster, host->lab->cluster))
-            continue;
-        make_begin(&m, host, ns, "MSCluster_Node", err);
-        make_text(&m, "Name", node->name);
-        make_number(&m, "State", 0); /* up */
-        make_number(&m, "BuildNumber", node->build);
-        if (!make_end(&m))
-            return false;
-    }
-    return true;
-}
-
 bool sim_machine_add_objects(struct sim_host *host, struct err *err)
 {
-    if (!add_system(host, err) || !add_processor(host, err) || !add_cluster(host, err))
+    if (!add_system(host, err) || !add_processor(host, err))
         return err_wrap(err, "the system of '%s'", host->name);
     return sim_devices_begin(host, err);
 }

@@ -14,6 +14,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "cluster.h"
+#include "lab.h"
 #include "make-file.h"
 #include "os.h"
 #include "package.h"
@@ -234,11 +236,11 @@ static bool write_package(struct sim_world *w, const struct package *package,
     return !package->active || write_copies(w, package, err);
 }
 
-/* Empty files stand for the VM disks until somebody uses them. */
-static bool write_disk_names(struct sim_world *w, struct err *err)
+/* Empty files stand for the VM disks until somebody uses them: those that lie on the shared
+ * storage of a cluster, or those that do not, below @root. */
+static bool write_disk_names(const struct sim_machine *machine, const char *root,
+                             bool shared, struct err *err)
 {
-    const struct sim_machine *machine = w->host->machine;
-
     for (size_t i = 0; i < machine->disk_count; i++) {
         const char *windows = machine->disks[i].path;
         CLEANUP(free_cleanup) char *path = NULL;
@@ -246,10 +248,12 @@ static bool write_disk_names(struct sim_world *w, struct err *err)
 
         if (!text_istarts(windows, "C:\\"))
             return err_fail(err, ERR_INVALID, 0, "disk '%s' is not on C:", windows);
-        path = text_printf("%s/%s", w->root, windows + 3);
+        if (shared != lab_is_shared_path(windows))
+            continue;
+        path = text_printf("%s/%s", root, windows + 3);
         if (!path)
             return err_no_memory(err);
-        to_local(path + strlen(w->root));
+        to_local(path + strlen(root));
         folder = text_dup(path);
         if (!folder)
             return err_no_memory(err);
@@ -260,6 +264,29 @@ static bool write_disk_names(struct sim_world *w, struct err *err)
             return false;
     }
     return true;
+}
+
+/* Of the VMs of all nodes, by the first node that looks. */
+static bool make_shared_storage(struct sim_world *w, struct err *err)
+{
+    struct sim_cluster *cluster = w->host->cluster;
+    CLEANUP(free_cleanup) char *marker = text_printf("%s/files-made", cluster->dir);
+    CLEANUP(free_cleanup) char *volume = NULL;
+
+    volume = text_printf("%s/ClusterStorage/Volume1", cluster->dir);
+    if (!marker || !volume)
+        return err_no_memory(err);
+    /* The folder's place on C:, for who lists C:. */
+    if (!make_dir(w, "/ClusterStorage", err))
+        return false;
+    if (os_file_exists(marker))
+        return true;
+    if (!os_make_dirs(volume, err))
+        return false;
+    for (size_t i = 0; i < cluster->node_count; i++)
+        if (!write_disk_names(cluster->nodes[i]->machine, cluster->dir, true, err))
+            return false;
+    return os_write_file(marker, "", 0, err);
 }
 
 bool host_make_files(struct sim_world *w, struct err *err)
@@ -298,7 +325,12 @@ bool host_make_files(struct sim_world *w, struct err *err)
     for (size_t i = 0; i < count; i++)
         if (!write_package(w, &packages[i], err))
             return err_wrap(err, "making driver package '%s'", packages[i].folder);
-    if ((w->host->machine && !write_disk_names(w, err)) || !mark(w, "files-made", err))
+    /* A host of no cluster may have a folder of that name like any other. */
+    if ((w->host->machine &&
+         (!write_disk_names(w->host->machine, w->root, false, err) ||
+          !(w->host->cluster ? make_shared_storage(w, err)
+                             : write_disk_names(w->host->machine, w->root, true, err)))) ||
+        !mark(w, "files-made", err))
         return err_wrap(err, "making drive C:");
     w->files_made = true;
     return true;

@@ -131,7 +131,7 @@ struct sim_object *make_end(struct maker *m)
     struct sim_object *object = NULL;
 
     if (!m->failed)
-        object = sim_store_add(m->host->store, &m->instance, m->err);
+        object = sim_store_add(sim_host_store(m->host, m->class->ns), &m->instance, m->err);
     cim_instance_free(TAKE(m->instance));
     return object;
 }
@@ -144,7 +144,7 @@ bool object_set_text(struct sim_host *host, struct sim_object *object, const cha
                        .instance = sim_object_instance(object),
                        .err = err };
 
-    host->dirty = true;
+    sim_host_changed(host, m.class->ns);
     if (!text)
         cim_unset(m.instance, name);
     else

@@ -29,10 +29,10 @@ static size_t key_count(const struct cim_class *class)
 static bool find_singleton(struct operation *op, const struct cim_class *class,
                            struct sim_object **ret)
 {
-    struct sim_object *first =
-        sim_store_next(op->host->store, NULL, class->ns, class->name);
+    struct sim_store *store = sim_host_store(op->host, class->ns);
+    struct sim_object *first = sim_store_next(store, NULL, class->ns, class->name);
 
-    if (first && !sim_store_next(op->host->store, first, class->ns, class->name)) {
+    if (first && !sim_store_next(store, first, class->ns, class->name)) {
         *ret = first;
         return true;
     }

@@ -123,14 +123,16 @@ static bool run_select(struct sim_host *host, const char *ns, const struct wql_q
                                .on_row = on_row,
                                .user = user,
                                .fault = fault };
+    struct sim_store *store;
     struct err err = ERR_INIT;
 
     if (!class)
         return false;
     if (!wql_check(query, class, &err))
         return refuse_query(fault, CODE_WBEM_INVALID_QUERY, &err);
-    for (struct sim_object *o = sim_store_next(host->store, NULL, class->ns, class->name);
-         o; o = sim_store_next(host->store, o, class->ns, class->name))
+    store = sim_host_store(host, class->ns);
+    for (struct sim_object *o = sim_store_next(store, NULL, class->ns, class->name); o;
+         o = sim_store_next(store, o, class->ns, class->name))
         if (sim_object_class(o)->first_build <= host->build &&
             wql_matches(query, sim_object_instance(o), sim_object_class(o)) &&
             !on_row(sim_object_instance(o), sim_object_class(o), user, fault))
@@ -202,7 +204,7 @@ bool query_find(struct sim_host *host, const struct cim_path *path,
 
     if (!class)
         return false;
-    *ret_object = sim_store_find(host->store, path);
+    *ret_object = sim_store_find(sim_host_store(host, class->ns), path);
     if (*ret_object)
         return true;
     where = keys_as_instance(path);
@@ -220,7 +222,7 @@ bool query_find(struct sim_host *host, const struct cim_path *path,
 /* ---- ASSOCIATORS OF, REFERENCES OF ---- */
 
 struct walk {
-    struct sim_host *host;
+    struct sim_store *store;
     const struct wql_query *query;
     query_row_fn *on_row;
     void *user;
@@ -275,7 +277,7 @@ static bool on_association(struct sim_object *association, const char *role, voi
             text_ieq(p->name, role) ||
             (w->query->result_role && !text_ieq(p->name, w->query->result_role)))
             continue;
-        object = sim_store_find(w->host->store, p->value.data->path);
+        object = sim_store_find(w->store, p->value.data->path);
         if (!object || !is_named(sim_object_class(object), w->query->result_class) ||
             !is_new(w, object))
             continue;
@@ -289,9 +291,7 @@ static bool on_association(struct sim_object *association, const char *role, voi
 static bool run_walk(struct sim_host *host, const char *ns, const struct wql_query *query,
                      query_row_fn *on_row, void *user, struct sim_fault *fault)
 {
-    struct walk w = {
-        .host = host, .query = query, .on_row = on_row, .user = user, .fault = fault
-    };
+    struct walk w = { .query = query, .on_row = on_row, .user = user, .fault = fault };
     CLEANUP(cim_path_cleanup) struct cim_path *source = cim_path_copy(query->source);
     struct sim_object *object;
     struct err err = ERR_INIT;
@@ -303,15 +303,16 @@ static bool run_walk(struct sim_host *host, const char *ns, const struct wql_que
         return sim_refuse(fault, "w:InternalError", 14, "not enough memory");
     if (!query_class(host, source->ns, source->class_name, fault))
         return false;
-    object = sim_store_find(host->store, source);
+    w.store = sim_host_store(host, source->ns);
+    object = sim_store_find(w.store, source);
     if (!object)
         return query_not_found(fault);
     fault->subcode = NULL;
     if (query->kind == WQL_REFERENCES)
-        ok = sim_store_references(host->store, object, NULL, query->role, on_reference, &w,
+        ok = sim_store_references(w.store, object, NULL, query->role, on_reference, &w,
                                   &err);
     else
-        ok = sim_store_references(host->store, object, query->assoc_class, query->role,
+        ok = sim_store_references(w.store, object, query->assoc_class, query->role,
                                   on_association, &w, &err);
     free(w.seen);
     return ok;

@@ -48,8 +48,8 @@ static bool has_keys(const struct cim_path *path, const struct cim_path *given)
  * management_service_selector_test.go; libvirt does the same). */
 static bool find_service(struct service_call *call, struct sim_fault *fault)
 {
-    struct sim_store *store = call->host->store;
     const struct cim_path *path = call->path;
+    struct sim_store *store = sim_host_store(call->host, path->ns);
     struct sim_object *only = sim_store_next(store, NULL, path->ns, path->class_name);
 
     if (!only || sim_store_next(store, only, path->ns, path->class_name) ||
@@ -79,7 +79,7 @@ static bool find_object(struct service_call *call, struct sim_fault *fault)
             "The WS-Management service cannot process the request. The WMI service "
             "reported that the parameters of the method are invalid.");
     }
-    call->object = sim_store_find(call->host->store, path);
+    call->object = sim_store_find(sim_host_store(call->host, call->class->ns), path);
     if (call->object)
         return true;
     for (size_t i = 0; sim_behaviours[i]; i++)
@@ -175,9 +175,13 @@ bool service_put(struct sim_host *host, struct sim_object *object,
                : sim_unknown(fault, "Put on this class");
 }
 
-void service_tick(struct sim_host *host)
+bool service_prepare(struct sim_host *host, const char *ns, struct err *err)
 {
     for (size_t i = 0; sim_behaviours[i]; i++)
         if (sim_behaviours[i]->tick)
             sim_behaviours[i]->tick(host, os_now_usec());
+    for (size_t i = 0; ns && sim_behaviours[i]; i++)
+        if (sim_behaviours[i]->prepare && !sim_behaviours[i]->prepare(host, ns, err))
+            return false;
+    return true;
 }

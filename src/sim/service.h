@@ -45,5 +45,6 @@ const struct cim_class_parameter *service_parameter(const struct cim_class_metho
 bool service_put(struct sim_host *host, struct sim_object *object,
                  const struct cim_instance *changes, struct sim_fault *fault);
 
-/* Finishes what time has finished; before each request. */
-void service_tick(struct sim_host *host);
+/* Finishes what time has finished and brings the objects of @ns (NULL: none) up to date;
+ * before each request. */
+bool service_prepare(struct sim_host *host, const char *ns, struct err *err) MUST_CHECK;

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "cluster.h"
 #include "err.h"
 #include "host.h"
 #include "hv.h"
@@ -189,6 +190,15 @@ static bool dump_objects(struct sim_store *store, struct strbuf *to, struct err 
     return ok;
 }
 
+/* Under the lock of its nodes. */
+static bool dump_cluster(struct sim_cluster *cluster, struct strbuf *to, struct err *err)
+{
+    if (!cluster_open(cluster, err) || !cluster_refresh(cluster, err))
+        return false;
+    strbuf_printf(to, "cluster %s\n", cluster->name);
+    return dump_objects(cluster->store, to, err);
+}
+
 static bool dump_host(struct sim_lab *lab, struct sim_host *host, struct strbuf *to,
                       struct err *err)
 {
@@ -215,11 +225,22 @@ char *sim_dump_lab(struct sim_lab *lab, struct err *err)
     for (size_t i = 0; i < lab->host_count; i++) {
         bool ok;
 
-        pthread_mutex_lock(&lab->hosts[i]->lock);
+        pthread_mutex_lock(lab->hosts[i]->lock);
         ok = dump_host(lab, lab->hosts[i], &to, err);
-        pthread_mutex_unlock(&lab->hosts[i]->lock);
+        pthread_mutex_unlock(lab->hosts[i]->lock);
         if (!ok) {
             err_wrap(err, "dump of host '%s'", lab->hosts[i]->name);
+            return NULL;
+        }
+    }
+    for (size_t i = 0; i < lab->cluster_count; i++) {
+        bool ok;
+
+        pthread_mutex_lock(&lab->clusters[i]->lock);
+        ok = dump_cluster(lab->clusters[i], &to, err);
+        pthread_mutex_unlock(&lab->clusters[i]->lock);
+        if (!ok) {
+            err_wrap(err, "dump of cluster '%s'", lab->clusters[i]->name);
             return NULL;
         }
     }

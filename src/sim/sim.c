@@ -342,10 +342,10 @@ static bool reboot_hosts(struct sim_lab *lab, const char *name, struct err *err)
         if (name && !text_ieq(host->name, name))
             continue;
         any = true;
-        pthread_mutex_lock(&host->lock);
+        pthread_mutex_lock(host->lock);
         ok = sim_host_open(lab, host, err) && hv_reboot(host, NULL, NULL, err) &&
              sim_host_save(host, err);
-        pthread_mutex_unlock(&host->lock);
+        pthread_mutex_unlock(host->lock);
         if (!ok)
             return err_wrap(err, "restarting host '%s'", host->name);
     }

@@ -197,6 +197,19 @@ static bool is_column(const char *name, char *const *columns, size_t count)
     return count == 0;
 }
 
+/* Properties that only the instance has: MSCluster_Property declares none and carries those
+ * of the cluster object it belongs to (microsoft/wmi server23h2 MSCluster_Property.go; each
+ * Get-WmiObject script that reads PrivateProperties.VmID). */
+static void put_dynamic(struct strbuf *to, const struct cim_instance *instance,
+                        const struct cim_class *class, const char *prefix,
+                        size_t column_count)
+{
+    for (size_t i = 0; column_count == 0 && i < instance->count; i++)
+        if (!cim_schema_property(class, instance->properties[i].name))
+            soap_put_value(to, prefix, instance->properties[i].name,
+                           &instance->properties[i].value, class->ns);
+}
+
 /* In the order of the names, as recorded from real hosts, which is that of the class
  * table. */
 static void put_properties(struct strbuf *to, const struct cim_instance *instance,
@@ -223,6 +236,7 @@ static void put_properties(struct strbuf *to, const struct cim_instance *instanc
             soap_put_value(to, prefix, p->name, values[i], class->ns);
     }
     free(values);
+    put_dynamic(to, instance, class, prefix, column_count);
 }
 
 void soap_put_instance(struct strbuf *to, const struct cim_instance *instance,

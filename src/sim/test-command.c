@@ -287,9 +287,9 @@ static unsigned process_count(struct sim_host *host)
     unsigned count = 0;
     struct sim_fault fault;
 
-    pthread_mutex_lock(&host->lock);
+    pthread_mutex_lock(host->lock);
     CHECK(windows_processes.dynamic_classes->list(host, NULL, count_rows, &count, &fault));
-    pthread_mutex_unlock(&host->lock);
+    pthread_mutex_unlock(host->lock);
     return count;
 }
 
@@ -313,9 +313,9 @@ TEST(a_process_runs_without_a_shell_until_it_ends_or_is_ended)
     CHECK(windows_processes.methods->call(&call, &fault));
     CHECK(cim_get_u64(out_, "ReturnValue", &code) && code == 9);
     CHECK_OK(cim_set_text(in, "CommandLine", line, &err));
-    pthread_mutex_lock(&t.host.lock);
+    pthread_mutex_lock(t.host.lock);
     CHECK(windows_processes.methods->call(&call, &fault));
-    pthread_mutex_unlock(&t.host.lock);
+    pthread_mutex_unlock(t.host.lock);
     CHECK(cim_get_u64(out_, "ReturnValue", &code) && code == 0);
     CHECK(cim_get_u64(out_, "ProcessId", &id) && id > 0);
     CHECK_EQ(process_count(&t.host), 2); /* and System */

@@ -109,7 +109,8 @@ struct sim_host *fixture_host(const char *name, unsigned vm_count, struct err *e
         err_no_memory(err);
         return NULL;
     }
-    pthread_mutex_init(&host->lock, NULL);
+    pthread_mutex_init(&host->own_lock, NULL);
+    host->lock = &host->own_lock;
     host->name = text_dup(name);
     host->locale = text_dup("ja-JP");
     host->build = 22631;
@@ -133,7 +134,7 @@ void fixture_host_free(struct sim_host *host)
     sim_store_free(host->store);
     free(host->name);
     free(host->locale);
-    pthread_mutex_destroy(&host->lock);
+    pthread_mutex_destroy(&host->own_lock);
     free(host);
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cluster.h"
 #include "dispatch.h"
 #include "err.h"
 #include "host.h"
@@ -289,7 +290,7 @@ TEST(each_built_in_lab_opens_and_its_hosts_have_what_it_says)
         const char *name;
         size_t hosts, vms, partitionable;
     } cases[] = {
-        { "laptop", 1, 24, 2 },    { "server", 1, 4, 1 },   { "cluster", 3, 3, 2 },
+        { "laptop", 1, 24, 2 },    { "server", 1, 4, 1 },   { "cluster", 3, 5, 2 },
         { "fleet:20", 20, 50, 8 }, { "japanese", 1, 2, 1 }, { "demo", 1, 2, 2 },
         { "verdicts", 1, 1, 0 },
     };
@@ -363,7 +364,7 @@ TEST(nodes_of_a_cluster_know_each_other_and_others_have_no_such_namespace)
             return;
         CHECK((query_class(lab->hosts[0], "root/MSCluster", "MSCluster_Cluster", &fault) !=
                NULL) == i);
-        while (i && (o = sim_store_next(lab->hosts[0]->store, o, "root/MSCluster",
+        while (i && (o = sim_store_next(lab->clusters[0]->store, o, "root/MSCluster",
                                         "MSCluster_Node")))
             nodes++;
     }

@@ -46,7 +46,8 @@ void test_host_init(struct test_host *t)
                                  .build = 22631,
                                  .ubr = 3880,
                                  .dir = text_dup(mkdtemp(dir)) };
-    pthread_mutex_init(&t->host.lock, NULL);
+    pthread_mutex_init(&t->host.own_lock, NULL);
+    t->host.lock = &t->host.own_lock;
     t->machine = (struct sim_machine){
         .device_count = 2, .devices = t->devices, .disk_count = 2, .disks = t->disks
     };
@@ -84,7 +85,7 @@ void test_host_clear(struct test_host *t)
     free(t->host.edition);
     free(t->host.locale);
     free(t->host.dir);
-    pthread_mutex_destroy(&t->host.lock);
+    pthread_mutex_destroy(&t->host.own_lock);
 }
 
 bool test_has_tools(void)

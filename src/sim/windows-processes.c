@@ -77,10 +77,10 @@ void windows_processes_end(struct sim_host *host)
 {
     struct process *all = NULL;
 
-    pthread_mutex_lock(&host->lock);
+    pthread_mutex_lock(host->lock);
     if (host->world)
         all = TAKE(host->world->processes);
-    pthread_mutex_unlock(&host->lock);
+    pthread_mutex_unlock(host->lock);
     for (struct process *p = all; p; p = p->next)
         atomic_store(&p->stop, true);
     while (all) {

@@ -13,6 +13,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "cluster.h"
 #include "os.h"
 #include "text.h"
 #include "world-inside.h"
@@ -139,7 +140,7 @@ static bool in_use(struct sim_world *w, const struct place *place)
     }
     if (!text_iends(place->windows, ".vhdx"))
         return false;
-    return attached_find(w, place->windows) ||
+    return attached_by_any(w, place->windows) ||
            (w->host->store && sim_vm_uses_disk(w->host, place->windows));
 }
 
@@ -154,7 +155,7 @@ static bool holds_used(struct sim_world *w, const struct place *place)
     for (struct attached *a = w->attached; a; a = a->next)
         if (text_istarts(a->path, place->windows) && a->path[len] == '\\')
             return true;
-    return len <= 2;
+    return len <= 2 || (w->host->cluster && text_ieq(place->windows, "C:\\ClusterStorage"));
 }
 
 static bool find_existing(struct sim_world *w, const char *path, struct place *place,

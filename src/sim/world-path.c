@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "cluster.h"
 #include "os.h"
 #include "strbuf.h"
 #include "text.h"
@@ -223,11 +224,24 @@ static bool find_part(const char *folder, const char *part, size_t len, char **r
     return *ret_name != NULL;
 }
 
+/* Nodes of a cluster have one folder in common: C:\ClusterStorage (windowsserverdocs,
+ * cluster shared volumes).  @rest behind it, or NULL. */
+static const char *below_shared(const struct sim_world *w, const char *rest)
+{
+    return w->host->cluster ? below(rest, "\\ClusterStorage") : NULL;
+}
+
 static bool resolve_local(struct sim_world *w, const char *rest, struct place *ret,
                           struct err *err)
 {
-    CLEANUP(free_cleanup) char *at = text_dup(w->root);
+    const char *shared = below_shared(w, rest);
+    CLEANUP(free_cleanup)
+    char *at = shared ? text_printf("%s/ClusterStorage", w->host->cluster->dir)
+                      : text_dup(w->root);
     bool exists = true, parent = true;
+
+    if (shared)
+        rest = shared;
 
     while (at && *rest == '\\') {
         size_t len = strcspn(rest + 1, "\\");
@@ -306,19 +320,30 @@ static bool resolve_attached(struct sim_world *w, const char *rest, struct place
     return true;
 }
 
+static const struct sim_disk *machine_disk(const struct sim_machine *machine,
+                                           const char *path)
+{
+    for (size_t i = 0; i < machine->disk_count; i++)
+        if (text_ieq(machine->disks[i].path, path))
+            return &machine->disks[i];
+    return NULL;
+}
+
 /* The file of a VM disk that the lab names but nobody has used: made now. */
 static bool make_disk_file(struct sim_world *w, const struct place *place, struct err *err)
 {
-    const struct sim_machine *machine = w->host->machine;
+    const struct sim_disk *disk = NULL;
     struct stat st;
 
-    if (!machine || !text_iends(place->windows, ".vhdx") || place->is_dir ||
+    if (!w->host->machine || !text_iends(place->windows, ".vhdx") || place->is_dir ||
         stat(place->inner, &st) != 0 || st.st_size != 0)
         return true;
-    for (size_t i = 0; i < machine->disk_count; i++)
-        if (text_ieq(machine->disks[i].path, place->windows))
-            return disk_make(&machine->disks[i], place->inner, err);
-    return true;
+    disk = machine_disk(w->host->machine, place->windows);
+    for (size_t i = 0;
+         !disk && below_shared(w, place->windows + 2) && i < w->host->cluster->node_count;
+         i++)
+        disk = machine_disk(w->host->cluster->nodes[i]->machine, place->windows);
+    return !disk || disk_make(disk, place->inner, err);
 }
 
 bool world_resolve(struct sim_world *w, const char *path, struct place *ret,

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A failover cluster of simulated hosts: what root\MSCluster shows, the same from each node,
+ * and how VMs go from node to node.
+ *
+ * All nodes of a cluster share one lock (sim_host.lock), so whoever works on one of them may
+ * look at and change the others.  The cluster's own objects are in one store, saved to
+ * <state>/labs/LAB/CLUSTER.cluster/objects.json; what the nodes share of files lies beside it.
+ *
+ * Sources named in short:
+ *   MsCS         MicrosoftDocs/win32 desktop-src/MsCS/<page>
+ *   cluswmi      learn.microsoft.com previous-versions/windows/desktop/cluswmi/<page>
+ *   clusapi      learn.microsoft.com windows/win32/api/clusapi/<page>
+ *   GPU guide    MicrosoftDocs/windowsserverdocs virtualization/hyper-v, the pages
+ *                gpu-partitioning and partition-assign-vm-gpu
+ */
+#pragma once
+
+#include "host.h"
+
+struct lab_vm;
+
+#define CLUSTER_NS "root/MSCluster"
+
+enum { /* MSCluster_ResourceGroup.State (clusapi ne-clusapi-cluster_group_state) */
+       GROUP_ONLINE = 0,
+       GROUP_OFFLINE = 1,
+       GROUP_FAILED = 2,
+       GROUP_PARTIAL = 3,
+       GROUP_PENDING = 4,
+};
+
+enum { /* MSCluster_Resource.State (clusapi ne-clusapi-cluster_resource_state) */
+       RESOURCE_ONLINE = 2,
+       RESOURCE_OFFLINE = 3,
+       RESOURCE_FAILED = 4,
+       RESOURCE_ONLINE_PENDING = 129,
+       RESOURCE_OFFLINE_PENDING = 130,
+};
+
+enum { /* MSCluster_Node.State (clusapi ne-clusapi-cluster_node_state) */
+       NODE_UP = 0,
+       NODE_DOWN = 1,
+       NODE_PAUSED = 2,
+       NODE_JOINING = 3,
+};
+
+enum { /* Private property OfflineAction (MsCS virtual-machines-offlineaction) */
+       OFFLINE_TURN_OFF = 0,
+       OFFLINE_SAVE = 1, /* the default */
+       OFFLINE_SHUT_DOWN = 2,
+       OFFLINE_FORCE_SHUT_DOWN = 3,
+};
+
+/* MSCluster_ResourceGroup.GroupType (clusapi ne-clusapi-clusgroup_type). */
+enum { GROUP_TYPE_CORE = 1, GROUP_TYPE_STORAGE = 2, GROUP_TYPE_VM = 111 };
+
+#define CLUSTER_VM "Virtual Machine"
+#define CLUSTER_VM_CONFIGURATION "Virtual Machine Configuration"
+
+struct sim_cluster {
+    char *name;
+    char *dir;           /* <state>/labs/LAB/CLUSTER.cluster */
+    struct sim_lab *lab; /* lent */
+    pthread_mutex_t lock;
+    struct sim_store *store; /* NULL until cluster_open() */
+    bool dirty;
+    size_t node_count;
+    struct sim_host **nodes; /* lent, in the order of the lab file */
+};
+
+/* One for each cluster that the lab's hosts are nodes of, and the hosts know theirs; before
+ * anybody locks a host. */
+bool cluster_make_all(struct sim_lab *lab, struct err *err) MUST_CHECK;
+void cluster_free_all(struct sim_lab *lab); /* after its hosts */
+
+/* The cluster's objects, from the saved state or else from the lab; under the lock. */
+bool cluster_open(struct sim_cluster *cluster, struct err *err) MUST_CHECK;
+bool cluster_save(struct sim_cluster *cluster, struct err *err) MUST_CHECK;
+/* All objects of a new cluster (cluster-objects.c). */
+bool cluster_make_objects(struct sim_cluster *cluster, struct err *err) MUST_CHECK;
+
+/* All nodes have their stores, time has passed for each of them, and the states of groups and
+ * resources are what those of the VMs make them.  Before anything of root\MSCluster is read. */
+bool cluster_refresh(struct sim_cluster *cluster, struct err *err) MUST_CHECK;
+
+/* ---- finding; NULL: there is none ---- */
+
+struct sim_host *cluster_node(const struct sim_cluster *cluster, const char *name);
+struct sim_object *cluster_object(struct sim_cluster *cluster, const char *class_name,
+                                  const char *name);
+/* The private property @name of a resource; -1: it has none of that name. */
+int64_t cluster_private_number(struct sim_object *resource, const char *name);
+const char *cluster_private_text(struct sim_object *resource, const char *name);
+bool cluster_set_private_number(struct sim_cluster *cluster, struct sim_object *resource,
+                                const char *name, uint64_t number, struct err *err)
+    MUST_CHECK;
+/* The resource of @type in the group. */
+struct sim_object *cluster_resource_of(struct sim_cluster *cluster,
+                                       struct sim_object *group, const char *type);
+/* What the lab says of a VM of any node. */
+const struct lab_vm *cluster_lab_vm(const struct sim_cluster *cluster, const char *vm_id);
+
+extern const struct sim_behaviour sim_cluster_behaviour;
