@@ -7,6 +7,7 @@
 #include "plan-install.h"
 #include "strbuf.h"
 #include "text.h"
+#include "tr.h"
 
 #define SRC "MicrosoftDocs/windows-driver-docs display/gpu-paravirtualization.md"
 
@@ -58,7 +59,7 @@ static char *some_of(const json_t *names)
         strbuf_printf(&text, "%s%s", i ? ", " : "",
                       json_string_value(json_array_get(names, i)));
     if (count > NAMES_SHOWN)
-        strbuf_printf(&text, " and %zu more", count - NAMES_SHOWN);
+        strbuf_printf(&text, _(" and %zu more"), count - NAMES_SHOWN);
     return strbuf_take(&text);
 }
 
@@ -131,18 +132,18 @@ static bool say_driver(struct install *install, bool *ret_new, struct err *err)
 
     *ret_new = true;
     if (!text_ieq(had, set->driver_version)) {
-        text = text_printf("guest %s, host %s", had,
+        text = text_printf(_("guest %s, host %s"), had,
                            set->driver_version ? set->driver_version : "unknown");
-        return say(install, "drift-version", "the host's driver was updated", text, err);
+        return say(install, "drift-version", _("the host's driver was updated"), text, err);
     }
     if (packages_differ(install)) {
         names = package_names(install->old);
         text = names && set->package_count > 0
-                   ? text_printf("the guest has %s; the host's is %s", names,
+                   ? text_printf(_("the guest has %s; the host's is %s"), names,
                                  set->packages[0].name)
                    : NULL;
-        return say(install, "drift-package", "the host has another package of this version",
-                   text, err);
+        return say(install, "drift-package",
+                   _("the host has another package of this version"), text, err);
     }
     *ret_new = false;
     return true;
@@ -160,16 +161,17 @@ static bool say_guest(struct install *install, const struct guest_facts *facts,
     CLEANUP(free_cleanup) char *text = NULL;
 
     if (guid && facts->machine_guid[0] && !text_ieq(guid, facts->machine_guid)) {
-        text = text_printf("machine GUID %.38s, now %s", guid, facts->machine_guid);
+        text = text_printf(_("machine GUID %.38s, now %s"), guid, facts->machine_guid);
         return say(
             install, "drift-guest-reinstalled",
-            "the guest is another installation of Windows than the one its record is "
-            "of",
+            _("the guest is another installation of Windows than the one its record is "
+              "of"),
             text, err);
     }
     if (build > 0 && facts->build != 0 && build != (json_int_t)facts->build) {
-        text = text_printf("build %lld, now %u", (long long)build, (unsigned)facts->build);
-        return say(install, "drift-guest-upgraded", "the guest's Windows was upgraded",
+        text =
+            text_printf(_("build %lld, now %u"), (long long)build, (unsigned)facts->build);
+        return say(install, "drift-guest-upgraded", _("the guest's Windows was upgraded"),
                    text, err);
     }
     return true;
@@ -186,22 +188,22 @@ bool drift_say(struct install *install, const struct guest_facts *facts, bool st
         return true;
     if (!say_guest(install, facts, err) || !say_driver(install, &is_new, err))
         return false;
-    if (!say_names(install, "drift-file-changed", "files were changed in the guest",
+    if (!say_names(install, "drift-file-changed", _("files were changed in the guest"),
                    drift->changed, err) ||
         !say_names(install, "drift-file-added",
-                   "the guest has files in the driver's folder that are not of it",
+                   _("the guest has files in the driver's folder that are not of it"),
                    drift->added, err))
         return false;
     if (is_new)
         return true;
-    return say_names(install, "drift-file-missing", "files are missing in the guest",
+    return say_names(install, "drift-file-missing", _("files are missing in the guest"),
                      drift->missing, err) &&
            say_names(install, "drift-host-file",
-                     "the host has other files of the same driver version", drift->host,
+                     _("the host has other files of the same driver version"), drift->host,
                      err) &&
-           say_names(install, "drift-registry", "registry values differ in the guest",
+           say_names(install, "drift-registry", _("registry values differ in the guest"),
                      drift->values, err) &&
            (json_array_size(install->plan->findings) > before ||
-            say(install, "drift-record", "the guest's record is not as it should be",
-                "what is there is up to date", err));
+            say(install, "drift-record", _("the guest's record is not as it should be"),
+                _("what is there is up to date"), err));
 }

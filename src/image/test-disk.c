@@ -497,6 +497,21 @@ TEST(images_of_other_formats_are_named)
     CHECK(strstr(err.text[0], "VMDK"));
 }
 
+TEST(a_disk_of_too_many_blocks_is_refused)
+{
+    struct err err = ERR_INIT;
+
+    if (!has_program("qemu-img"))
+        SKIP("qemu-img is not installed");
+    CHECK_EQ(shell("qemu-img create -f vhdx -o block_size=1M %s 9T", scratch("many.vhdx")),
+             0);
+    CHECK(!disk_open(scratch("many.vhdx"), DISK_READ, &err));
+    CHECK_EQ(err.kind, ERR_UNSUPPORTED);
+    CHECK(strstr(err.text[0], "too many blocks"));
+    CHECK(strstr(err.hint, "Convert-VHD"));
+    shell("rm -f %s", scratch("many.vhdx"));
+}
+
 /* ---- real images, made by Hyper-V ---- */
 
 static const char *unpack(const char *name)

@@ -168,9 +168,11 @@ static bool read_bat(struct vhdx *v, const struct vhdx_metadata *m, struct err *
                               : v->block_count + (v->block_count - 1) / v->chunk_ratio;
     if (v->bat_count > v->regions.bat_bytes / 8)
         return fail_damaged(v, err, "its block table is too short for its size");
-    if (v->bat_count > BAT_BYTES_MAX / 8)
-        return err_fail(err, ERR_UNSUPPORTED, 0, "'%s' has too many blocks (%llu)",
-                        v->format.file->path, (unsigned long long)v->bat_count);
+    if (v->bat_count > BAT_BYTES_MAX / 8) {
+        err_fail(err, ERR_UNSUPPORTED, 0, "'%s' has too many blocks (%llu)",
+                 v->format.file->path, (unsigned long long)v->bat_count);
+        return err_hint(err, "give it larger ones: Convert-VHD -BlockSizeBytes 32MB");
+    }
     len = v->bat_count * 8;
     bytes = malloc(len);
     v->bat = calloc(v->bat_count, sizeof(*v->bat));

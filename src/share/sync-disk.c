@@ -13,6 +13,7 @@
 #include "step-params.h"
 #include "steps.h"
 #include "text.h"
+#include "tr.h"
 
 #define SRC "MicrosoftDocs/windows-driver-docs display/gpu-paravirtualization.md"
 
@@ -89,23 +90,24 @@ static bool say_new(struct look *look, const struct driver_set *set, struct err 
 
     if (!look->manifest)
         return driver_say_drift(look->plan, "drift-no-record", name,
-                                "the guest was reinstalled, or never got a driver",
-                                "it has no record of a driver by hvgpu", err);
+                                _("the guest was reinstalled, or never got a driver"),
+                                _("it has no record of a driver by hvgpu"), err);
     if (old) {
-        text = text_printf("from %s to %s", text_at(old, "instance_id"), set->instance_id);
+        text =
+            text_printf(_("from %s to %s"), text_at(old, "instance_id"), set->instance_id);
         return text ? driver_say_drift(look->plan, "drift-gpu-moved", name,
-                                       "the GPU moved to another slot of the host", text,
+                                       _("the GPU moved to another slot of the host"), text,
                                        err)
                     : err_no_memory(err);
     }
     old = lost_gpu(look, NULL);
     if (old)
         return driver_say_drift(look->plan, "drift-gpu-replaced", name,
-                                "the GPU was replaced by another model",
+                                _("the GPU was replaced by another model"),
                                 text_at(old, "name"), err);
     return driver_say_drift(look->plan, "drift-gpu-new", name,
-                            "the VM got this GPU without its driver",
-                            "the guest's record does not list it", err);
+                            _("the VM got this GPU without its driver"),
+                            _("the guest's record does not list it"), err);
 }
 
 /* ---- GPU by GPU ---- */
@@ -178,9 +180,9 @@ static bool look_at_leftovers(struct look *look, struct err *err)
         one = plan_new(look->plan->host, look->plan->title, err);
         if (!one || !driver_plan_remove(one, look->context->guest, id, err) ||
             !driver_say_drift(look->plan, "drift-gpu-gone", text_at(gpu, "name"),
-                              is_on_host(look, id) ? "the VM no longer has this GPU"
-                                                   : "the host no longer has this GPU",
-                              "its driver is still in the guest", err) ||
+                              is_on_host(look, id) ? _("the VM no longer has this GPU")
+                                                   : _("the host no longer has this GPU"),
+                              _("its driver is still in the guest"), err) ||
             !keep(look, one, id, true, err))
             return false;
     }
@@ -336,7 +338,7 @@ static bool look_at_disk(struct plan_context *context, const struct step *step,
     for (size_t i = 0; ok && i < json_array_size(list); i++) {
         gpus[i] = json_string_value(json_array_get(list, i));
         ok = gpus[i] || err_fail(err, ERR_PROTOCOL, 0,
-                                 "the journal's record of %s is damaged", step->target);
+                                 _("the journal's record of %s is damaged"), step->target);
         wish.gpu_count++;
     }
     ok = ok && hv_inventory_read(context->session, more->host,
@@ -362,14 +364,14 @@ static bool say_no_windows(struct plan *more, const struct step *step,
     if (found->facts.encrypted &&
         !plan_find(
             more, "disk-unreadable", "warning", image, NULL,
-            "a volume cannot be read: encrypted (BitLocker), not cleanly shut down, or "
-            "not NTFS",
+            _("a volume cannot be read: encrypted (BitLocker), not cleanly shut down, or "
+              "not NTFS"),
             NULL, SRC, err))
         return false;
     return !last || !param_true(step, "first") ||
            plan_find(more, "disk-windows", needed ? "error" : "info", image, NULL,
-                     "no Windows that can be read was found on the disks of the VM",
-                     "use --no-drivers for guests that are not Windows", SRC, err);
+                     _("no Windows that can be read was found on the disks of the VM"),
+                     _("use --no-drivers for guests that are not Windows"), SRC, err);
 }
 
 static bool plan_disk(struct plan_context *context, const struct step *step,

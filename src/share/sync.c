@@ -18,6 +18,7 @@
 #include "share-plan.h"
 #include "sync-disk.h"
 #include "text.h"
+#include "tr.h"
 #include "vm-plan.h"
 
 #define SRC "MicrosoftDocs/windows-driver-docs display/gpu-paravirtualization.md"
@@ -80,7 +81,7 @@ static bool collect_gpus(struct sync *s, struct err *err)
             path = unpinned(s->host);
         if (!path)
             return err_fail(err, ERR_CONFLICT, 0,
-                            "an adapter of '%s' names no GPU, and the host has several",
+                            _("an adapter of '%s' names no GPU, and the host has several"),
                             s->vm->name);
         for (size_t k = 0; k < s->gpu_count; k++)
             seen |= text_ieq(s->gpus[k], path);
@@ -95,12 +96,13 @@ static bool check_gpus(struct sync *s, struct err *err)
 {
     for (size_t i = 0; i < s->gpu_count; i++)
         if (!host_has(s->host, s->gpus[i]) &&
-            !plan_find(s->plan, "drift-adapter", "error", s->vm->name, s->gpus[i],
-                       "the VM's partition is of a GPU that the host no longer has: it was "
-                       "moved to another slot, replaced or taken out",
-                       "give the VM the GPU that is there: hvgpu attach VM --gpu GPU "
-                       "--replace",
-                       SRC, err))
+            !plan_find(
+                s->plan, "drift-adapter", "error", s->vm->name, s->gpus[i],
+                _("the VM's partition is of a GPU that the host no longer has: it was "
+                  "moved to another slot, replaced or taken out"),
+                _("give the VM the GPU that is there: hvgpu attach VM --gpu GPU "
+                  "--replace"),
+                SRC, err))
             return false;
     return true;
 }
@@ -131,8 +133,8 @@ static bool plan_running(struct sync *s, struct err *err)
     }
     for (size_t i = 0; i < s->vm->disk_count; i++)
         images[i] = s->vm->disks[i].path;
-    ok = plan_find(s->plan, "drift-unknown", "info", s->vm->name, "the VM runs",
-                   "what drifted is seen when it is off", NULL, NULL, err) &&
+    ok = plan_find(s->plan, "drift-unknown", "info", s->vm->name, _("the VM runs"),
+                   _("what drifted is seen when it is off"), NULL, NULL, err) &&
          add_vm_stop(s->plan, s->vm, options->force_stop, err) &&
          sync_add_looks(s->plan, &wish, images, s->vm->disk_count, folder, err) &&
          add_vm_start(s->plan, s->vm, err);
@@ -145,17 +147,17 @@ static bool report_power(struct sync *s, struct err *err)
     bool runs = s->vm->state == VM_RUNNING;
 
     if (s->options->lenient && s->gpu_count == 0)
-        return plan_find(s->plan, "vm-no-gpu", "info", s->vm->name,
-                         vm_state_name(s->vm->state),
-                         "the VM has no GPU; its disks can be looked at for drivers of one "
-                         "it had only while it is off",
-                         NULL, SRC, err);
+        return plan_find(
+            s->plan, "vm-no-gpu", "info", s->vm->name, vm_state_name(s->vm->state),
+            _("the VM has no GPU; its disks can be looked at for drivers of one "
+              "it had only while it is off"),
+            NULL, SRC, err);
     return plan_find(
         s->plan, "vm-power", s->options->lenient ? "warning" : "error", s->vm->name,
         vm_state_name(s->vm->state),
-        "the guest's disk can be compared and changed only while the VM is off",
-        runs ? "use --stop to shut it down first; it is started again"
-             : "start the VM and shut it down first",
+        _("the guest's disk can be compared and changed only while the VM is off"),
+        runs ? _("use --stop to shut it down first; it is started again")
+             : _("start the VM and shut it down first"),
         SRC, err);
 }
 
@@ -202,8 +204,8 @@ static bool say_disks(struct sync *s, struct err *err)
             return false;
         if (disk->hibernated && s->gpu_count == 0 &&
             !plan_find(s->plan, "disk-hibernated", "info", image, NULL,
-                       "the Windows on the disk is hibernated: it was not looked at", NULL,
-                       SRC, err))
+                       _("the Windows on the disk is hibernated: it was not looked at"),
+                       NULL, SRC, err))
             return false;
         if (disk->unreadable && !plan_find(s->plan, "disk-unreadable", severity, image,
                                            NULL, disk->unreadable, disk->hint, SRC, err))
@@ -214,12 +216,12 @@ static bool say_disks(struct sync *s, struct err *err)
         return true;
     if (s->gpu_count > 0)
         return plan_find(s->plan, "disk-windows", "info", s->vm->name, NULL,
-                         "no Windows was found on its disks", NULL, SRC, err);
+                         _("no Windows was found on its disks"), NULL, SRC, err);
     for (size_t i = 0; i < s->vm->disk_count; i++)
         if (s->disks[i].steps.now && s->disks[i].steps.now->step_count > 0)
             return true;
     return plan_find(s->plan, "vm-no-gpu", "info", s->vm->name, NULL,
-                     "the VM has no GPU, and no driver of one it had: nothing to sync",
+                     _("the VM has no GPU, and no driver of one it had: nothing to sync"),
                      NULL, SRC, err);
 }
 
@@ -281,8 +283,8 @@ static bool plan_off(struct sync *s, struct err *err)
         ok = s->gpu_count > 0 ||
              plan_find(
                  s->plan, "vm-no-gpu", "info", s->vm->name, NULL,
-                 "the VM has no GPU, and had no driver of one when its disks were last "
-                 "looked at: nothing to sync",
+                 _("the VM has no GPU, and had no driver of one when its disks were last "
+                   "looked at: nothing to sync"),
                  NULL, SRC, err);
     else if (ok)
         ok = look_at_disks(s, &seen, err);
@@ -300,7 +302,8 @@ static bool plan_all(struct sync *s, struct err *err)
 
     if (s->vm->disk_count == 0)
         return plan_find(s->plan, "vm-disk", "info", s->vm->name, NULL,
-                         "the VM has no disk that a driver could be on", NULL, NULL, err);
+                         _("the VM has no disk that a driver could be on"), NULL, NULL,
+                         err);
     s->disks = calloc(s->vm->disk_count, sizeof(*s->disks));
     if (!s->disks)
         return err_no_memory(err);
