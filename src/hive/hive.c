@@ -11,7 +11,6 @@
 #include "hive.h"
 
 #include <errno.h>
-#include <iconv.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -58,9 +57,7 @@ static bool give_plain_sum(int fd, const uint8_t *base, struct err *err)
     if (sum == hive_load_u32(base + HIVE_CHECKSUM))
         return true;
     hive_store_u32(plain, sum);
-    if (pwrite(fd, plain, sizeof(plain), HIVE_CHECKSUM) == (ssize_t)sizeof(plain))
-        return true;
-    return err_errno(err, errno, "reading the registry hive");
+    return memory_file_patch(fd, HIVE_CHECKSUM, plain, sizeof(plain), err);
 }
 
 struct hive *hive_open(const void *bytes, size_t len, bool writable, struct err *err)
@@ -104,7 +101,7 @@ struct hive *hive_open_file(const char *path, bool writable, struct err *err)
     struct hive *hive;
     size_t len = 0;
     long size;
-    FILE *file = fopen(path, "rbe");
+    FILE *file = fopen(path, "rb");
     bool ok;
 
     if (!file) {
@@ -152,32 +149,6 @@ void hive_close(struct hive *hive)
     if (hive->fd >= 0)
         close(hive->fd);
     free(hive);
-}
-
-bool hive_prepare(void)
-{
-    /* hivex opens these by itself; glibc then finds their modules in memory. */
-    static const char *const pairs[][2] = {
-        { "UTF-8", "UTF-16LE" },
-        { "UTF-16LE", "UTF-8" },
-        { "UTF-8", "LATIN1" },
-        { "LATIN1", "UTF-8" },
-    };
-    static iconv_t kept[ARRAY_LEN(pairs)];
-    static bool done;
-    char in[2] = "a", out[8];
-
-    for (size_t i = 0; !done && i < ARRAY_LEN(pairs); i++) {
-        char *from = in, *to = out;
-        size_t from_left = sizeof(in), to_left = sizeof(out);
-
-        kept[i] = iconv_open(pairs[i][0], pairs[i][1]);
-        if (kept[i] == (iconv_t)-1)
-            return false;
-        iconv(kept[i], &from, &from_left, &to, &to_left);
-    }
-    done = true;
-    return true;
 }
 
 bool hive_is_dirty(const struct hive *hive)

@@ -11,17 +11,10 @@
 #include "test.h"
 #include "text.h"
 
-static bool has_program(const char *name)
-{
-    CLEANUP(free_cleanup) char *line = text_printf("command -v %s >/dev/null 2>&1", name);
-
-    return line && system(line) == 0;
-}
-
 /* What a shell line prints, owned. */
 static char *output_of(const char *line)
 {
-    FILE *pipe = popen(line, "re");
+    FILE *pipe = popen(line, "r");
     size_t size = 1 << 20, len = 0;
     char *text = malloc(size);
 
@@ -34,9 +27,18 @@ static char *output_of(const char *line)
     return text;
 }
 
+/* A shell that is none of POSIX', as on Windows, prints no path. */
+static bool has_program(const char *name)
+{
+    CLEANUP(free_cleanup) char *line = text_printf("command -v %s 2>/dev/null", name);
+    CLEANUP(free_cleanup) char *out = line ? output_of(line) : NULL;
+
+    return out && out[0] == '/';
+}
+
 static bool write_file(const char *path, const void *bytes, size_t len)
 {
-    FILE *file = fopen(path, "wbe");
+    FILE *file = fopen(path, "wb");
     bool ok = file && fwrite(bytes, 1, len, file) == len;
 
     return file && fclose(file) == 0 && ok;

@@ -2,10 +2,11 @@
 /* A partition as the device libntfs-3g works on. */
 
 #include <errno.h>
+#ifdef HAVE_LINUX_FS_H
 #include <linux/fs.h>
+#endif
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "err.h"
 #include "ntfs-internal.h"

@@ -160,7 +160,7 @@ static bool put(struct image_file *file, uint64_t offset, uint64_t len,
                 return false;
         return true;
     }
-    grown = reallocarray(file->overlays, file->overlay_count + 1, sizeof(*grown));
+    grown = realloc(file->overlays, (file->overlay_count + 1) * sizeof(*grown));
     if (!grown)
         return err_no_memory(err);
     file->overlays = grown;

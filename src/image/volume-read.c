@@ -133,8 +133,7 @@ static int add_name(void *user, const ntfschar *name, const int len, const int t
     }
     if (list->count == list->size) {
         size_t size = list->size ? list->size * 2 : 64;
-        char **grown =
-            size > LIST_MAX ? NULL : reallocarray(list->names, size, sizeof(*grown));
+        char **grown = size > LIST_MAX ? NULL : realloc(list->names, size * sizeof(*grown));
 
         if (!grown) {
             free(text);

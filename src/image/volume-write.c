@@ -561,13 +561,13 @@ struct children {
 static bool add_child(const struct file_info *info, void *user, struct err *err)
 {
     struct children *list = user;
-    char **names = reallocarray(list->names, list->count + 1, sizeof(*names));
+    char **names = realloc(list->names, (list->count + 1) * sizeof(*names));
     bool *kinds;
 
     if (!names)
         return err_no_memory(err);
     list->names = names;
-    kinds = reallocarray(list->are_folders, list->count + 1, sizeof(*kinds));
+    kinds = realloc(list->are_folders, (list->count + 1) * sizeof(*kinds));
     if (!kinds)
         return err_no_memory(err);
     list->are_folders = kinds;
