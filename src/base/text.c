@@ -377,3 +377,20 @@ unsigned text_columns(const char *text)
     }
     return columns;
 }
+
+char *size_text(char buf[24], uint64_t bytes)
+{
+    static const char *const units[] = { "B", "KB", "MB", "GB", "TB", "PB", "EB" };
+    double value = (double)bytes;
+    size_t unit = 0;
+
+    while (value >= 1024 && unit < ARRAY_LEN(units) - 1) {
+        value /= 1024;
+        unit++;
+    }
+    if (unit == 0 || value >= 100 || value == (double)(uint64_t)value)
+        snprintf(buf, 24, "%.0f %s", value, units[unit]);
+    else
+        snprintf(buf, 24, "%.1f %s", value, units[unit]);
+    return buf;
+}

@@ -44,3 +44,5 @@ uint8_t *text_to_utf16le(const char *text, size_t *ret_len); /* ends in two more
 /* Columns a text takes on a terminal: wide East Asian letters count two,
  * combining marks none. */
 unsigned text_columns(const char *text);
+/* A size for people: "8.0 GB", "32 GB".  In @buf, which is returned. */
+char *size_text(char buf[24], uint64_t bytes);

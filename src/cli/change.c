@@ -105,7 +105,6 @@ bool command_confirm(const struct invocation *in, const struct plan *plan,
                      struct err *err)
 {
     const char *dry = option_get(in, "dry-run");
-    bool yes = false;
 
     *ret_go = false;
     *ret_exit = STATUS_DONE;
@@ -117,9 +116,15 @@ bool command_confirm(const struct invocation *in, const struct plan *plan,
     }
     if (dry || !in->quiet)
         plan_view(in->out, plan, way);
-    if (dry)
-        return true;
+    return dry || command_ask(in, question, ret_go, ret_exit, err);
+}
 
+bool command_ask(const struct invocation *in, const char *question, bool *ret_go,
+                 int *ret_exit, struct err *err)
+{
+    bool yes = false;
+
+    *ret_go = false;
     if (option_get(in, "yes")) {
         *ret_go = true;
         return true;

@@ -29,6 +29,7 @@ enum {
     CMD_HOST = 1 << 0,     /* works on hosts: connects; -H repeated runs it on each */
     CMD_ONE_HOST = 1 << 1, /* exactly one; with CMD_HOST */
     CMD_CHANGES = 1 << 2,  /* makes a plan: --dry-run, --yes; journaled */
+    CMD_FLEET = 1 << 3,    /* with CMD_HOST: run() connects to all hosts itself (fleet.h) */
 };
 
 /* Exit statuses of the contract. */
@@ -144,12 +145,17 @@ enum plan_way { PLAN_FORWARD, PLAN_BACK };
 bool command_confirm(const struct invocation *in, const struct plan *plan,
                      enum plan_way way, const char *question, bool *ret_go, int *ret_exit,
                      struct err *err) MUST_CHECK;
+/* The asking alone: --yes, a terminal, or exit status 2. */
+bool command_ask(const struct invocation *in, const char *question, bool *ret_go,
+                 int *ret_exit, struct err *err) MUST_CHECK;
 
 /* ---- what a plan looks like (plan-view.c) ---- */
 
 /* The numbered steps with what they change, and the findings.  PLAN_BACK: what taking it
  * back does, last step first. */
 void plan_view(struct output *out, const struct plan *plan, enum plan_way way);
+/* The steps alone, without the title. */
+void plan_view_steps(struct output *out, const struct plan *plan);
 /* Findings from number @first on: those that came while the plan ran. */
 void plan_view_findings(struct output *out, const struct plan *plan, size_t first);
 /* The cmdlets a person would type for the same, one per line, steps without one as

@@ -19,8 +19,9 @@ static bool is_cancelled(void *user)
     return os_was_interrupted();
 }
 
-/* HVGPU_FAULT="fail-before:3": what breaks, and at which change. */
-static bool add_fault(struct cim_session **session, struct err *err)
+/* HVGPU_FAULT="fail-before:3": what breaks, and at which change; "fail-before:3@NODE2" only on
+ * hosts whose name ends so. */
+static bool add_fault(struct cim_session **session, const char *host, struct err *err)
 {
     static const struct {
         const char *name;
@@ -33,15 +34,20 @@ static bool add_fault(struct cim_session **session, struct err *err)
     };
     const char *text = getenv("HVGPU_FAULT");
     const char *colon = text ? strchr(text, ':') : NULL;
+    CLEANUP(free_cleanup) char *number = NULL;
+    const char *only = colon ? strchr(colon, '@') : NULL;
     struct cim_session *wrapped;
     uint64_t at;
 
-    if (!text || !*text)
+    if (!text || !*text || (only && !text_iends(host, only + 1)))
         return true;
+    number = colon ? text_ndup(colon + 1, strcspn(colon + 1, "@")) : NULL;
+    if (colon && !number)
+        return err_no_memory(err);
     for (size_t i = 0; colon && i < ARRAY_LEN(modes); i++) {
         if (strlen(modes[i].name) != (size_t)(colon - text) ||
             strncmp(modes[i].name, text, (size_t)(colon - text)) != 0 ||
-            !text_to_u64(colon + 1, 10, &at) || at > UINT32_MAX)
+            !text_to_u64(number, 10, &at) || at > UINT32_MAX)
             continue;
         wrapped = cim_fault_open(session, modes[i].mode, (unsigned)at, err);
         if (!wrapped)
@@ -49,7 +55,8 @@ static bool add_fault(struct cim_session **session, struct err *err)
         *session = wrapped;
         return true;
     }
-    return err_fail(err, ERR_INVALID, 0, "HVGPU_FAULT='%.40s' is not MODE:NUMBER", text);
+    return err_fail(err, ERR_INVALID, 0, "HVGPU_FAULT='%.40s' is not MODE:NUMBER[@HOST]",
+                    text);
 }
 
 static bool add_trace(struct cim_session **session, struct err *err)
@@ -131,7 +138,7 @@ struct cim_session *connector_open(const struct connector *connector,
     if (!host_password(target, &password, err))
         return NULL;
     session = open_with(connector, target, password, false, err);
-    if (!session || !add_fault(&session, err) ||
+    if (!session || !add_fault(&session, target->name, err) ||
         (connector->verbose && !add_trace(&session, err)))
         return NULL;
     return TAKE(session);

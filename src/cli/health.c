@@ -76,7 +76,7 @@ static void judge_gpu(json_t *list, const struct hv_gpu *gpu)
 static bool is_pinned_to_nothing(const struct hv_host *host, const struct hv_vm *vm)
 {
     for (size_t i = 0; i < vm->adapter_count; i++)
-        if (vm->adapters[i].interface_path && !adapter_gpu(host, &vm->adapters[i]))
+        if (vm->adapters[i].interface_path && !hv_adapter_gpu(host, &vm->adapters[i]))
             return true;
     return false;
 }

@@ -39,15 +39,6 @@ json_t *os_to_json(const struct hv_host *host)
                      known_to_json(host->build), "edition", text_to_json(host->edition));
 }
 
-const struct hv_gpu *adapter_gpu(const struct hv_host *host,
-                                 const struct hv_adapter *adapter)
-{
-    const char *path = adapter->running_on ? adapter->running_on : adapter->interface_path;
-    CLEANUP(free_cleanup) char *instance = gpu_instance_from_interface(path);
-
-    return instance ? hv_find_gpu(host, instance) : NULL;
-}
-
 static json_t *modes_to_json(unsigned modes)
 {
     static const struct {
@@ -112,7 +103,7 @@ json_t *gpus_to_json(const struct hv_host *host, const struct hv_gpu *only)
         const struct hv_vm *vm = &host->vms[v];
 
         for (size_t a = 0; a < vm->adapter_count; a++)
-            add_user(host, gpus, adapter_gpu(host, &vm->adapters[a]), vm,
+            add_user(host, gpus, hv_adapter_gpu(host, &vm->adapters[a]), vm,
                      vm->adapters[a].partition_id);
         for (size_t d = 0; d < vm->device_count; d++)
             if (!vm->devices[d].is_gone)
@@ -144,7 +135,7 @@ static json_t *adapters_to_json(const struct hv_host *host, const struct hv_vm *
 
     for (size_t i = 0; i < vm->adapter_count; i++) {
         const struct hv_adapter *adapter = &vm->adapters[i];
-        const struct hv_gpu *gpu = adapter_gpu(host, adapter);
+        const struct hv_gpu *gpu = hv_adapter_gpu(host, adapter);
         json_t *quota = json_pack("{s:o, s:o, s:o, s:o}", "vram",
                                   limits_to_json(&adapter->quota[QUOTA_VRAM]), "encode",
                                   limits_to_json(&adapter->quota[QUOTA_ENCODE]), "decode",

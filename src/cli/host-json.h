@@ -16,7 +16,3 @@ bool vm_add_cluster_json(json_t *to, const struct hv_host *host, const struct hv
 json_t *known_to_json(struct known_u64 number);
 /* Text from a host; NULL or broken gives null. */
 json_t *text_to_json(const char *text);
-
-/* The GPU an adapter is on: by its pin, else by where it runs.  NULL: not known. */
-const struct hv_gpu *adapter_gpu(const struct hv_host *host,
-                                 const struct hv_adapter *adapter);

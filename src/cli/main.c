@@ -134,6 +134,8 @@ static bool run_command(struct app *app, int *ret_exit, struct err *err)
     if (command->collect)
         return collect_run(&app->in, &app->connector, &app->hosts, (unsigned)app->jobs,
                            ret_exit, err);
+    if (command->flags & CMD_FLEET)
+        return command->run(&app->in, ret_exit, err);
     return run_on_one(app, ret_exit, err);
 }
 

@@ -19,6 +19,7 @@
 
 #include "attr.h"
 #include "err.h"
+#include "text.h"
 
 enum style { STYLE_PLAIN, STYLE_GOOD, STYLE_WARN, STYLE_BAD, STYLE_FAINT, STYLE_BOLD };
 
@@ -61,9 +62,6 @@ json_t *error_to_json(const struct err *err); /* the contract's "error" object *
 char *clean_text(const char *text, unsigned columns);
 /* The same, with what does not fit cut off at the beginning. */
 char *clean_text_end(const char *text, unsigned columns);
-
-/* Sizes and shares for people: "8.0 GB", "32 GB".  In @buf, which is returned. */
-char *size_text(char buf[24], uint64_t bytes);
 
 /* ---- tables ---- */
 

@@ -91,9 +91,14 @@ void plan_view(struct output *out, const struct plan *plan, enum plan_way way)
                 view_step(out, &plan->steps[i], way);
         return;
     }
-    for (i = 0; i < plan->step_count; i++)
-        view_step(out, &plan->steps[i], way);
+    plan_view_steps(out, plan);
     plan_view_findings(out, plan, 0);
+}
+
+void plan_view_steps(struct output *out, const struct plan *plan)
+{
+    for (size_t i = 0; i < plan->step_count; i++)
+        view_step(out, &plan->steps[i], PLAN_FORWARD);
 }
 
 void plan_view_powershell(struct output *out, const struct plan *plan)

@@ -107,19 +107,9 @@ bool dda_lock_vm(struct plan *plan, const struct hv_vm *vm, struct err *err)
     return name ? plan_lock(plan, name, err) : err_no_memory(err);
 }
 
-/* The location path up to the function, or the instance id where there is none. */
 char *dda_lock_name(const struct dda_view *view, const struct dda_device *device)
 {
-    const char *path = device->location_path;
-    size_t len = path ? strlen(path) : 0;
-    const char *host = view->host->computer_name ? view->host->computer_name : "?";
-    char *name = len > 3
-                     ? text_printf("device-%s-%.*s", host, (int)len - 3, path)
-                     : text_printf("device-%s-%s", host, strchr(device->instance_id, '\\'));
-
-    if (name)
-        text_lower(name);
-    return name;
+    return hv_device_lock_name(view->host, device->location_path, device->instance_id);
 }
 
 bool dda_lock_device(struct plan *plan, const struct dda_view *view,

@@ -71,3 +71,18 @@ char *gpu_pci_id(const char *id)
         return NULL;
     return text_printf("%s:%s", vendor, device);
 }
+
+char *hv_device_lock_name(const struct hv_host *host, const char *location_path,
+                          const char *instance_id)
+{
+    size_t len = location_path ? strlen(location_path) : 0;
+    const char *computer = host->computer_name ? host->computer_name : "?";
+    const char *slash = strchr(instance_id, '\\');
+    char *name = len > 3
+                     ? text_printf("device-%s-%.*s", computer, (int)len - 3, location_path)
+                     : text_printf("device-%s-%s", computer, slash ? slash : instance_id);
+
+    if (name)
+        text_lower(name);
+    return name;
+}

@@ -61,6 +61,8 @@ static bool on_gpu_property(const struct cim_instance *p, void *user, struct err
     } else if (is_device_property(p, "DEVPKEY_PciDevice_RequiresReservedMemoryRegion",
                                   PCI_FMTID " 34")) {
         take_u64(&asked->gpu->pci.reserved_memory, p, "Data");
+    } else if (is_device_property(p, "DEVPKEY_PciDevice_SriovSupport", PCI_FMTID " 26")) {
+        take_u64(&asked->gpu->pci.sriov_support, p, "Data");
     }
     return true;
 }
@@ -106,6 +108,7 @@ static bool ask_properties(struct cim_session *session, struct hv_gpu *gpu,
         "DEVPKEY_Device_Driver",
         PCI_FMTID " 1",
         PCI_FMTID " 3",
+        PCI_FMTID " 26",
         PCI_FMTID " 31",
         PCI_FMTID " 34",
     };

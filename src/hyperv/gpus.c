@@ -73,6 +73,15 @@ const struct hv_gpu *hv_find_gpu(const struct hv_host *host, const char *instanc
     return search(host->gpus, host->gpu_count, instance_id);
 }
 
+const struct hv_gpu *hv_adapter_gpu(const struct hv_host *host,
+                                    const struct hv_adapter *adapter)
+{
+    const char *path = adapter->running_on ? adapter->running_on : adapter->interface_path;
+    CLEANUP(free_cleanup) char *instance = gpu_instance_from_interface(path);
+
+    return instance ? hv_find_gpu(host, instance) : NULL;
+}
+
 static const char *vendor_name(const char *pci_id)
 {
     static const struct {
@@ -265,6 +274,36 @@ static bool take_counts(struct hv_gpu *gpu, const struct cim_instance *row, stru
     return true;
 }
 
+const char *const hv_quota_names[QUOTA_COUNT] = {
+    [QUOTA_VRAM] = "VRAM",
+    [QUOTA_ENCODE] = "Encode",
+    [QUOTA_DECODE] = "Decode",
+    [QUOTA_COMPUTE] = "Compute",
+};
+
+static void take_amount(struct known_u64 *to, const struct cim_instance *row,
+                        const char *prefix, const char *resource)
+{
+    char property[40];
+
+    snprintf(property, sizeof(property), "%s%s", prefix, resource);
+    take_u64(to, row, property);
+}
+
+static void take_amounts(struct hv_gpu *gpu, const struct cim_instance *row)
+{
+    memset(gpu->amounts, 0, sizeof(gpu->amounts)); /* not one entry's with another's */
+    for (size_t i = 0; i < QUOTA_COUNT; i++) {
+        struct hv_amount *amount = &gpu->amounts[i];
+
+        take_amount(&amount->total, row, "Total", hv_quota_names[i]);
+        take_amount(&amount->available, row, "Available", hv_quota_names[i]);
+        take_amount(&amount->min, row, "MinPartition", hv_quota_names[i]);
+        take_amount(&amount->max, row, "MaxPartition", hv_quota_names[i]);
+        take_amount(&amount->optimal, row, "OptimalPartition", hv_quota_names[i]);
+    }
+}
+
 struct partitionable {
     struct hv_host *host;
     size_t sorted; /* GPUs that Windows listed; behind them those only Hyper-V knows */
@@ -291,6 +330,7 @@ static bool on_partitionable(const struct cim_instance *row, void *user, struct 
         return true;
     gpu->status = paravirtual ? GPU_PARAVIRTUALIZATION : GPU_PARTITIONED;
     take_u64(&gpu->partition_count, row, "PartitionCount");
+    take_amounts(gpu, row);
     return take_text(&gpu->interface_path, row, "Name", err) && take_counts(gpu, row, err);
 }
 

@@ -28,6 +28,20 @@ enum gpu_status {
 };
 enum gpu_place { GPU_PLACE_UNKNOWN, GPU_ON_HOST, GPU_DISMOUNTED, GPU_ASSIGNED };
 
+enum { QUOTA_VRAM, QUOTA_ENCODE, QUOTA_DECODE, QUOTA_COMPUTE, QUOTA_COUNT };
+
+/*
+ * How much of one resource a partitionable GPU has, and a partition of it.  GPU-P: memory in
+ * bytes, encode and decode in streams of 540p at 60 frames, compute in gigaflops (MicrosoftDocs/
+ * windows-driver-docs-ddi dispmprt DXGKARG_GETVIRTUALGPUPROFILE); what a partition gets is told
+ * for the present partition count only.  GPU-PV: the same placeholders for every card, no sizes
+ * (measured: Justsenger/HyperV-WMI-Documentation recipe gpu_partition_vram).
+ */
+struct hv_amount {
+    struct known_u64 total, available;
+    struct known_u64 min, max, optimal; /* of one partition */
+};
+
 struct hv_gpu {
     char *name;           /* "NVIDIA GeForce RTX 4070 Laptop GPU" */
     char *pci_id;         /* "10de:2860" */
@@ -44,21 +58,24 @@ struct hv_gpu {
     struct known_u64 partition_count, vram_bytes, problem_code;
     uint64_t *valid_partition_counts;
     size_t valid_partition_count_count;
+    struct hv_amount amounts[QUOTA_COUNT];
     struct { /* HV_GPU_DETAILS: as struct hv_function has them */
         struct known_u64 device_type, base_class, acs_up_hierarchy, reserved_memory;
+        struct known_u64 sriov_support;
     } pci;
 };
 
 struct hv_quota { /* per resource: min, max, optimal; all may be unset */
     struct known_u64 min, max, optimal;
 };
-enum { QUOTA_VRAM, QUOTA_ENCODE, QUOTA_DECODE, QUOTA_COMPUTE, QUOTA_COUNT };
 
 struct hv_adapter {                /* Msvm_GpuPartitionSettingData of a VM */
     char *id;                      /* InstanceID */
     char *interface_path;          /* the pin; NULL: none (or not readable up to 19045) */
     char *running_on;              /* interface path of the GPU it has while the VM runs */
     struct known_u64 partition_id; /* while the VM runs */
+    struct known_u64
+        current[QUOTA_COUNT]; /* what its partition has meanwhile; from 20348 */
     struct hv_quota quota[QUOTA_COUNT];
 };
 
@@ -241,6 +258,10 @@ bool hv_select_vm(const struct hv_host *host, const char *selector,
                   const struct hv_vm **ret, struct err *err) MUST_CHECK;
 bool hv_select_gpu(const struct hv_host *host, const char *selector,
                    const struct hv_gpu **ret, struct err *err) MUST_CHECK;
+/* All GPUs that fit, at least one: *ret is an array that the caller frees. */
+bool hv_select_gpus(const struct hv_host *host, const char *selector,
+                    const struct hv_gpu ***ret, size_t *ret_count, struct err *err)
+    MUST_CHECK;
 
 /* The function with this instance id, also in its other form (PCI\\, PCIP\\); NULL: none. */
 const struct hv_function *hv_find_function(const struct hv_host *host,
@@ -251,6 +272,16 @@ bool hv_same_card(const char *location_path, const char *other);
 
 /* The GPU with this instance id, also in its other form (PCI\, PCIP\); NULL: none. */
 const struct hv_gpu *hv_find_gpu(const struct hv_host *host, const char *instance_id);
+/* The GPU an adapter is on: by where it runs, else by its pin.  NULL: not known. */
+const struct hv_gpu *hv_adapter_gpu(const struct hv_host *host,
+                                    const struct hv_adapter *adapter);
+/* The property of a CIM class for a resource: "VRAM", "Encode", "Decode", "Compute". */
+extern const char *const hv_quota_names[QUOTA_COUNT];
+
+/* What plans that change a card are locked by: its location path up to the function, or the
+ * instance id where there is none.  Owned; NULL: no memory. */
+char *hv_device_lock_name(const struct hv_host *host, const char *location_path,
+                          const char *instance_id);
 
 /* `\\?\PCI#VEN_..#inst#{guid}\GPUPARAV` -> `PCI\VEN_..\inst`; also for `\??\` and a
  * lost prefix.  Owned; NULL: not such a path or no memory. */

@@ -171,45 +171,75 @@ static bool match_name(const struct hv_gpu *gpu, const char *selector)
     return gpu->name && text_istr(gpu->name, selector);
 }
 
-bool hv_select_gpu(const struct hv_host *host, const char *selector,
-                   const struct hv_gpu **ret, struct err *err)
+/* All that fit in the first way that fits any, in their order; @found has room for each. */
+static bool find_gpus(const struct hv_host *host, const char *selector,
+                      const struct hv_gpu **found, size_t *ret_count, struct err *err)
 {
     static gpu_match_fn *const matches[] = { match_instance, match_interface,
                                              match_location, match_pci_id, match_name };
     struct candidates all = { 0 };
     bool is_number = false;
     uint64_t number;
+    size_t count = 0;
 
     if (!*selector)
         return err_fail(err, ERR_INVALID, 0, "no GPU was named");
     /* One or two digits are always a number of the list, never part of a name. */
     if (text_to_u64(selector, 10, &number)) {
         if (number >= 1 && number <= host->gpu_count) {
-            *ret = &host->gpus[number - 1];
+            found[0] = &host->gpus[number - 1];
+            *ret_count = 1;
             return true;
         }
         is_number = number <= NUMBER_MAX;
     }
-    for (size_t m = 0; m < ARRAY_LEN(matches) && !is_number; m++) {
-        struct candidates found = { 0 };
-        const struct hv_gpu *gpu = NULL;
-
-        for (size_t i = 0; i < host->gpu_count; i++) {
-            if (!matches[m](&host->gpus[i], selector))
-                continue;
-            gpu = &host->gpus[i];
-            add_candidate(&found, host, i, put_gpu);
-        }
-        if (found.count > 1)
-            return fail_with(ERR_INVALID, "GPU", selector, &found,
-                             "give its number in 'gpu list', or its instance id", err);
-        strbuf_free(&found.text);
-        if (gpu) {
-            *ret = gpu;
-            return true;
-        }
-    }
+    for (size_t m = 0; m < ARRAY_LEN(matches) && !is_number && count == 0; m++)
+        for (size_t i = 0; i < host->gpu_count; i++)
+            if (matches[m](&host->gpus[i], selector))
+                found[count++] = &host->gpus[i];
+    *ret_count = count;
+    if (count > 0)
+        return true;
     for (size_t i = 0; i < host->gpu_count; i++)
         add_candidate(&all, host, i, put_gpu);
     return fail_with(ERR_NOT_FOUND, "GPU", selector, &all, NULL, err);
+}
+
+bool hv_select_gpu(const struct hv_host *host, const char *selector,
+                   const struct hv_gpu **ret, struct err *err)
+{
+    CLEANUP(free_cleanup)
+    const struct hv_gpu **found =
+        calloc(host->gpu_count + 1, sizeof(const struct hv_gpu *));
+    struct candidates list = { 0 };
+    size_t count;
+
+    if (!found)
+        return err_no_memory(err);
+    if (!find_gpus(host, selector, found, &count, err))
+        return false;
+    if (count == 1) {
+        *ret = found[0];
+        return true;
+    }
+    for (size_t i = 0; i < count; i++)
+        add_candidate(&list, host, (size_t)(found[i] - host->gpus), put_gpu);
+    return fail_with(ERR_INVALID, "GPU", selector, &list,
+                     "give its number in 'gpu list', or its instance id", err);
+}
+
+bool hv_select_gpus(const struct hv_host *host, const char *selector,
+                    const struct hv_gpu ***ret, size_t *ret_count, struct err *err)
+{
+    const struct hv_gpu **found =
+        calloc(host->gpu_count + 1, sizeof(const struct hv_gpu *));
+
+    if (!found)
+        return err_no_memory(err);
+    if (!find_gpus(host, selector, found, ret_count, err)) {
+        free(found);
+        return false;
+    }
+    *ret = found;
+    return true;
 }

@@ -375,7 +375,7 @@ TEST(adapters_belong_to_vms_and_never_to_templates)
              "Microsoft:Definition\\0DCC3FD1-21BD-423E-AB0B-A3A7451CE985\\Default", NULL);
     fake_row(fake, HV_NS, "Msvm_GpuPartition", "SystemName", VM1, "DeviceID",
              "Microsoft:" VM1 "\\AD1", "PartitionId", "3", "DeviceInstancePath", RTX_PATH,
-             NULL);
+             "CurrentVRAM", "1986422374", "CurrentEncode", "16", NULL);
     host = read_host(fake, HV_STATUS | HV_PARTITIONS);
     if (!host || host->vm_count != 2) {
         CHECK_EQ(host ? host->vm_count : 0, 2);
@@ -393,6 +393,47 @@ TEST(adapters_belong_to_vms_and_never_to_templates)
     CHECK_EQ(vm->adapters[0].quota[QUOTA_VRAM].optimal.value, 1000);
     CHECK(!vm->adapters[0].quota[QUOTA_VRAM].min.known);
     CHECK(vm->adapters[0].quota[QUOTA_ENCODE].max.value == UINT64_MAX);
+    CHECK_EQ(vm->adapters[0].current[QUOTA_VRAM].value, 1986422374);
+    CHECK_EQ(vm->adapters[0].current[QUOTA_ENCODE].value, 16);
+    CHECK(!vm->adapters[0].current[QUOTA_COMPUTE].known);
+}
+
+TEST(amounts_are_those_of_the_entry_that_counts_and_unknown_stays_unknown)
+{
+    static const char hardware[] =
+        "\\\\?\\PCI#VEN_10DE&DEV_2860&SUBSYS_252D1043&REV_A1#4&296b7397&0&0008#"
+        "{064092b3-625e-43bf-9eb5-dc845897dd59}";
+
+    for (int order = 0; order < 2; order++) {
+        CLEANUP(fake_host_cleanup) struct fake_host *fake = bare_host();
+        CLEANUP(hv_host_cleanup) struct hv_host *host = NULL;
+
+        fake_row(fake, "root/cimv2", "Win32_PnPEntity", "DeviceID", RTX_ID, "Name", "RTX",
+                 "ClassGuid", "{4d36e968-e325-11ce-bfc1-08002be10318}", "Present", "true",
+                 NULL);
+        for (int i = 0; i < 2; i++)
+            if (i == order)
+                fake_row(fake, HV_NS, "Msvm_PartitionableGpu", "Name", RTX_PATH,
+                         "PartitionCount", "32", "TotalVRAM", "1000000000",
+                         "MinPartitionVRAM", "0", "OptimalPartitionCompute", "7", NULL);
+            else
+                fake_row(fake, HV_NS, "Msvm_PartitionableGpu", "Name", hardware,
+                         "PartitionCount", "8", "TotalVRAM", "17179869184", "AvailableVRAM",
+                         "15193446810", "MaxPartitionVRAM", "1986422374",
+                         "OptimalPartitionVRAM", "1986422374", "TotalEncode", "128", NULL);
+        host = read_host(fake, HV_GPUS);
+        CHECK_EQ(host ? host->gpu_count : 0, 1);
+        if (!host || host->gpu_count != 1)
+            return;
+        CHECK_EQ(host->gpus[0].partition_count.value, 8);
+        CHECK_EQ(host->gpus[0].amounts[QUOTA_VRAM].total.value, 17179869184);
+        CHECK_EQ(host->gpus[0].amounts[QUOTA_VRAM].available.value, 15193446810);
+        CHECK_EQ(host->gpus[0].amounts[QUOTA_VRAM].max.value, 1986422374);
+        CHECK_EQ(host->gpus[0].amounts[QUOTA_ENCODE].total.value, 128);
+        CHECK(!host->gpus[0].amounts[QUOTA_VRAM].min.known);
+        CHECK(!host->gpus[0].amounts[QUOTA_COMPUTE].optimal.known);
+        CHECK(!host->gpus[0].amounts[QUOTA_DECODE].total.known);
+    }
 }
 
 TEST(a_dismounted_gpu_keeps_its_place_and_an_assigned_one_its_vm)

@@ -72,6 +72,35 @@ TEST(a_gpu_is_found_by_each_of_its_names)
     }
 }
 
+TEST(all_gpus_that_fit_are_found_in_their_order)
+{
+    static const struct {
+        const char *selector;
+        size_t count, first;
+    } cases[] = { { "A2", 2, 1 }, { "NVIDIA", 3, 0 }, { "3", 1, 2 }, { RTX_ID, 1, 0 } };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        CLEANUP(free_cleanup) const struct hv_gpu **found = NULL;
+        struct err err = ERR_INIT;
+        size_t count = 0;
+
+        test_case(cases[i].selector);
+        CHECK_OK(hv_select_gpus(&host, cases[i].selector, &found, &count, &err));
+        CHECK_EQ(count, cases[i].count);
+        for (size_t k = 0; k < count; k++)
+            CHECK(found[k] == &gpus[cases[i].first + k]);
+    }
+    {
+        const struct hv_gpu **found = NULL;
+        struct err err = ERR_INIT;
+        size_t count;
+
+        CHECK(!hv_select_gpus(&host, "Arc", &found, &count, &err));
+        CHECK_EQ(err.kind, ERR_NOT_FOUND);
+        CHECK(found == NULL);
+    }
+}
+
 TEST(a_gpu_selector_that_fits_several_lists_them)
 {
     static const char *const cases[] = { "A2", "10de:25b6", "NVIDIA" };

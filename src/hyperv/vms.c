@@ -240,6 +240,12 @@ static bool on_partition(const struct cim_instance *row, void *user, struct err 
     if (!adapter)
         return true;
     take_u64(&adapter->partition_id, row, "PartitionId");
+    for (size_t i = 0; i < QUOTA_COUNT; i++) {
+        char property[24];
+
+        snprintf(property, sizeof(property), "Current%s", hv_quota_names[i]);
+        take_u64(&adapter->current[i], row, property);
+    }
     return take_text(&adapter->running_on, row, "DeviceInstancePath", err);
 }
 

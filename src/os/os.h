@@ -113,6 +113,8 @@ void os_wait_for_key(void); /* any key, or Ctrl-C */
 void os_catch_interrupt(void);
 bool os_was_interrupted(void);
 void os_forget_interrupt(void); /* what follows (undoing) is not to be stopped by it */
+/* How many there were; forgetting one does not count back. */
+unsigned os_interrupt_count(void);
 void os_die(void); /* as if killed: no handler, no cleanup; for fault injection */
 
 int os_cpu_count(void);

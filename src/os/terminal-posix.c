@@ -124,12 +124,13 @@ void os_wait_for_key(void)
 
 /* ---- signals ---- */
 
-static volatile sig_atomic_t interrupted;
+static volatile sig_atomic_t interrupted, interrupts;
 
 static void note_interrupt(int number)
 {
     (void)number;
     interrupted = 1;
+    interrupts = interrupts + 1;
 }
 
 void os_catch_interrupt(void)
@@ -146,6 +147,11 @@ void os_catch_interrupt(void)
 bool os_was_interrupted(void)
 {
     return interrupted;
+}
+
+unsigned os_interrupt_count(void)
+{
+    return (unsigned)interrupts;
 }
 
 void os_forget_interrupt(void)

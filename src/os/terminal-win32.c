@@ -194,7 +194,7 @@ void os_wait_for_key(void)
 
 /* ---- Ctrl-C ---- */
 
-static volatile LONG interrupted;
+static volatile LONG interrupted, interrupts;
 static HANDLE interrupt_event; /* wakes whoever sleeps, once */
 
 /* Runs in a thread of its own.  Returning FALSE goes on to the system's handler, which ends
@@ -203,6 +203,8 @@ static HANDLE interrupt_event; /* wakes whoever sleeps, once */
 static BOOL WINAPI note_interrupt(DWORD event)
 {
     bool is_first = InterlockedExchange(&interrupted, 1) == 0;
+
+    InterlockedIncrement(&interrupts);
 
     if (interrupt_event)
         SetEvent(interrupt_event);
@@ -223,6 +225,11 @@ void os_catch_interrupt(void)
 bool os_was_interrupted(void)
 {
     return interrupted != 0;
+}
+
+unsigned os_interrupt_count(void)
+{
+    return (unsigned)interrupts;
 }
 
 void os_forget_interrupt(void)
