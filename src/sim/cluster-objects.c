@@ -185,7 +185,7 @@ static struct cim_instance *vm_properties(const struct lab_vm *vm, const char *v
         err_no_memory(err);
         return NULL;
     }
-    return put_number(all, "CheckHeartbeat", 1, err) &&
+    return put_number(all, "CheckHeartbeat", 0, err) &&
                    put_number(all, "MigrationFailureReason", 0, err) &&
                    put_number(all, "MigrationProgress", 0, err) &&
                    put_number(all, "MigrationState", 0, err) &&

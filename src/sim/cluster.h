@@ -101,4 +101,8 @@ struct sim_object *cluster_resource_of(struct sim_cluster *cluster,
 /* What the lab says of a VM of any node. */
 const struct lab_vm *cluster_lab_vm(const struct sim_cluster *cluster, const char *vm_id);
 
-extern const struct sim_behaviour sim_cluster_behaviour;
+/* A refusal as root\MSCluster has them: a Win32 error as an HRESULT.  Returns false. */
+bool cluster_win32(struct sim_fault *fault, uint32_t code, const char *text);
+
+extern const struct sim_behaviour sim_cluster_behaviour;         /* cluster.c */
+extern const struct sim_behaviour sim_cluster_control_behaviour; /* cluster-control.c */

@@ -203,8 +203,9 @@ void com_put_out(struct strbuf *to, const char *host, const struct cim_class_met
             put_property(to, host, p->name, p->type, p->is_array, cim_get(out, p->name),
                          out->ns);
     }
-    put_property(to, host, "ReturnValue", CIM_UINT32, false, cim_get(out, "ReturnValue"),
-                 out->ns);
+    if (cim_get(out, "ReturnValue")) /* methods of root/MSCluster return nothing */
+        put_property(to, host, "ReturnValue", CIM_UINT32, false,
+                     cim_get(out, "ReturnValue"), out->ns);
 }
 
 /* ---- reading ---- */

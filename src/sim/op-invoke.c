@@ -75,7 +75,9 @@ static void put_answer(struct operation *op, const struct cim_class *class,
         if (method->parameters[i].is_out)
             soap_put_value(op->to, "p:", method->parameters[i].name,
                            cim_get(out, method->parameters[i].name), class->ns);
-    soap_put_value(op->to, "p:", "ReturnValue", cim_get(out, "ReturnValue"), class->ns);
+    /* Methods of root/MSCluster return nothing. */
+    if (cim_get(out, "ReturnValue"))
+        soap_put_value(op->to, "p:", "ReturnValue", cim_get(out, "ReturnValue"), class->ns);
     strbuf_printf(op->to, "</p:%s_OUTPUT>", method->name);
 }
 

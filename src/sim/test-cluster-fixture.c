@@ -6,6 +6,7 @@
 
 #include "dispatch.h"
 #include "os.h"
+#include "service.h"
 #include "strbuf.h"
 #include "text.h"
 #include "wql.h"
@@ -168,4 +169,30 @@ struct sim_object *three_vm(struct three *t, const char *vm)
     struct sim_host *node = three_node_of(t, vm);
 
     return node ? hv_find_by_text(node, "Msvm_ComputerSystem", "ElementName", vm) : NULL;
+}
+
+uint32_t three_call(struct three *t, unsigned node, const char *class_name,
+                    const char *name, const char *method, struct cim_instance *in,
+                    struct cim_instance **ret_out)
+{
+    CLEANUP(cim_path_cleanup) struct cim_path *path = cim_path_new(CLUSTER_NS, class_name);
+    struct service_call call = { .host = t->nodes[node] };
+    struct err err = ERR_INIT;
+    bool ok;
+
+    t->fault = (struct sim_fault){ 0 };
+    CHECK_OK(cim_path_set(path, "Name", name, &err));
+    CHECK_OK(service_prepare(t->nodes[node], CLUSTER_NS, &err));
+    ok = service_call_find(&call, path, method, &t->fault);
+    if (ok && in) {
+        cim_instance_free(call.in);
+        call.in = TAKE(in);
+    }
+    cim_instance_free(in);
+    ok = ok && service_call_run(&call, &t->fault);
+    if (ret_out)
+        *ret_out = TAKE(call.out);
+    service_call_clear(&call);
+    CHECK(ok || t->fault.code);
+    return ok ? 0 : t->fault.code;
 }

@@ -14,6 +14,7 @@ struct three {
     struct sim_lab *lab;
     struct sim_cluster *cluster;
     struct sim_host *nodes[3];
+    struct sim_fault fault; /* of the last call that was refused */
 };
 
 /* VMs A1, A2 of node A have a partition and run, A3 is off without one; B1 of B runs with
@@ -37,3 +38,9 @@ long three_number(struct three *t, const char *class_name, const char *name,
 /* The node that has the VM's Msvm_ComputerSystem; NULL: none, or more than one. */
 struct sim_host *three_node_of(struct three *t, const char *vm);
 struct sim_object *three_vm(struct three *t, const char *vm);
+
+/* Calls a method of root/MSCluster by way of @node; @in (may be NULL) is freed.  0: done; else
+ * the fault's code, whose text is in t->fault. */
+uint32_t three_call(struct three *t, unsigned node, const char *class_name,
+                    const char *name, const char *method, struct cim_instance *in,
+                    struct cim_instance **ret_out);
