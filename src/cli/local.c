@@ -25,17 +25,17 @@ static struct local_rights find_out(void)
 
 bool local_judge(const struct local_rights *rights, const char *ns, struct err *err)
 {
-    if (rights->is_elevated ||
-        (rights->is_hyper_v_administrator && text_ieq(ns, HV_NS)))
+    if (rights->is_elevated || (rights->is_hyper_v_administrator && text_ieq(ns, HV_NS)))
         return true;
     if (rights->is_hyper_v_administrator)
         err_fail(err, ERR_DENIED, 0,
                  "Hyper-V Administrators may change VMs, but not files, devices and the "
                  "registry of this machine");
     else
-        err_fail(err, ERR_DENIED, 0,
-                 "changing this machine takes the rights of an administrator, and hvgpu was "
-                 "started without them");
+        err_fail(
+            err, ERR_DENIED, 0,
+            "changing this machine takes the rights of an administrator, and hvgpu was "
+            "started without them");
     return err_hint(err, "open a prompt as administrator (Windows key, type cmd, press "
                          "Ctrl+Shift+Enter) and type the command again there");
 }
