@@ -11,6 +11,7 @@ more of
     copy       against cp -r to the plain file system          (the default, with the next)
     share      the same on an XFS, where blocks are shared     (root: mounts one)
     inject     all of `hvgpu driver inject`, and again with nothing to do
+    sync       `hvgpu driver sync` with nothing to do, against `attach`
     fuse       against QEMU's FUSE export, mounted by ntfs-3g  (root; every 6th file)
     guestfish  against guestfish copy-in under emulation       (every 40th file)
 """
@@ -174,33 +175,52 @@ def share(place, runs):
         mount.rmdir()
 
 
+class Laptop:
+    """A simulated host of its own, whose driver package holds the files of @place."""
+
+    def __init__(self, place):
+        self.hvgpu = place.build / "src/cli/hvgpu"
+        self.state = place.folder / "state"
+        self.env = dict(os.environ, XDG_STATE_HOME=str(self.state),
+                        PATH=f"{place.build}/src/cli:{place.build}/src/sim/program:{os.environ['PATH']}")
+        self.env.setdefault("HVGPU_DATA_DIR", str(pathlib.Path(__file__).resolve().parent.parent))
+        sh(*self.command("attach", "games", "--gpu", "10de:2860", "-n"), env=self.env, **QUIET)
+        self.drive = self.state / "hvgpu/labs/laptop/LAPTOP/C"
+        store = self.drive / "Windows/System32/DriverStore/FileRepository"
+        found = subprocess.run(
+            [self.hvgpu, "driver", "adapters", "--system",
+             self.drive / "Windows/System32/config/SYSTEM", "--store", store, "--json"],
+            env=self.env, check=True, capture_output=True)
+        package = next(adapter["package"] for adapter in json.loads(found.stdout)["adapters"]
+                       if "10de" in adapter["matching_device_id"].lower())
+        for path in place.package.iterdir():
+            shutil.copyfile(path, store / package / path.name)
+
+    def command(self, *words):
+        return [self.hvgpu, "-H", "sim:laptop", *words]
+
+    def measured(self, command):
+        seconds, peak, status = measured(command, env=self.env, **QUIET)
+        if status:
+            sys.exit(f"{' '.join(map(str, command))} failed")
+        return seconds, peak
+
+    def close(self):
+        shutil.rmtree(self.state)
+
+
 def inject(place, runs):
     """The whole command, on the disk and the Windows folder of a simulated host."""
-    hvgpu = place.build / "src/cli/hvgpu"
-    env = dict(os.environ, XDG_STATE_HOME=str(place.folder / "state"),
-               PATH=f"{place.build}/src/cli:{place.build}/src/sim/program:{os.environ['PATH']}")
-    env.setdefault("HVGPU_DATA_DIR", str(pathlib.Path(__file__).resolve().parent.parent))
-    sh(hvgpu, "-H", "sim:laptop", "attach", "games", "--gpu", "10de:2860", "-n", env=env, **QUIET)
-    drive = place.folder / "state/hvgpu/labs/laptop/LAPTOP/C"
-    store = drive / "Windows/System32/DriverStore/FileRepository"
-    found = subprocess.run(
-        [hvgpu, "driver", "adapters", "--system", drive / "Windows/System32/config/SYSTEM",
-         "--store", store, "--json"], env=env, check=True, capture_output=True)
-    package = next(adapter["package"] for adapter in json.loads(found.stdout)["adapters"]
-                   if "10de" in adapter["matching_device_id"].lower())
-    for path in place.package.iterdir():
-        shutil.copyfile(path, store / package / path.name)
+    laptop = Laptop(place)
     image = place.folder / "guest.vhdx"
-    command = [hvgpu, "driver", "inject", "--disk", image, "--from", drive / "Windows",
-               "--gpu", "10de:2860", "-y", "-q"]
+    command = [laptop.hvgpu, "driver", "inject", "--disk", image, "--from",
+               laptop.drive / "Windows", "--gpu", "10de:2860", "-y", "-q"]
     whole, again, memory, plain = [], [], [], []
     for _ in range(runs):
-        sh("cp", "--sparse=always", drive / "VMs/games/games.vhdx", image)
+        sh("cp", "--sparse=always", laptop.drive / "VMs/games/games.vhdx", image)
         plain.append(place.plain(place.package))
         for times in (whole, again):
-            seconds, peak, status = measured(command, env=env, **QUIET)
-            if status:
-                sys.exit("driver inject failed")
+            seconds, peak = laptop.measured(command)
             times.append(seconds)
             memory.append(peak)
     row("`hvgpu driver inject`, all of it: hashes, copy, commit, read back; against (a)", spread(plain, 2) + " s",
@@ -209,8 +229,23 @@ def inject(place, runs):
     row("the same with nothing to do, against the first time", spread(whole, 2) + " s",
         spread(again, 2) + " s", spread([a / b for a, b in zip(again, whole)], 3),
         f"{max(memory):.0f} MB", "")
-    shutil.rmtree(place.folder / "state")
+    laptop.close()
     image.unlink()
+
+
+def sync(place, runs):
+    """On the simulated host itself, by its own tools; the simulator's time is in it."""
+    whole, first, again = [], [], []
+    for _ in range(runs):
+        laptop = Laptop(place)
+        whole.append(laptop.measured(laptop.command("attach", "games", "--gpu", "10de:2860", "-y"))[0])
+        for times in (first, again):
+            times.append(laptop.measured(laptop.command("driver", "sync", "games", "-y"))[0])
+        laptop.close()
+    for name, times in (("first look", first), ("later", again)):
+        row(f"`hvgpu driver sync` with nothing to do, {name}, against `attach`",
+            spread(whole, 2) + " s", spread(times, 2) + " s",
+            spread([a / b for a, b in zip(times, whole)], 4), "", "")
 
 
 def through_fuse(place, package):
@@ -265,7 +300,7 @@ def guestfish(place, runs):
     shutil.rmtree(part)
 
 
-SIDES = {"copy": copy, "share": share, "inject": inject, "fuse": fuse, "guestfish": guestfish}
+SIDES = {"copy": copy, "share": share, "inject": inject, "sync": sync, "fuse": fuse, "guestfish": guestfish}
 
 
 def main():

@@ -9,7 +9,7 @@ build=${1:?usage: run.sh BUILD-FOLDER}
 here=$(dirname "$0")
 
 ninja -C "$build" bench-programs >/dev/null
-sides='copy inject'
+sides='copy inject sync'
 if [ "$(id -u)" -eq 0 ] && command -v mkfs.xfs >/dev/null; then
     sides="$sides share"
 fi
