@@ -16,5 +16,8 @@
 
 /* @text in the user's language, or itself. */
 const char *tr_text(const char *text) __attribute__((format_arg(1)));
+/* Where translations are linked in: speaks what @locale asks for; false: English, or gettext
+ * has the say.  Before threads are started. */
+bool tr_speak(const char *locale);
 /* False from now on: everything stays English.  Before threads are started. */
 void tr_translate(bool translate);

@@ -117,6 +117,11 @@ void os_forget_interrupt(void); /* what follows (undoing) is not to be stopped b
 unsigned os_interrupt_count(void);
 void os_die(void); /* as if killed: no handler, no cleanup; for fault injection */
 
+/* The language that the user chose for the system's own windows ("zh-Hans-CN"); false where
+ * the environment is the place to look. */
+enum { OS_LANGUAGE = 86 };
+bool os_language(char ret[OS_LANGUAGE]);
+
 int os_cpu_count(void);
 const char *os_user_name(void);
 char *os_machine_name(struct err *err); /* its host name, without a domain; owned */

@@ -163,3 +163,10 @@ bool os_run(const char *const argv[], unsigned timeout_ms, size_t max, char **re
     *ret_status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
     return true;
 }
+
+/* ---- language ---- */
+
+bool os_language(char ret[OS_LANGUAGE])
+{
+    return false;
+}

@@ -223,3 +223,15 @@ bool os_run(const char *const argv[], unsigned timeout_ms, size_t max, char **re
     *ret_status = (int)child_status(&child);
     return true;
 }
+
+/* ---- language ---- */
+
+bool os_language(char ret[OS_LANGUAGE])
+{
+    wchar_t names[1024]; /* each ends with 0; the first is the one preferred */
+    ULONG count = 0, size = ARRAY_LEN(names);
+
+    return GetUserPreferredUILanguages(MUI_LANGUAGE_NAME, &count, names, &size) &&
+           count > 0 &&
+           WideCharToMultiByte(CP_UTF8, 0, names, -1, ret, OS_LANGUAGE, NULL, NULL) > 0;
+}
