@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "cluster-hosts.h"
 #include "command.h"
 #include "commands.h"
 #include "share.h"
@@ -68,6 +69,25 @@ static bool plan_detach(const struct invocation *in, struct plan_context *contex
     return *ret != NULL;
 }
 
+static bool choose_detach(const struct invocation *in, const struct host_views *views,
+                          size_t *ret, struct err *err)
+{
+    return host_views_find_vm(views, in->connector->hosts, in->operands[0], ret, err);
+}
+
+/* A partition is of the host that has the VM.  Where that one has none left and another node
+ * has, the VM has to move first, which is the cluster's business and not ours. */
+static bool choose_attach(const struct invocation *in, const struct host_views *views,
+                          size_t *ret, struct err *err)
+{
+    struct attach_options options;
+
+    return read_attach_options(in, &options, err) &&
+           host_views_find_vm(views, in->connector->hosts, in->operands[0], ret, err) &&
+           share_check_room((const struct hv_host *const *)views->hosts, views->count, *ret,
+                            in->operands[0], &options, err);
+}
+
 static void finish(const struct invocation *in, struct plan_context *context)
 {
     share_context_clear(context);
@@ -93,6 +113,8 @@ const struct command cmd_attach = {
     .flags = CMD_HOST | CMD_ONE_HOST | CMD_CHANGES,
     .options = attach_options,
     .check = check_attach,
+    .choose_what = HV_GPUS | HV_VMS | HV_PARTITIONS | HV_CLUSTER,
+    .choose = choose_attach,
     .plan = plan_attach,
     .finish = finish,
 };
@@ -112,6 +134,8 @@ const struct command cmd_detach = {
     .summary = N_("take a GPU partition away, drivers included"),
     .flags = CMD_HOST | CMD_ONE_HOST | CMD_CHANGES,
     .options = detach_options,
+    .choose_what = HV_VMS,
+    .choose = choose_detach,
     .plan = plan_detach,
     .finish = finish,
 };

@@ -22,6 +22,7 @@
 
 struct cim_session;
 struct connector;
+struct host_views;
 struct option_values;
 struct progress;
 
@@ -107,6 +108,12 @@ struct command {
     const char *list; /* what a host that failed has as null: "gpus" */
     /* Whether a host's part has errors that a check found: exit status 3.  NULL: never. */
     bool (*found)(const json_t *part);
+
+    /* With --cluster, or "auto" among the hosts: which of them this is for; @views has what
+     * choose_what asked for.  NULL: a command for one host needs just one. */
+    unsigned choose_what; /* HV_* */
+    bool (*choose)(const struct invocation *in, const struct host_views *views, size_t *ret,
+                   struct err *err);
 
     /* CMD_CHANGES: computes the plan, touching nothing.  @context comes with session,
      * journal, kinds, progress, cancellation and on_step filled by the dispatcher; a command

@@ -135,6 +135,11 @@ struct cim_session *connector_open(const struct connector *connector,
     CLEANUP(cim_session_cleanup) struct cim_session *session = NULL;
     CLEANUP(secret_cleanup) char *password = NULL;
 
+    if (target->unavailable) {
+        err_fail(err, ERR_UNREACHABLE, 0, "%s", target->unavailable);
+        err_hint(err, "start it, or look why with Get-ClusterNode");
+        return NULL;
+    }
     if (!host_password(target, &password, err))
         return NULL;
     session = open_with(connector, target, password, false, err);

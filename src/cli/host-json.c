@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#include "cluster.h"
+#include "failover.h"
 #include "text.h"
 
 json_t *text_to_json(const char *text)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "failover.h"
 #include "os.h"
 #include "sim.h"
 #include "text.h"
@@ -33,6 +34,8 @@ void host_target_clear(struct host_target *target)
     free(target->pin);
     free(target->cert);
     free(target->key);
+    free(target->computer);
+    free(target->unavailable);
     secret_free(target->password);
     *target = (struct host_target){ 0 };
 }
@@ -46,7 +49,9 @@ static bool copy(char **to, const char *from, struct err *err)
 bool host_target_copy(const struct host_target *from, struct host_target *to,
                       struct err *err)
 {
-    struct host_target made = { .insecure = from->insecure, .is_local = from->is_local };
+    struct host_target made = { .insecure = from->insecure,
+                                .is_local = from->is_local,
+                                .cluster = from->cluster };
 
     if (copy(&made.name, from->name, err) && copy(&made.url, from->url, err) &&
         copy(&made.user, from->user, err) &&
@@ -54,6 +59,8 @@ bool host_target_copy(const struct host_target *from, struct host_target *to,
         copy(&made.keytab, from->keytab, err) && copy(&made.auth, from->auth, err) &&
         copy(&made.ca, from->ca, err) && copy(&made.pin, from->pin, err) &&
         copy(&made.cert, from->cert, err) && copy(&made.key, from->key, err) &&
+        copy(&made.unavailable, from->unavailable, err) &&
+        copy(&made.computer, from->computer, err) &&
         copy(&made.password, from->password, err)) {
         *to = made;
         return true;
@@ -210,6 +217,8 @@ static bool apply_options(struct host_target *target, const struct option_values
     }
     if (values_get(values, "insecure"))
         target->insecure = true;
+    if (values_get(values, "cluster"))
+        target->cluster = true;
     return true;
 }
 
@@ -293,7 +302,8 @@ static bool split_lab(const char *text, char **ret_lab, char **ret_host, struct 
     return *ret_lab || err_no_memory(err);
 }
 
-static bool add_simulated(struct host_list *list, const char *text, struct err *err)
+static bool add_simulated(struct host_list *list, const struct option_values *values,
+                          const char *text, struct err *err)
 {
     CLEANUP(free_cleanup) char *lab = NULL;
     CLEANUP(free_cleanup) char *host = NULL;
@@ -330,6 +340,7 @@ static bool add_simulated(struct host_list *list, const char *text, struct err *
             !copy(&target->password, sim_password(sim), err) ||
             !copy(&target->auth, "basic", err))
             return false;
+        target->cluster = values_get(values, "cluster") != NULL;
     }
     if (found)
         return true;
@@ -410,7 +421,7 @@ static bool add_named(struct host_list *list, const struct option_values *values
     bool found = false;
 
     if (text_istarts(name, "sim:"))
-        return add_simulated(list, name + 4, err);
+        return add_simulated(list, values, name + 4, err);
     if (text_ieq(name, "local"))
         return add_local(list, err);
     for (size_t i = 0; file && i < file->count; i++) {
@@ -452,15 +463,28 @@ bool host_list_make(const struct option_values *values, struct host_list *list,
 {
     CLEANUP(inventory_file_cleanup) struct inventory_file *file = NULL;
     const char *name;
-    size_t n = 0;
+    size_t n = 0, named = 0;
 
     if (!read_inventory(values, &file, err))
         return false;
-    for (; (name = values_get_nth(values, "host", n)); n++)
+    for (; (name = values_get_nth(values, "host", n)); n++) {
+        if (text_ieq(name, "auto")) {
+            list->is_auto = true;
+            continue;
+        }
         if (!add_named(list, values, file, name, err))
             return false;
-    if (n > 0)
+        named++;
+    }
+    /* Which of them follows from the cluster, so all of it counts. */
+    for (size_t i = 0; list->is_auto && named > 0 && i < list->count; i++)
+        list->items[i].cluster = true;
+    if (named > 0)
         return true;
+    if (list->is_auto && (!file || file->count == 0)) {
+        err_fail(err, ERR_INVALID, 0, "'auto' needs hosts to choose from");
+        return err_hint(err, "name a node of the cluster with -H, or an --inventory");
+    }
     if (!file || !values_get(values, "inventory"))
         return add_local(list, err);
     for (size_t i = 0; i < file->count; i++)
@@ -469,6 +493,147 @@ bool host_list_make(const struct option_values *values, struct host_list *list,
     if (list->count == 0)
         return err_fail(err, ERR_INVALID, 0, "the inventory names no hosts");
     return true;
+}
+
+/* ---- nodes of a cluster ---- */
+
+/* What stands for the computer in how it is named. */
+static char *named_part(const struct host_target *target)
+{
+    const char *at = target->name, *slashes = strstr(target->name, "://"), *end;
+
+    if (text_istarts(at, "sim:"))
+        return text_dup(strrchr(at, ':') + 1);
+    if (slashes)
+        at = slashes + 3;
+    end = at[0] == '[' ? strchr(at, ']') : NULL;
+    end = end ? end + 1 : at + strcspn(at, ":/");
+    return text_ndup(at, (size_t)(end - at));
+}
+
+char *host_target_computer(const struct host_target *target)
+{
+    return target->computer ? text_dup(target->computer) : named_part(target);
+}
+
+static bool is_address(const char *host)
+{
+    return host[0] == '[' || host[strspn(host, "0123456789.")] == '\0';
+}
+
+/* @text with @computer in it replaced; NULL where it is not in there. */
+static bool replace_computer(const char *text, const char *computer, const char *by,
+                             char **ret, struct err *err)
+{
+    const char *at = text ? text_istr(text, computer) : NULL;
+
+    if (!at)
+        return true;
+    *ret = text_printf("%.*s%s%s", (int)(at - text), text, by, at + strlen(computer));
+    return *ret || err_no_memory(err);
+}
+
+bool host_list_append(struct host_list *list, const struct host_target *target,
+                      const char *computer, struct err *err)
+{
+    struct host_target *made;
+
+    if (has(list, target->name))
+        return true;
+    made = add(list, err);
+    if (!made || !host_target_copy(target, made, err))
+        return false;
+    if (!computer)
+        return true;
+    free(TAKE(made->computer));
+    return copy(&made->computer, computer, err);
+}
+
+/* As the node that was named is reached: same port, same log-on; a pinned certificate is that
+ * of the other. */
+static bool derive_node(struct host_list *list, const struct host_target *seed,
+                        const char *node, const char *domain, struct err *err)
+{
+    CLEANUP(free_cleanup) char *computer = named_part(seed);
+    CLEANUP(free_cleanup) char *full = NULL;
+    struct host_target made = { 0 }, *target;
+    const char *dot;
+    bool ok;
+
+    if (!computer)
+        return err_no_memory(err);
+    dot = strchr(computer, '.');
+    if (!is_address(computer))
+        domain = dot ? dot + 1 : NULL;
+    full = domain && *domain ? text_printf("%s.%s", node, domain) : text_dup(node);
+    if (!full)
+        return err_no_memory(err);
+    if (!host_target_copy(seed, &made, err))
+        return false;
+    free(TAKE(made.name));
+    free(TAKE(made.url));
+    free(TAKE(made.pin));
+    free(TAKE(made.computer));
+    free(TAKE(made.unavailable));
+    made.is_local = false;
+    ok = replace_computer(seed->name, computer, full, &made.name, err) &&
+         replace_computer(seed->url, computer, full, &made.url, err) &&
+         (made.url || make_url(&made, full, err));
+    if (ok && !made.name)
+        ok = err_no_memory(err);
+    if (ok && has(list, made.name)) {
+        host_target_clear(&made);
+        return true;
+    }
+    target = ok ? add(list, err) : NULL;
+    if (target)
+        *target = made;
+    else
+        host_target_clear(&made);
+    return target != NULL;
+}
+
+bool host_list_add_node(struct host_list *list, const struct option_values *values,
+                        const struct host_target *seed, const char *node,
+                        const char *domain, struct host_target **ret, struct err *err)
+{
+    CLEANUP(inventory_file_cleanup) struct inventory_file *file = NULL;
+    const struct host_target *known = NULL;
+    bool ok;
+
+    if (!read_inventory(values, &file, err))
+        return false;
+    for (size_t i = 0; file && i < file->count && !known; i++) {
+        CLEANUP(free_cleanup) char *name = host_target_computer(&file->hosts[i].target);
+
+        if (!name)
+            return err_no_memory(err);
+        if (hv_same_node(name, node))
+            known = &file->hosts[i].target;
+    }
+    if (text_istarts(seed->name, "sim:")) {
+        const char *end = strrchr(seed->name, ':');
+        CLEANUP(free_cleanup)
+        char *name =
+            text_printf("%.*s:%s", (int)(end - seed->name) - 4, seed->name + 4, node);
+
+        ok = name ? add_simulated(list, values, name, err) : err_no_memory(err);
+    } else {
+        ok = known ? add_known(list, values, known, err)
+                   : derive_node(list, seed, node, domain, err);
+    }
+    for (size_t i = list->count; ok && i-- > 0;) {
+        CLEANUP(free_cleanup) char *name = host_target_computer(&list->items[i]);
+
+        if (!name)
+            return err_no_memory(err);
+        if (hv_same_node(name, node)) {
+            *ret = &list->items[i];
+            return true;
+        }
+    }
+    return ok &&
+           err_fail(err, ERR_NOT_FOUND, 0, "no way to the node '%.80s' is known", node);
 }
 
 bool host_list_find(struct host_list *list, const struct option_values *values,

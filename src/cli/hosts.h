@@ -20,12 +20,16 @@ struct host_target {
     char *ca, *pin, *cert, *key; /* TLS */
     char *password;              /* of a simulated host, or typed; wiped when freed */
     bool insecure;
-    bool is_local; /* this machine itself, over COM: nothing of the above but the name */
+    bool is_local;  /* this machine itself, over COM: nothing of the above but the name */
+    bool cluster;   /* stands for all nodes of its failover cluster */
+    char *computer; /* whose name this is, where it told; NULL: what @name says */
+    char *unavailable; /* why it need not be asked: the cluster says that it is down */
 };
 
 struct host_list {
     struct host_target *items;
     size_t count;
+    bool is_auto;      /* "auto" was named: which one, follows from what is to be done */
     struct sim **labs; /* running until the list is freed */
     char **lab_names;
     size_t lab_count;
@@ -39,7 +43,7 @@ struct host_list {
  *       hv-01: { url: "https://hv-01.example.org:5986/wsman", groups: [rack-1] }
  *       hv-02: { ca: site-ca.pem }
  * Keys of a host: url, user, password_file, keytab, auth, ca, pin, cert, cert_key, insecure,
- * groups.  Files are named relative to the inventory.  `defaults`, and each of the `groups` by
+ * cluster, groups.  Files are named relative to the inventory.  `defaults`, and each of the `groups` by
  * its name, have the same keys, except url and groups; the nearer to the host wins.
  */
 struct inventory_host {
@@ -66,6 +70,20 @@ bool host_list_make(const struct option_values *values, struct host_list *list,
 bool host_list_find(struct host_list *list, const struct option_values *values,
                     const char *name, const struct host_target **ret, struct err *err)
     MUST_CHECK;
+/* The node of a cluster that @seed is a node of (or is the name of): as the inventory has it,
+ * else reached as @seed is.  Not twice.  @domain: of the cluster, or NULL; *ret is lent until
+ * the list grows. */
+bool host_list_add_node(struct host_list *list, const struct option_values *values,
+                        const struct host_target *seed, const char *node,
+                        const char *domain, struct host_target **ret, struct err *err)
+    MUST_CHECK;
+/* A copy of @target, known to be the computer @computer (NULL: not known), unless the list has
+ * one by that name. */
+bool host_list_append(struct host_list *list, const struct host_target *target,
+                      const char *computer, struct err *err) MUST_CHECK;
+/* The computer's name in how a target is named: of "https://hv-01.example:5986/wsman",
+ * "sim:LAB:NODE", "hv-01:5986".  Owned; NULL: no memory. */
+char *host_target_computer(const struct host_target *target);
 void host_list_free(struct host_list *list);
 
 /* The password for @target: typed or from a file only the user can read.  NULL with @err;

@@ -133,12 +133,18 @@ static bool set_key(struct reading *r, struct host_target *target,
         target->insecure = strcmp(value, "true") == 0;
         return true;
     }
+    if (strcmp(name, "cluster") == 0) {
+        if (strcmp(value, "true") != 0 && strcmp(value, "false") != 0)
+            return wrong(r, node, "cluster is true or false", err);
+        target->cluster = strcmp(value, "true") == 0;
+        return true;
+    }
     if (strcmp(name, "password") == 0)
         return wrong(r, key, "passwords stand in a file of their own (password_file)", err);
     return wrong(
         r, key,
         "no such key (url, user, password_file, keytab, auth, ca, pin, cert, cert_key, "
-        "insecure, groups)",
+        "insecure, cluster, groups)",
         err);
 }
 

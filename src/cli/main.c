@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "change.h"
+#include "cluster-hosts.h"
 #include "collect.h"
 #include "help.h"
 #include "local.h"
@@ -28,6 +29,7 @@ struct app {
     struct progress_bar bar;
     struct invocation in;
     uint64_t jobs;
+    size_t chosen; /* the host of a command that works on one */
 };
 
 struct cim_session *command_connect(const struct invocation *in, const char *host,
@@ -92,15 +94,46 @@ static bool run_on_one(struct app *app, int *ret_exit, struct err *err)
         if ((app->line.command->flags & CMD_CHANGES) && app->hosts.items[0].is_local &&
             !option_get(&app->in, "dry-run") && !local_check_rights(err))
             return false;
-        session = connector_open(&app->connector, &app->hosts.items[0], err);
+        session = connector_open(&app->connector, &app->hosts.items[app->chosen], err);
         if (!session)
-            return err_wrap(err, "%.80s", app->hosts.items[0].name);
+            return err_wrap(err, "%.80s", app->hosts.items[app->chosen].name);
         app->in.session = session;
-        app->in.host = app->hosts.items[0].name;
+        app->in.host = app->hosts.items[app->chosen].name;
     }
     ok = app->line.command->plan ? change_run(&app->in, ret_exit, err)
                                  : app->line.command->run(&app->in, ret_exit, err);
     app->in.session = NULL;
+    return ok;
+}
+
+/* Commands for one host that find out which one. */
+static bool may_choose(const struct app *app)
+{
+    return app->line.command->choose &&
+           (app->hosts.is_auto || values_get(&app->line.values, "cluster"));
+}
+
+static bool check_host_count(const struct app *app, struct err *err)
+{
+    if (!(app->line.command->flags & CMD_ONE_HOST) || app->hosts.count == 1)
+        return true;
+    err_fail(err, ERR_INVALID, 0, _("'%s' works on one host, not on %zu"),
+             app->line.command->name, app->hosts.count);
+    return err_hint(err, app->line.command->choose
+                             ? _("name one of them with -H, or let it choose with -H auto")
+                             : _("name one of them with -H"));
+}
+
+static bool choose_host(struct app *app, struct err *err)
+{
+    const struct command *command = app->line.command;
+    struct host_views views;
+    bool ok;
+
+    if (!host_views_read(&app->connector, &app->hosts, command->choose_what, &views, err))
+        return false;
+    ok = command->choose(&app->in, &views, &app->chosen, err);
+    host_views_clear(&views);
     return ok;
 }
 
@@ -120,17 +153,31 @@ static bool run_command(struct app *app, int *ret_exit, struct err *err)
                             : STATUS_FAILED;
             return false;
         }
-        if ((command->flags & CMD_ONE_HOST) && app->hosts.count != 1) {
-            err_fail(err, ERR_INVALID, 0, _("'%s' works on one host, not on %zu"),
-                     command->name, app->hosts.count);
-            return err_hint(err, _("name one of them with -H"));
+        if (app->hosts.is_auto && !command->choose) {
+            err_fail(err, ERR_INVALID, 0, _("'%s' does not choose a host by itself"),
+                     command->name);
+            return err_hint(err,
+                            _("name it with -H; --cluster takes all nodes of a cluster"));
         }
+        if (!may_choose(app) && !check_host_count(app, err))
+            return false;
     }
     *ret_exit = STATUS_FAILED;
     if (alone)
         return command->run(&app->in, ret_exit, err);
-    if (!host_list_ask(&app->hosts, err))
+    if (!host_list_ask(&app->hosts, err) ||
+        !cluster_hosts_expand(&app->connector, &app->hosts, err))
         return false;
+    if (may_choose(app) && app->hosts.count > 1) {
+        if (!choose_host(app, err)) {
+            if (err->kind == ERR_INVALID)
+                *ret_exit = STATUS_USAGE;
+            return false;
+        }
+    } else if (!check_host_count(app, err)) {
+        *ret_exit = STATUS_USAGE;
+        return false;
+    }
     if (command->collect)
         return collect_run(&app->in, &app->connector, &app->hosts, (unsigned)app->jobs,
                            ret_exit, err);

@@ -13,6 +13,7 @@
 
 const struct option_spec common_options[] = {
     { "host", 'H', N_("HOST"), N_("work on this host (repeatable); sim:LAB is simulated") },
+    { "cluster", 0, NULL, N_("... and on every node of its failover cluster") },
     { "inventory", 0, N_("FILE"), N_("hosts and how to reach them, from a file") },
     { "user", 0, N_("NAME"), N_("log in as this user") },
     { "password-file", 0, N_("FILE"), N_("read the password from this file") },

@@ -198,6 +198,7 @@ TEST(an_inventory_that_is_wrong_is_refused_with_its_line)
         { "hosts:\n  a: { colour: red }\n", "line 2: no such key" },
         { "hosts:\n  a:\n  A:\n", "line 3: this host is named twice" },
         { "hosts:\n  a: { insecure: maybe }\n", "line 2: insecure" },
+        { "hosts:\n  a: { cluster: 3 }\n", "line 2: cluster is true or false" },
         { "hosts:\n  a: { user: [x] }\n", "line 2" },
         { "host:\n  a:\n", "line 1: no such key" },
         { "hosts:\n  a: {\n", "line" },
@@ -226,6 +227,95 @@ TEST(an_inventory_that_is_wrong_is_refused_with_its_line)
         host_list_free(&list);
         remove_file(path);
     }
+}
+
+/* One node of a cluster is known, the name of another is told by the cluster. */
+TEST(the_other_nodes_are_reached_like_the_one_that_was_named)
+{
+    static const struct {
+        const char *named, *domain, *name, *url;
+    } cases[] = {
+        { "NODE1", NULL, "NODE2", "http://NODE2:5985/wsman" },
+        { "NODE1", "lab.example", "NODE2", "http://NODE2:5985/wsman" },
+        { "node1.lab.example", "other.example", "NODE2.lab.example",
+          "http://NODE2.lab.example:5985/wsman" },
+        { "node1:443", NULL, "NODE2:443", "https://NODE2:443/wsman" },
+        { "https://node1.lab.example:5986/wsman", NULL,
+          "https://NODE2.lab.example:5986/wsman", "https://NODE2.lab.example:5986/wsman" },
+        { "10.0.0.1", "lab.example", "NODE2.lab.example",
+          "http://NODE2.lab.example:5985/wsman" },
+        { "[fe80::1]:5986", NULL, "NODE2:5986", "https://NODE2:5986/wsman" },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct option_values values = { .count = 0 };
+        struct host_list list = { 0 };
+        struct host_target *node = NULL, seed = { 0 };
+        struct err err = ERR_INIT;
+
+        test_case(cases[i].named);
+        give(&values, &host_option, cases[i].named);
+        give(&values, &user_option, "admin");
+        CHECK_OK(host_list_make(&values, &list, &err));
+        CHECK_OK(host_target_copy(&list.items[0], &seed, &err));
+        seed.pin = text_dup("00");
+        CHECK_OK(host_list_add_node(&list, &values, &seed, "NODE2", cases[i].domain, &node,
+                                    &err));
+        CHECK_EQ(list.count, 2);
+        CHECK_STR_EQ(node ? node->name : NULL, cases[i].name);
+        CHECK_STR_EQ(node ? node->url : NULL, cases[i].url);
+        CHECK_STR_EQ(node ? node->user : NULL, "admin");
+        CHECK_STR_EQ(node ? node->pin : "", NULL); /* of another certificate */
+        /* Once is enough. */
+        CHECK_OK(host_list_add_node(&list, &values, &seed, "node2", cases[i].domain, &node,
+                                    &err));
+        CHECK_EQ(list.count, 2);
+        host_target_clear(&seed);
+        host_list_free(&list);
+    }
+}
+
+TEST(a_node_that_the_inventory_knows_is_reached_as_it_says)
+{
+    char *path = write_file("defaults: { user: me }\n"
+                            "hosts:\n"
+                            "  gpucluster: { cluster: true }\n"
+                            "  node2.lab.example: { user: other, insecure: true }\n",
+                            0600);
+    struct option_values values = { .count = 0 };
+    struct host_list list = { 0 };
+    struct host_target *node = NULL, seed = { 0 };
+    struct err err = ERR_INIT;
+
+    give(&values, &inventory_option, path);
+    give(&values, &host_option, "gpucluster");
+    CHECK_OK(host_list_make(&values, &list, &err));
+    CHECK_EQ(list.count, 1);
+    CHECK(list.items[0].cluster);
+    CHECK_OK(host_target_copy(&list.items[0], &seed, &err));
+    CHECK_OK(host_list_add_node(&list, &values, &seed, "NODE2", NULL, &node, &err));
+    CHECK_STR_EQ(node ? node->name : NULL, "node2.lab.example");
+    CHECK_STR_EQ(node ? node->user : NULL, "other");
+    CHECK(node && node->insecure);
+    host_target_clear(&seed);
+    host_list_free(&list);
+    remove_file(path);
+}
+
+TEST(auto_is_no_host_and_needs_others)
+{
+    struct option_values values = { .count = 0 };
+    struct host_list list = { 0 };
+    struct err err = ERR_INIT;
+
+    give(&values, &host_option, "auto");
+    CHECK(!host_list_make(&values, &list, &err));
+    CHECK_EQ(err.kind, ERR_INVALID);
+    host_list_free(&list);
+    give(&values, &host_option, "node1");
+    CHECK_OK(host_list_make(&values, &list, &err));
+    CHECK(list.is_auto && list.count == 1 && list.items[0].cluster);
+    host_list_free(&list);
 }
 
 TEST(a_password_is_the_first_line_of_a_file_others_cannot_read)

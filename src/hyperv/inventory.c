@@ -9,7 +9,7 @@
  */
 #include <string.h>
 
-#include "cluster.h"
+#include "failover.h"
 #include "err.h"
 #include "inventory-parts.h"
 #include "job.h"

@@ -8,7 +8,7 @@
 #include "session.h"
 
 struct err;
-struct hv_cluster; /* cluster.h */
+struct hv_cluster; /* failover.h */
 
 struct known_u64 {
     bool known;

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "choose-gpu.h"
-#include "cluster.h"
+#include "failover.h"
 #include "inspect.h"
 #include "job.h"
 #include "judge.h"

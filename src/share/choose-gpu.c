@@ -6,9 +6,10 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "cluster.h"
+#include "failover.h"
 #include "err.h"
 #include "share.h"
+#include "strbuf.h"
 #include "survey.h"
 #include "text.h"
 
@@ -80,8 +81,8 @@ static unsigned count_assigned(const struct hv_host *host, const struct hv_gpu *
 
 struct candidate {
     const struct hv_gpu *gpu;
-    uint64_t left;      /* partitions that nobody has or waits for */
-    bool is_free, fits; /* now; large enough */
+    uint64_t left; /* partitions that nobody has or waits for */
+    bool is_free;  /* now */
 };
 
 static struct candidate look_at(const struct hv_host *host, const struct hv_gpu *gpu)
@@ -93,8 +94,7 @@ static struct candidate look_at(const struct hv_host *host, const struct hv_gpu 
     survey_count(&facts);
     return (struct candidate){ .gpu = gpu,
                                .left = assigned < count ? count - assigned : 0,
-                               .is_free = facts.partitions_taken < count,
-                               .fits = true };
+                               .is_free = facts.partitions_taken < count };
 }
 
 /* Whether @a is to be taken before @b. */
@@ -208,4 +208,56 @@ bool choose_gpu(const struct hv_host *host, const struct hv_vm *vm,
         .gpu = gpu, .pin = wants_pin(host, vm, options, gpu) ? gpu->interface_path : NULL
     };
     return true;
+}
+
+/* ---- on which host ---- */
+
+/* Whether a VM without a partition could have one there. */
+static bool has_room(const struct hv_host *host)
+{
+    for (size_t i = 0; i < host->gpu_count; i++) {
+        struct candidate one;
+
+        if (!is_hardware(&host->gpus[i]))
+            continue;
+        one = look_at(host, &host->gpus[i]);
+        if (one.is_free)
+            return true;
+    }
+    return false;
+}
+
+bool share_check_room(const struct hv_host *const *hosts, size_t count, size_t at,
+                      const char *vm, const struct attach_options *options, struct err *err)
+{
+    const struct hv_host *host = hosts[at];
+    CLEANUP(strbuf_cleanup) struct strbuf others = STRBUF_INIT;
+    const struct hv_host *first = NULL;
+    const struct hv_role *role;
+    const struct hv_vm *its;
+
+    if (!hv_select_vm(host, vm, &its, err))
+        return false;
+    if (its->adapter_count > 0 || has_room(host) || options->gpu)
+        return true;
+    for (size_t i = 0; i < count; i++) {
+        if (i == at || !hosts[i] || !has_room(hosts[i]))
+            continue;
+        strbuf_printf(&others, "%s%s", first ? ", " : "", hosts[i]->name);
+        if (!first)
+            first = hosts[i];
+    }
+    if (others.failed)
+        return err_no_memory(err);
+    if (!first) /* none at all, or GPU-PV only: the plan says what there is */
+        return true;
+    err_fail(err, ERR_CONFLICT, 0,
+             "'%.80s' has VM '%.80s' and no partition left for it; there is one on %.160s",
+             host->name, its->name ? its->name : its->id, others.text);
+    role = hv_find_role(host->cluster, its->id);
+    if (!role || !role->group)
+        return err_hint(err, "move the VM there first");
+    return err_hint(
+        err, "move it first: Move-ClusterVirtualMachineRole -Name '%.80s' -Node %.80s",
+        role->group, first->computer_name ? first->computer_name : "NODE");
 }

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "choose-gpu.h"
-#include "cluster.h"
+#include "failover.h"
 #include "inspect.h"
 #include "judge.h"
 #include "share-plan.h"

@@ -49,6 +49,11 @@ void share_context_clear(struct plan_context *context);
 struct plan *share_plan_attach(struct plan_context *context, const char *host,
                                const char *vm, const struct attach_options *options,
                                struct err *err);
+/* Whether @hosts[@at], which has the VM, has a partition for it; ERR_CONFLICT names those of the
+ * others that have (NULLs among them are passed over), and how the VM gets there. */
+bool share_check_room(const struct hv_host *const *hosts, size_t count, size_t at,
+                      const char *vm, const struct attach_options *options, struct err *err)
+    MUST_CHECK;
 struct plan *share_plan_detach(struct plan_context *context, const char *host,
                                const char *vm, const struct detach_options *options,
                                struct err *err);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What is judged about a VM that is a role of a failover cluster and is to have a GPU. */
 
-#include "cluster.h"
+#include "failover.h"
 #include "sources.h"
 #include "strbuf.h"
 #include "survey.h"

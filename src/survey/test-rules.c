@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#include "cluster.h"
+#include "failover.h"
 #include "os.h"
 #include "strbuf.h"
 #include "survey.h"

@@ -9,7 +9,7 @@
  * virtualization/hyper-v/partition-assign-vm-gpu.md; MsCS virtual-machines-offlineaction.
  */
 
-#include "cluster.h"
+#include "failover.h"
 #include "step-params.h"
 #include "text.h"
 #include "vm-steps.h"

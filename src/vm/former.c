@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-#include "cluster.h"
+#include "failover.h"
 #include "text.h"
 #include "vm-plan.h"
 

@@ -45,6 +45,7 @@ const char *role_state_name(uint64_t state); /* "online", "offline", ...; NULL u
 
 struct hv_cluster {
     char *name;
+    char *domain;          /* "lab.example"; NULL: none, or not told */
     struct hv_node *nodes; /* by name */
     size_t node_count;
     struct hv_role *roles; /* by VM id */

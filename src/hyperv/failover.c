@@ -12,7 +12,7 @@
  * clusapi.h of microsoft/win32metadata (numbers).
  */
 
-#include "cluster.h"
+#include "failover.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,12 +67,21 @@ const char *role_state_name(uint64_t state)
 static bool on_cluster(const struct cim_instance *row, void *user, struct err *err)
 {
     struct hv_cluster **cluster = user;
+    const char *fqdn, *dot;
 
     if (*cluster)
         return true;
     *cluster = calloc(1, sizeof(**cluster));
     if (!*cluster)
         return err_no_memory(err);
+    /* "GPUCLUSTER.lab.example" */
+    fqdn = cim_get_text(row, "Fqdn");
+    dot = fqdn ? strchr(fqdn, '.') : NULL;
+    if (dot && dot[1]) {
+        (*cluster)->domain = text_dup(dot + 1);
+        if (!(*cluster)->domain)
+            return err_no_memory(err);
+    }
     return take_text(&(*cluster)->name, row, "Name", err);
 }
 
@@ -249,6 +258,7 @@ void hv_cluster_free(struct hv_cluster *cluster)
     free(cluster->nodes);
     free(cluster->roles);
     free(cluster->name);
+    free(cluster->domain);
     free(cluster);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Tests of reading a failover cluster, and of changing a role's offline action. */
 
-#include "cluster.h"
+#include "failover.h"
 
 #include <string.h>
 
@@ -51,7 +51,8 @@ static struct fake_host *three_nodes(void)
 {
     struct fake_host *fake = fake_host_new();
 
-    fake_row(fake, CLUSTER_NS, "MSCluster_Cluster", "Name", "GPUCLUSTER", NULL);
+    fake_row(fake, CLUSTER_NS, "MSCluster_Cluster", "Name", "GPUCLUSTER", "Fqdn",
+             "GPUCLUSTER.lab.example", NULL);
     fake_row(fake, CLUSTER_NS, "MSCluster_Node", "Name", "NODE3", "State", "1", NULL);
     fake_row(fake, CLUSTER_NS, "MSCluster_Node", "Name", "NODE1", "State", "0",
              "BuildNumber", "26100", NULL);
@@ -72,6 +73,7 @@ TEST(a_cluster_has_its_nodes_by_name_and_its_vms_with_owner_group_and_resource)
     add_role(fake, "vdi-01", VM1, "NODE1", "u1");
     CHECK_OK(hv_cluster_read(&fake->base, true, &cluster, &err));
     CHECK_STR_EQ(cluster->name, "GPUCLUSTER");
+    CHECK_STR_EQ(cluster->domain, "lab.example");
     CHECK_EQ(cluster->node_count, 3);
     CHECK_STR_EQ(cluster->nodes[0].name, "NODE1");
     CHECK_EQ(cluster->nodes[0].build.value, 26100);
