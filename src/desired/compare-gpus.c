@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "assignable.h"
+#include "err.h"
 #include "found.h"
 #include "text.h"
 
