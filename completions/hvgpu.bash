@@ -41,7 +41,7 @@ _hvgpu() {
         mapfile -t COMPREPLY < <(compgen -W "$(_hvgpu_help $command | grep -oE -- '--[a-z][a-z-]*')" -- "$current")
     elif [[ $previous == -* ]]; then
         case $previous in
-        --inventory | --password-file | --ca | --cert | --cert-key | --keytab | --disk | --from)
+        --inventory | --password-file | --ca | --cert | --cert-key | --keytab | --disk | --from | --output | -o)
             mapfile -t COMPREPLY < <(compgen -f -- "$current")
             ;;
         esac
@@ -49,7 +49,7 @@ _hvgpu() {
         # The next word of every command that begins like this.
         mapfile -t COMPREPLY < <(compgen -W "$(_hvgpu_commands |
             sed -n "s/^${words[*]:+${words[*]} }\([a-z0-9-]*\).*/\1/p" | sort -u)" -- "$current")
-    elif [[ $command == 'driver inf' || $command == 'image show' || $command == vmx* ]]; then
+    elif [[ $command == 'driver inf' || $command == 'image show' || $command == vmx* || $command == diff ]]; then
         mapfile -t COMPREPLY < <(compgen -f -- "$current")
     fi
 }

@@ -22,6 +22,7 @@
 
 struct cim_session;
 struct connector;
+struct host_list;
 struct host_views;
 struct option_values;
 struct progress;
@@ -71,6 +72,7 @@ struct invocation {
     struct output *out;
     struct progress *progress;   /* NULL: nobody watches */
     struct print_blocks *blocks; /* of print() */
+    void *data;                  /* of the command: what hosts() read */
     bool json, verbose, quiet;
 };
 
@@ -96,6 +98,11 @@ struct command {
     /* Looks at the options before any host is asked; what it refuses is wrong usage.  NULL:
      * nothing to look at. */
     bool (*check)(const struct invocation *in, struct err *err);
+    /* With CMD_HOST: says itself which hosts, out of a file.  May leave something in in->data,
+     * which end() takes away, whatever happened.  NULL: -H and the inventory say. */
+    bool (*hosts)(struct invocation *in, struct host_list *list, struct err *err);
+    void (*end)(struct invocation *in);
+
     /* True: this time it works without hosts, and run() does it.  NULL: never. */
     bool (*is_alone)(const struct invocation *in);
     /* One host's part as JSON (an element of the contract's "hosts", without "host" and

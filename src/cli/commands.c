@@ -32,6 +32,7 @@ const struct command *const hvgpu_commands[] = {
     &cmd_dda_assign,
     &cmd_dda_return,
     &cmd_dda_recover,
+    &cmd_diff,
     &cmd_export,
     &cmd_history,
     &cmd_undo,

@@ -14,6 +14,7 @@ extern const struct command cmd_driver_inf;
 extern const struct command cmd_attach;
 extern const struct command cmd_detach;
 extern const struct command cmd_partition_set;
+extern const struct command cmd_diff;
 extern const struct command cmd_export;
 extern const struct command cmd_history;
 extern const struct command cmd_undo;

@@ -636,6 +636,31 @@ bool host_list_add_node(struct host_list *list, const struct option_values *valu
            err_fail(err, ERR_NOT_FOUND, 0, "no way to the node '%.80s' is known", node);
 }
 
+static bool one_more(const struct host_list *list, size_t before, const char *name,
+                     struct err *err)
+{
+    return list->count == before + 1 ||
+           err_fail(err, ERR_INVALID, 0, "'%.80s' names %zu hosts, not one", name,
+                    list->count - before);
+}
+
+bool host_list_name(const struct option_values *values, const char *const *names,
+                    size_t count, struct host_list *list, struct err *err)
+{
+    CLEANUP(inventory_file_cleanup) struct inventory_file *file = NULL;
+
+    if (!read_inventory(values, &file, err))
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        size_t before = list->count;
+
+        if (!add_named(list, values, file, names[i], err) ||
+            !one_more(list, before, names[i], err))
+            return false;
+    }
+    return true;
+}
+
 bool host_list_find(struct host_list *list, const struct option_values *values,
                     const char *name, const struct host_target **ret, struct err *err)
 {
@@ -649,9 +674,8 @@ bool host_list_find(struct host_list *list, const struct option_values *values,
         }
     if (!read_inventory(values, &file, err) || !add_named(list, values, file, name, err))
         return false;
-    if (list->count != before + 1)
-        return err_fail(err, ERR_INVALID, 0, "'%.80s' names %zu hosts, not one", name,
-                        list->count - before);
+    if (!one_more(list, before, name, err))
+        return false;
     *ret = &list->items[before];
     return true;
 }

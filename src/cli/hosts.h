@@ -65,6 +65,9 @@ DEFINE_CLEANUP(inventory_file_cleanup, struct inventory_file *, inventory_file_f
 /* All hosts the options name, in their order, each once. */
 bool host_list_make(const struct option_values *values, struct host_list *list,
                     struct err *err) MUST_CHECK;
+/* The hosts of those names, each of which must be one host, in their order. */
+bool host_list_name(const struct option_values *values, const char *const *names,
+                    size_t count, struct host_list *list, struct err *err) MUST_CHECK;
 /* The one host that target->name once was, for undo; added to the list when it is not in
  * it.  *ret is lent. */
 bool host_list_find(struct host_list *list, const struct option_values *values,

@@ -147,7 +147,8 @@ static bool run_command(struct app *app, int *ret_exit, struct err *err)
         return false;
     alone = command->is_alone && command->is_alone(&app->in);
     if ((command->flags & CMD_HOST) && !alone) {
-        if (!host_list_make(app->in.values, &app->hosts, err)) {
+        if (!(command->hosts ? command->hosts(&app->in, &app->hosts, err)
+                             : host_list_make(app->in.values, &app->hosts, err))) {
             *ret_exit = err->kind == ERR_INVALID || err->kind == ERR_UNSUPPORTED
                             ? STATUS_USAGE
                             : STATUS_FAILED;
@@ -244,6 +245,8 @@ int main(int argc, char **argv)
         if (status == STATUS_DONE)
             status = STATUS_FAILED;
     }
+    if (app.in.command && app.in.command->end)
+        app.in.command->end(&app.in);
     host_list_free(&app.hosts);
     command_line_free(&app.line);
     if (fflush(stdout) != 0 && status == STATUS_DONE)

@@ -33,6 +33,7 @@ const char *difference_name(enum difference_kind kind)
         [DIFF_MMIO] = "mmio",
         [DIFF_SETTING] = "setting",
         [DIFF_DRIVER] = "driver",
+        [DIFF_DRIVER_UNKNOWN] = "driver-unknown",
         [DIFF_UNLISTED] = "unlisted",
     };
     /* clang-format on */
@@ -43,7 +44,7 @@ const char *difference_name(enum difference_kind kind)
 bool difference_is_note(const struct difference *difference)
 {
     return difference->kind == DIFF_GPU_MOVED || difference->kind == DIFF_GPU_FOUND ||
-           difference->kind == DIFF_UNLISTED;
+           difference->kind == DIFF_DRIVER_UNKNOWN || difference->kind == DIFF_UNLISTED;
 }
 
 size_t comparison_differences(const struct comparison *comparison)
@@ -385,7 +386,7 @@ void desired_wish(const struct desired_vm *vm, struct share_wish *ret)
 }
 
 /* "33280 MB", "true", "disabled" */
-static char *setting_text(const char *key, const json_t *value)
+char *desired_setting_text(const char *key, const json_t *value)
 {
     char size[32];
 
@@ -436,7 +437,8 @@ static bool add_setting(struct vm_compare *v, const char *key, const json_t *bef
     if (has_setting(v, key)) /* another GPU of the VM wants the same */
         return true;
     made = comparison_add(v->c, strstr(key, "_mmio_") ? DIFF_MMIO : DIFF_SETTING,
-                          setting_text(key, after), setting_text(key, before), err);
+                          desired_setting_text(key, after),
+                          desired_setting_text(key, before), err);
     if (!made)
         return false;
     made->vm = v->vm;

@@ -23,8 +23,9 @@ enum difference_kind {
     DIFF_SHARE,
     DIFF_MMIO,
     DIFF_SETTING,
-    DIFF_DRIVER,   /* the guest's is not the host's */
-    DIFF_UNLISTED, /* a VM with a GPU that the file does not name; a note */
+    DIFF_DRIVER,         /* the guest's is not the host's */
+    DIFF_DRIVER_UNKNOWN, /* its disk cannot be looked at; a note */
+    DIFF_UNLISTED,       /* a VM with a GPU that the file does not name; a note */
     DIFF_KIND_COUNT
 };
 const char *difference_name(enum difference_kind kind); /* "adapter-missing" */
@@ -87,6 +88,9 @@ const struct hv_adapter *desired_find_adapter(const struct comparison *compariso
 const struct hv_device *desired_find_device(const struct comparison *comparison,
                                             const struct desired_use *use,
                                             const struct hv_vm *vm);
+
+/* A setting's value for people, by its key: "33280 MB", "true", "disabled".  Owned, or NULL. */
+char *desired_setting_text(const char *key, const json_t *value);
 
 struct share_wish;
 /* What the file says about the settings of a VM with a partition. */
