@@ -177,7 +177,7 @@ static void show_host(const struct invocation *in, const json_t *host)
     if (count == 0)
         output_text(in->out, _("%s: as wanted\n"), view_text(host, "host"));
     else
-        output_text(in->out, _("%s: %zu differences\n"), view_text(host, "host"), count);
+        output_text(in->out, _("%s: differences: %zu\n"), view_text(host, "host"), count);
     json_array_foreach(differences, i, one)
     {
         reason = view_text(one, "reason");
@@ -187,7 +187,7 @@ static void show_host(const struct invocation *in, const json_t *host)
         show_difference(in->out, one);
     }
     if (unknown > 0)
-        output_text(in->out, _("  · the drivers of %zu VMs could not be looked at\n"),
+        output_text(in->out, _("  · guests whose drivers could not be looked at: %zu\n"),
                     unknown);
 }
 

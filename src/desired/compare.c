@@ -259,7 +259,7 @@ static char *describe_thing(const struct vm_compare *v, const struct thing *thin
     const char *name = NULL, *mode = desired_mode_name(thing->mode);
 
     for (size_t i = 0; i < v->c->wanted->gpu_count && thing->gpu && !name; i++)
-        if (v->c->gpus[i] == thing->gpu)
+        if (desired_gpu_matches(v->c, &(struct desired_use){ .gpu = (int)i }, thing->gpu))
             name = v->c->wanted->gpus[i].alias;
     if (!name && thing->gpu)
         name = thing->gpu->instance_id;
