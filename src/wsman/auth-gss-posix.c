@@ -123,11 +123,8 @@ static bool kerberos_possible(const struct wsman_options *o,
     if (!is_installed(&gss_mech_kerberos))
         return err_fail(err, ERR_UNSUPPORTED, 0,
                         "the GSS-API library on this machine knows no Kerberos");
-    if (endpoint->is_address) {
-        err_fail(err, ERR_INVALID, 0, "Kerberos knows hosts by name, not by address ('%s')",
-                 endpoint->host);
-        return err_hint(err, "use the host's full name as in its domain");
-    }
+    if (!wsman_auth_has_name(endpoint, err))
+        return false;
     if (o->keytab && (!o->user || !*o->user)) {
         err_fail(err, ERR_INVALID, 0, "a keytab says nothing without a user name");
         return err_hint(err, "name one of its principals: --user NAME@REALM");
@@ -543,8 +540,9 @@ static bool gss_auth_wrap(struct wsman_auth *self, const void *bytes, size_t len
     return gss_message_wrap(g->ctx, g->mech, bytes, len, ret, err);
 }
 
-static bool gss_auth_unwrap(struct wsman_auth *self, const void *token, size_t len,
-                            struct strbuf *ret, struct err *err)
+/* Where the header ends is GSS-API's own business. */
+static bool gss_auth_unwrap(struct wsman_auth *self, const void *token, size_t header_len,
+                            size_t len, struct strbuf *ret, struct err *err)
 {
     struct gss *g = (struct gss *)self;
 
@@ -569,18 +567,8 @@ static void gss_explain(const struct wsman_auth *self, struct err *err)
 {
     const struct gss *g = (const struct gss *)self;
 
-    if (!g->mech)
-        return;
-    if (g->mech == &gss_mech_ntlm)
-        err_hint(err,
-                 "check user name and password; a user of a domain is DOMAIN\\user, one "
-                 "of the host COMPUTER\\user; local administrators but the built-in one "
-                 "need LocalAccountTokenFilterPolicy=1; the host may refuse NTLM");
-    else
-        err_hint(err,
-                 "the host does not take this ticket: check that it is a member of the "
-                 "domain under this name (setspn -L), and the clocks of both machines");
-    err_wrap(err, "logging on with %s", g->mech->name);
+    if (g->mech)
+        wsman_auth_explain_refusal(g->mech->name, g->mech == &gss_mech_ntlm, err);
 }
 
 #define GSS_OPS(word, opener)                                                             \
@@ -594,3 +582,6 @@ static void gss_explain(const struct wsman_auth *self, struct err *err)
 const struct wsman_auth_ops wsman_auth_negotiate = GSS_OPS("negotiate", negotiate_open);
 const struct wsman_auth_ops wsman_auth_kerberos = GSS_OPS("kerberos", kerberos_open);
 const struct wsman_auth_ops wsman_auth_ntlm = GSS_OPS("ntlm", ntlm_open);
+
+const char wsman_auth_nothing_given[] =
+    "give --user and --password-file, or get a ticket with kinit";

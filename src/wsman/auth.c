@@ -74,3 +74,26 @@ void wsman_auth_release(struct wsman_auth *auth)
     if (auth)
         auth->ops->release(auth);
 }
+
+bool wsman_auth_has_name(const struct wsman_endpoint *endpoint, struct err *err)
+{
+    if (!endpoint->is_address)
+        return true;
+    err_fail(err, ERR_INVALID, 0, "Kerberos knows hosts by name, not by address ('%s')",
+             endpoint->host);
+    return err_hint(err, "use the host's full name as in its domain");
+}
+
+void wsman_auth_explain_refusal(const char *mechanism, bool is_ntlm, struct err *err)
+{
+    if (is_ntlm)
+        err_hint(err,
+                 "check user name and password; a user of a domain is DOMAIN\\user, one "
+                 "of the host COMPUTER\\user; local administrators but the built-in one "
+                 "need LocalAccountTokenFilterPolicy=1; the host may refuse NTLM");
+    else
+        err_hint(err,
+                 "the host does not take this ticket: check that it is a member of the "
+                 "domain under this name (setspn -L), and the clocks of both machines");
+    err_wrap(err, "logging on with %s", mechanism);
+}

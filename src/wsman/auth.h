@@ -61,8 +61,9 @@ struct wsman_auth_ops {
     /* Each wrapped body must go out once, in order, on its own connection. */
     bool (*wrap)(struct wsman_auth *self, const void *bytes, size_t len,
                  struct wsman_sealed *ret, struct err *err);
-    bool (*unwrap)(struct wsman_auth *self, const void *token, size_t len,
-                   struct strbuf *ret, struct err *err);
+    /* @token: @header_len bytes of header, and the data behind it up to @len. */
+    bool (*unwrap)(struct wsman_auth *self, const void *token, size_t header_len,
+                   size_t len, struct strbuf *ret, struct err *err);
     const char *(*mechanism)(const struct wsman_auth *self); /* for a person */
     /* What was tried before mechanism() and could not begin, and why; NULL: nothing. */
     const char *(*passed_over)(const struct wsman_auth *self);
@@ -83,6 +84,13 @@ bool wsman_auth_open(const struct wsman_options *options,
                      struct wsman_auth *ret[WSMAN_AUTH_MOST], size_t *ret_count,
                      char **ret_passed_over, struct err *err) MUST_CHECK;
 void wsman_auth_release(struct wsman_auth *auth); /* NULL is fine */
+
+/* Kerberos knows hosts by name alone: ERR_INVALID for an address. */
+bool wsman_auth_has_name(const struct wsman_endpoint *endpoint, struct err *err) MUST_CHECK;
+/* The host refused what @mechanism proved: what a person may look at. */
+void wsman_auth_explain_refusal(const char *mechanism, bool is_ntlm, struct err *err);
+/* What to give when Negotiate was offered and could not be used. */
+extern const char wsman_auth_nothing_given[];
 
 extern const struct wsman_auth_ops wsman_auth_basic, wsman_auth_certificate;
 /* The same thing with the mechanisms chosen for it: what can be used, or one of them. */

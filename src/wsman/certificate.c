@@ -159,6 +159,15 @@ static bool read_der(struct der in, struct certificate *ret)
     return true;
 }
 
+bool certificate_read_der(const void *bytes, size_t len, struct certificate *ret,
+                          struct err *err)
+{
+    const unsigned char *der = bytes;
+
+    return read_der((struct der){ der, der + len }, ret) ||
+           err_fail(err, ERR_PROTOCOL, 0, "the host's certificate is malformed");
+}
+
 bool certificate_read(const char *pem, struct certificate *ret, struct err *err)
 {
     static const char begin[] = "-----BEGIN CERTIFICATE-----";
@@ -174,11 +183,9 @@ bool certificate_read(const char *pem, struct certificate *ret, struct err *err)
     bytes = text_ndup(from, (size_t)(to - from));
     if (!bytes)
         return err_no_memory(err);
-    if (!base64_decode(bytes, strlen(bytes), &size) ||
-        !read_der((struct der){ (unsigned char *)bytes, (unsigned char *)bytes + size },
-                  ret))
+    if (!base64_decode(bytes, strlen(bytes), &size))
         return err_fail(err, ERR_PROTOCOL, 0, "the host's certificate is malformed");
-    return true;
+    return certificate_read_der(bytes, size, ret, err);
 }
 
 /* ---- pins ---- */

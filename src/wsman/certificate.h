@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What hvgpu must know of a host's certificate: its fingerprints, for pinning, and the hash
- * that ties a log-on to the TLS connection.  Whether it is trusted is OpenSSL's business.
+ * that ties a log-on to the TLS connection.  Whether it is trusted is
+ * decided by libcurl and what stands behind it: OpenSSL, or Windows.
  */
 #pragma once
 
@@ -25,6 +26,10 @@ struct certificate {
 
 /* The first certificate in @pem. */
 bool certificate_read(const char *pem, struct certificate *ret, struct err *err) MUST_CHECK;
+
+/* The same of its bytes as they are. */
+bool certificate_read_der(const void *bytes, size_t len, struct certificate *ret,
+                          struct err *err) MUST_CHECK;
 
 /* A pin: "sha256:" and the 64 hex digits of the certificate's SHA-256 (colons, blanks and
  * case do not matter), or "sha256//" and the base64 of the public key's (as curl has it). */

@@ -96,8 +96,8 @@ bool http_tls_check(struct http *h);
 void http_tls_binding(const struct http *h, struct strbuf *ret);
 /* What is wrong with the host's certificate, and the option that would accept it. */
 bool http_tls_fail(struct http *h, struct err *err);
-/* Why there is no TLS at all. */
-bool http_tls_connect_fail(const struct http *h, struct err *err);
+/* Why there is no TLS at all; or what http_tls_fail() says. */
+bool http_tls_connect_fail(struct http *h, struct err *err);
 
 /* ---- http-error.c ---- */
 

@@ -163,7 +163,7 @@ static bool no_scheme(const struct http *h, struct err *err)
                  "Basic would send the password in the clear: use https, or --insecure "
                  "if everyone on the way may read it");
     else if (h->head.offers_negotiate)
-        err_hint(err, "give --user and --password-file, or get a ticket with kinit");
+        err_hint(err, "%s", wsman_auth_nothing_given);
     else
         err_hint(err, "on the host: winrm set winrm/config/service/auth "
                       "@{Negotiate=\"true\"}");
@@ -415,8 +415,8 @@ bool http_unseal(struct http *h, struct strbuf *body, struct err *err)
     struct encrypted_part part;
 
     if (!encrypted_find(body->text ? body->text : "", body->len, &part, err) ||
-        !h->auth->ops->unwrap(h->auth, part.token, part.header_len + part.data_len, &plain,
-                              err))
+        !h->auth->ops->unwrap(h->auth, part.token, part.header_len,
+                              part.header_len + part.data_len, &plain, err))
         return err_wrap(err, "'%s'", h->url);
     strbuf_free(body);
     *body = plain;

@@ -3,18 +3,13 @@
 
 #include "test-fake-server.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "strbuf.h"
+#include "test-socket.h"
 #include "text.h"
 
 enum { MAX_REQUESTS = 256 };
@@ -145,33 +140,57 @@ static void *serve(void *user)
         bool open = fd >= 0;
 
         if (open)
-            setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
+            setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, (const char *)&(int){ 1 },
+                       sizeof(int));
         while (open && read_request(s, fd)) {
             size_t n = s->requests - 1;
 
             open = n < s->count && answer(s, fd, &s->script[n]);
         }
         if (fd >= 0)
-            close(fd);
+            socket_close(fd);
     }
     return NULL;
+}
+
+static int listen_here(struct sockaddr_in *ret_address)
+{
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    socklen_t size = sizeof(*ret_address);
+
+    *ret_address = (struct sockaddr_in){ .sin_family = AF_INET };
+    ret_address->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (fd < 0 || bind(fd, (struct sockaddr *)ret_address, size) || listen(fd, 8) ||
+        getsockname(fd, (struct sockaddr *)ret_address, &size))
+        abort();
+    return fd;
+}
+
+/* A pipe of sockets: nothing else can be waited for together with sockets everywhere. */
+static void make_pipe(int ends[2])
+{
+    struct sockaddr_in address;
+    int listener = listen_here(&address);
+
+    ends[1] = socket(AF_INET, SOCK_STREAM, 0);
+    if (connect(ends[1], (struct sockaddr *)&address, sizeof(address)))
+        abort();
+    ends[0] = accept(listener, NULL, NULL);
+    socket_close(listener);
 }
 
 struct fake_server *fake_server_start(const struct fake_answer *script, size_t count)
 {
     struct fake_server *s = calloc(1, sizeof(*s));
-    struct sockaddr_in address = { .sin_family = AF_INET };
-    socklen_t size = sizeof(address);
+    struct sockaddr_in address;
 
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socket_prepare();
     s->script = script;
     s->count = count;
-    s->listener = socket(AF_INET, SOCK_STREAM, 0);
     pthread_mutex_init(&s->lock, NULL);
-    if (pipe(s->stop) || bind(s->listener, (struct sockaddr *)&address, sizeof(address)) ||
-        listen(s->listener, 8) ||
-        getsockname(s->listener, (struct sockaddr *)&address, &size) ||
-        pthread_create(&s->thread, NULL, serve, s))
+    make_pipe(s->stop);
+    s->listener = listen_here(&address);
+    if (pthread_create(&s->thread, NULL, serve, s))
         abort();
     snprintf(s->url, sizeof(s->url), "http://127.0.0.1:%u/wsman", ntohs(address.sin_port));
     return s;
@@ -204,12 +223,12 @@ const char *fake_server_head(struct fake_server *s, size_t n)
 
 void fake_server_stop(struct fake_server *s)
 {
-    if (write(s->stop[1], "x", 1) != 1)
+    if (send(s->stop[1], "x", 1, MSG_NOSIGNAL) != 1)
         abort();
     pthread_join(s->thread, NULL);
-    close(s->listener);
-    close(s->stop[0]);
-    close(s->stop[1]);
+    socket_close(s->listener);
+    socket_close(s->stop[0]);
+    socket_close(s->stop[1]);
     for (size_t i = 0; i < MAX_REQUESTS; i++) {
         free(s->heads[i]);
         free(s->bodies[i]);
