@@ -27,27 +27,60 @@ bool hv_is_paravirtual(struct sim_object *gpu)
     return text_iends(hv_text(gpu, "Name"), "\\GPUPARAV");
 }
 
+static const char *const quantities[] = { "VRAM", "Encode", "Decode", "Compute" };
+
+/* What one partition of a cut card has: equal parts (as hv_add_gpu() says). */
+static uint64_t part_of(struct sim_object *gpu, const char *quantity)
+{
+    char name[32];
+
+    snprintf(name, sizeof(name), "OptimalPartition%s", quantity);
+    return hv_number(gpu, name);
+}
+
 /* "The available values move as virtual GPUs start and stop" (windows-driver-docs-ddi
  * dispmprt); for GPU-PV the placeholders were seen unchanged. */
 static bool count_available(struct sim_host *host, struct sim_object *gpu, struct err *err)
 {
-    static const char *const what[] = { "VRAM", "Encode", "Decode", "Compute" };
     uint64_t parts = hv_number(gpu, "PartitionCount");
     uint64_t used = hv_partitions_in_use(host, gpu);
 
     if (hv_is_paravirtual(gpu) || !parts)
         return true;
-    for (size_t i = 0; i < ARRAY_LEN(what); i++) {
+    for (size_t i = 0; i < ARRAY_LEN(quantities); i++) {
         char total[24], available[24];
         uint64_t all;
 
-        snprintf(total, sizeof(total), "Total%s", what[i]);
-        snprintf(available, sizeof(available), "Available%s", what[i]);
+        snprintf(total, sizeof(total), "Total%s", quantities[i]);
+        snprintf(available, sizeof(available), "Available%s", quantities[i]);
         all = hv_number(gpu, total);
         if (!object_set_number(host, gpu, available, all - all / parts * used, err))
             return false;
     }
     return true;
+}
+
+/* The cards that SR-IOV cuts hold what the adapter's minima ask for, or do not (HyperV_v2
+ * msvm-gpupartitionsettingdata: the least that will be in the partition; enforced there, and
+ * ignored with paravirtualization: Easy-GPU-PV issue 298).  What becomes of maxima below the
+ * size of the parts no source tells; they are not looked at. */
+static bool is_large_enough(struct sim_object *gpu, struct sim_object *adapter)
+{
+    for (size_t i = 0; i < ARRAY_LEN(quantities) && !hv_is_paravirtual(gpu); i++) {
+        char min[24];
+
+        snprintf(min, sizeof(min), "MinPartition%s", quantities[i]);
+        if (hv_number(adapter, min) > part_of(gpu, quantities[i]))
+            return false;
+    }
+    return true;
+}
+
+static bool has_room(struct sim_host *host, struct sim_object *gpu,
+                     struct sim_object *adapter)
+{
+    return hv_partitions_in_use(host, gpu) < hv_number(gpu, "PartitionCount") &&
+           is_large_enough(gpu, adapter);
 }
 
 struct sim_object *hv_gpu_for(struct sim_host *host, struct sim_object *adapter)
@@ -57,12 +90,10 @@ struct sim_object *hv_gpu_for(struct sim_host *host, struct sim_object *adapter)
 
     if (pin && *pin) {
         gpu = hv_gpu_by_path(host, pin);
-        return gpu && hv_partitions_in_use(host, gpu) < hv_number(gpu, "PartitionCount")
-                   ? gpu
-                   : NULL;
+        return gpu && has_room(host, gpu, adapter) ? gpu : NULL;
     }
     while ((gpu = sim_store_next(host->store, gpu, HV_NS, "Msvm_PartitionableGpu")))
-        if (hv_partitions_in_use(host, gpu) < hv_number(gpu, "PartitionCount"))
+        if (has_room(host, gpu, adapter))
             return gpu;
     return NULL;
 }
@@ -105,6 +136,21 @@ void hv_begin_device(struct maker *m, struct sim_host *host, const char *class_n
     make_number(m, "OperationalStatus", 2);
 }
 
+/* What the partition has: its part of a cut card; of a card shared by paravirtualization what
+ * was seen whatever the quotas say (Easy-GPU-PV issues 49, 283, 312). */
+static void put_current(struct maker *m, struct sim_object *gpu)
+{
+    for (size_t i = 0; i < ARRAY_LEN(quantities); i++) {
+        char current[24];
+
+        snprintf(current, sizeof(current), "Current%s", quantities[i]);
+        if (!hv_is_paravirtual(gpu))
+            make_number(m, current, part_of(gpu, quantities[i]));
+        else
+            make_number(m, current, strcmp(quantities[i], "Compute") ? 1000000000 : 0);
+    }
+}
+
 bool hv_make_partition(struct sim_host *host, struct sim_object *system,
                        struct sim_object *adapter, struct err *err)
 {
@@ -122,6 +168,9 @@ bool hv_make_partition(struct sim_host *host, struct sim_object *system,
     make_text(&m, "DeviceInstancePath", hv_text(gpu, "Name"));
     make_number(&m, "PartitionId", id);
     make_text(&m, "PartitionVfLuid", luid);
+    put_current(&m, gpu);
+    make_number(&m, "SupportsOutgoingLiveMigration",
+                hv_number(gpu, "SupportsIncomingLiveMigration"));
     return hv_link_device(host, system, make_end(&m), adapter, err) &&
            count_available(host, gpu, err);
 }

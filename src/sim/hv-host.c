@@ -269,6 +269,8 @@ bool hv_add_gpu(struct sim_host *host, size_t n, struct err *err)
         counts[i] = gpu->valid_counts[i];
     make_numbers(&m, "ValidPartitionCounts", counts, gpu->valid_count_count);
     make_number(&m, "PartitionCount", gpu->partition_count);
+    /* windows-driver-docs display/live-migration-on-gpup-devices.md: the driver says it. */
+    make_number(&m, "SupportsIncomingLiveMigration", gpu->live_migration);
     if (gpu->mode == LAB_GPU_PV) {
         /* Placeholders, the same for every card (HyperV-WMI, recipe gpu_partition_vram). */
         make_quantity(&m, "VRAM", 1000000000, 1000000000, true);

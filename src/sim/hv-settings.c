@@ -436,6 +436,20 @@ static bool is_other_value(struct sim_object *object, const struct cim_property 
     return !p->value.is_null && (!now || !cim_value_equal(now, &p->value));
 }
 
+/* A VM that is off may have a partition of it, too. */
+static bool is_pinned(struct sim_host *host, struct sim_object *gpu)
+{
+    struct sim_object *o = NULL;
+
+    while ((o = sim_store_next(host->store, o, HV_NS, "Msvm_GpuPartitionSettingData"))) {
+        const char *pin = cim_get_text_at(sim_object_instance(o), "HostResource", 0);
+
+        if (pin && hv_gpu_by_path(host, pin) == gpu)
+            return true;
+    }
+    return false;
+}
+
 /* PutInstance with a count out of ValidPartitionCounts is proven (HyperV-WMI recipe
  * gpu_partition); the rest is not written down anywhere. */
 static bool put_gpu(struct sim_host *host, struct sim_object *gpu,
@@ -461,7 +475,7 @@ static bool put_gpu(struct sim_host *host, struct sim_object *gpu,
         known |= valid->data[i].u == count;
     if (!known)
         return sim_unknown(fault, "the error for a PartitionCount that is not valid");
-    if (hv_partitions_in_use(host, gpu))
+    if (hv_partitions_in_use(host, gpu) || is_pinned(host, gpu))
         return sim_unknown(fault, "setting PartitionCount while partitions are assigned");
     host->dirty = true;
     if (!object_set_number(host, gpu, "PartitionCount", count, &err))

@@ -68,6 +68,7 @@ static bool read_gpu(struct reader *r, yaml_node_t *node, void *target)
         { "encode", U64, offsetof(struct gpu_entry, gpu.encode), 0, UINT64_MAX },
         { "decode", U64, offsetof(struct gpu_entry, gpu.decode), 0, UINT64_MAX },
         { "compute", U64, offsetof(struct gpu_entry, gpu.compute), 0, UINT64_MAX },
+        { "live_migration", BOOL, offsetof(struct gpu_entry, gpu.live_migration) },
         { "vram", SIZE_BYTES, offsetof(struct gpu_entry, pci.device.vram_bytes), 0,
           UINT64_MAX },
         { "driver", OTHER, offsetof(struct gpu_entry, pci), .read = lab_read_driver },

@@ -57,6 +57,7 @@ struct lab_gpu {
     uint16_t partition_count;
     /* Totals of a GPU-P card in its driver's units (VRAM: sim_device); 0: not said. */
     uint64_t encode, decode, compute;
+    bool live_migration; /* its driver can migrate partitions alive */
 };
 
 /* Values of Msvm_ComputerSystem.EnabledState. */

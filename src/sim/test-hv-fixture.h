@@ -77,3 +77,9 @@ long outcome(struct fixture *f, long value);
 #define GPU_PATH                                                                       \
     "\\\\TEST\\root\\virtualization\\v2:Msvm_PartitionableGpu.CreationClassName=&#34;" \
     "Msvm_PartitionableGpu&#34;,Name=&#34;" GPU_NAME "&#34;"
+/* The card that SR-IOV cuts. */
+#define A2_PATH                                                                          \
+    "\\\\TEST\\root\\virtualization\\v2:Msvm_PartitionableGpu.CreationClassName=&#34;"   \
+    "Msvm_PartitionableGpu&#34;,Name=&#34;\\\\\\\\?\\\\PCI#VEN_10DE&#38;DEV_25B6&#38;"   \
+    "SUBSYS_157E10DE&#38;REV_A1#4&#38;18416dc3&#38;0&#38;0000#{064092b3-625e-43bf-9eb5-" \
+    "dc845897dd59}&#34;"

@@ -199,6 +199,92 @@ TEST(partition_count_is_written_by_put_and_only_to_valid_counts_while_nothing_is
     CHECK_EQ(hv_number(gpu, "PartitionCount"), 2);
 }
 
+static struct sim_object *a2_of(struct fixture *f)
+{
+    struct sim_object *gpu =
+        sim_store_next(f->host.store, NULL, HV_NS, "Msvm_PartitionableGpu");
+
+    return sim_store_next(f->host.store, gpu, HV_NS, "Msvm_PartitionableGpu");
+}
+
+TEST(partition_count_stays_while_a_vm_that_is_off_has_a_partition)
+{
+    FIXTURE;
+
+    CHECK_EQ(outcome(f, add(f, "off", GPU_TYPES PIN(A2_PATH), NULL)), 0);
+    CHECK(!put_count(f, a2_of(f), 2));
+    CHECK_EQ(outcome(f, remove_resource(f, adapter(f, "off"))), 0);
+    CHECK(put_count(f, a2_of(f), 2));
+}
+
+TEST(running_vm_has_its_part_of_a_cut_card_and_the_rest_is_available)
+{
+    FIXTURE;
+    struct sim_object *a2 = a2_of(f), *partition;
+
+    CHECK_EQ(hv_number(a2, "PartitionCount"), 4);
+    CHECK_EQ(hv_number(a2, "AvailableVRAM"), UINT64_C(16) << 30);
+    CHECK_EQ(outcome(f, add(f, "off", GPU_TYPES PIN(A2_PATH), NULL)), 0);
+    CHECK_EQ(hv_number(a2, "AvailableVRAM"), UINT64_C(16) << 30);
+    CHECK_EQ(outcome(f, request_state(f, "off", 2)), 0);
+    CHECK_EQ(hv_number(a2, "AvailableVRAM"), UINT64_C(12) << 30);
+    partition = sim_store_next(f->host.store, NULL, HV_NS, "Msvm_GpuPartition");
+    CHECK(partition != NULL);
+    if (!partition)
+        return;
+    CHECK_EQ(hv_number(partition, "CurrentVRAM"), UINT64_C(4) << 30);
+    CHECK_EQ(hv_number(partition, "PartitionId"), 0);
+    CHECK_STR_EQ(hv_text(partition, "DeviceInstancePath"), hv_text(a2, "Name"));
+    /* Not before build 26100, whatever the driver can. */
+    CHECK(cim_get(sim_object_instance(partition), "SupportsOutgoingLiveMigration") == NULL);
+    CHECK_EQ(outcome(f, request_state(f, "off", 3)), 0);
+    CHECK_EQ(hv_number(a2, "AvailableVRAM"), UINT64_C(16) << 30);
+}
+
+TEST(minima_are_enforced_on_a_cut_card_and_ignored_with_paravirtualization)
+{
+    FIXTURE;
+
+    CHECK_EQ(outcome(f, add(f, "off", GPU_TYPES PIN(A2_PATH), NULL)), 0);
+    CHECK_EQ(
+        outcome(f, modify_resource(f, adapter(f, "off"),
+                                   PROPERTY("MinPartitionVRAM", "uint64", "4294967297"))),
+        0);
+    CHECK_EQ(outcome(f, request_state(f, "off", 2)), HV_FAILED);
+    CHECK_EQ(
+        outcome(f, modify_resource(f, adapter(f, "off"),
+                                   PROPERTY("MinPartitionVRAM", "uint64", "4294967296"))),
+        0);
+    CHECK_EQ(outcome(f, request_state(f, "off", 2)), 0);
+    CHECK_EQ(outcome(f, add(f, "snapped", GPU_TYPES PIN(GPU_PATH), NULL)), 0);
+    CHECK_EQ(outcome(f, modify_resource(
+                            f, adapter(f, "snapped"),
+                            PROPERTY("MinPartitionVRAM", "uint64", "99999999999999"))),
+             0);
+    CHECK_EQ(outcome(f, request_state(f, "snapped", 2)), 0);
+}
+
+TEST(adapter_without_a_pin_gets_the_first_card_whose_part_is_large_enough)
+{
+    FIXTURE;
+
+    CHECK_EQ(outcome(f, add(f, "off", GPU_TYPES, NULL)), 0);
+    CHECK_EQ(outcome(f, add(f, "snapped", GPU_TYPES, NULL)), 0);
+    CHECK_EQ(outcome(f, add(f, "warm", GPU_TYPES PIN(GPU_PATH), NULL)), 0);
+    CHECK_EQ(outcome(f, request_state(f, "off", 2)), 0);
+    /* The first card has two, which are taken now. */
+    CHECK_EQ(
+        outcome(f, modify_resource(f, adapter(f, "snapped"),
+                                   PROPERTY("MinPartitionVRAM", "uint64", "4294967297"))),
+        0);
+    CHECK_EQ(outcome(f, request_state(f, "snapped", 2)), HV_FAILED);
+    CHECK_EQ(outcome(f, modify_resource(f, adapter(f, "snapped"),
+                                        PROPERTY("MinPartitionVRAM", "uint64", "1"))),
+             0);
+    CHECK_EQ(outcome(f, request_state(f, "snapped", 2)), 0);
+    CHECK_EQ(hv_partitions_in_use(&f->host, a2_of(f)), 1);
+}
+
 TEST(server_refuses_a_paravirtual_gpu_until_both_policy_values_are_zero)
 {
     static const char key[] = "HKLM\\SOFTWARE\\Policies\\Microsoft\\Windows\\HyperV";
