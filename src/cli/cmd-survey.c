@@ -15,6 +15,7 @@
 #include "survey-json.h"
 #include "text.h"
 #include "tr.h"
+#include "wmi.h"
 
 enum { LSPCI_MAX = 16 << 20, LABEL_COLUMNS = 10, BITS_LEAST = 32, BITS_MOST = 57 };
 
@@ -64,7 +65,7 @@ static bool read_question(const struct invocation *in, struct survey_question *r
 static bool is_alone(const struct invocation *in)
 {
     return option_get(in, "lspci") ||
-           (!option_get(in, "host") && !option_get(in, "inventory") &&
+           (!wmi_is_here() && !option_get(in, "host") && !option_get(in, "inventory") &&
             os_file_exists(PCI_SYSFS));
 }
 

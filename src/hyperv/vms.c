@@ -348,8 +348,9 @@ static bool read_systems(struct cim_session *session, struct hv_host *host, stru
     if (read.rows == 0) {
         err_fail(err, ERR_DENIED, 0,
                  "Hyper-V shows this account nothing, not even the host");
-        return err_hint(err,
-                        "put the account into the host's group Hyper-V Administrators");
+        return err_hint(
+            err, "put the account into the host's group Hyper-V Administrators; on the "
+                 "machine itself, open a prompt as administrator");
     }
     if (host->vm_count > 1)
         qsort(host->vms, host->vm_count, sizeof(*host->vms), by_id);
