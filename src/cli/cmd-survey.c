@@ -12,6 +12,7 @@
 #include "json-view.h"
 #include "os.h"
 #include "pci.h"
+#include "survey-cluster.h"
 #include "survey-json.h"
 #include "text.h"
 #include "tr.h"
@@ -81,6 +82,10 @@ static bool check(const struct invocation *in, struct err *err)
                         _("--lspci reads a file: it does not go with --host"));
     if (!is_alone(in))
         return true;
+    if (option_get(in, "cluster")) {
+        err_fail(err, ERR_INVALID, 0, _("--cluster needs a host that belongs to one"));
+        return err_hint(err, _("name the host with --host"));
+    }
     if (option_get(in, "vm")) {
         err_fail(err, ERR_INVALID, 0, _("--vm needs a host that has it"));
         return err_hint(err, _("name the host with --host"));
@@ -396,6 +401,8 @@ static bool collect(const struct invocation *in, json_t **ret, struct err *err)
         return false;
     if (question.all_devices)
         what |= HV_ALL_FUNCTIONS;
+    if (option_get(in, "cluster"))
+        what |= HV_CLUSTER;
     if (!hv_inventory_read_any(in->session, in->host, what, &host, err) ||
         (gpu && !hv_select_gpu(host, gpu, &question.gpu, err)) ||
         (vm && !hv_select_vm(host, vm, &question.vm, err)) ||
@@ -405,7 +412,13 @@ static bool collect(const struct invocation *in, json_t **ret, struct err *err)
                      survey_platform_to_json(host), "gpus", survey_fit_to_json(report),
                      "devices", survey_devices_to_json(report), "findings",
                      survey_findings_to_json(report));
-    return *ret || err_no_memory(err);
+    if (!*ret)
+        return err_no_memory(err);
+    /* Its cluster is judged when all of its nodes have told. */
+    if (!host->cluster || command_keep(in, TAKE(host), err))
+        return true;
+    json_decref(*ret);
+    return false;
 }
 
 static void show_fit(struct output *out, const json_t *gpu)
@@ -524,5 +537,8 @@ const struct command cmd_survey = {
     .collect = collect,
     .print = print,
     .found = has_found,
+    .join = survey_join_clusters,
+    .print_join = survey_print_clusters,
+    .forget = survey_forget_host,
     .in_blocks = true,
 };

@@ -34,6 +34,13 @@ struct part {
     bool found; /* its check found errors */
 };
 
+/* What collect() left for join(). */
+struct kept {
+    pthread_mutex_t lock;
+    void **items;
+    size_t count;
+};
+
 enum order {
     ORDER_LIST,  /* one by one as they are listed */
     ORDER_BLOCK, /* some, as they are listed unless one is slow */
@@ -59,6 +66,32 @@ struct fleet {
     char said_hint[ERR_TEXT]; /* the last one */
     bool stop;
 };
+
+bool command_keep(const struct invocation *in, void *item, struct err *err)
+{
+    struct kept *kept = in->kept;
+    void **items;
+
+    pthread_mutex_lock(&kept->lock);
+    items = realloc(kept->items, (kept->count + 1) * sizeof(*items));
+    if (items) {
+        kept->items = items;
+        items[kept->count++] = item;
+    }
+    pthread_mutex_unlock(&kept->lock);
+    if (items)
+        return true;
+    in->command->forget(item);
+    return err_no_memory(err);
+}
+
+static void kept_clear(struct kept *kept, const struct command *command)
+{
+    for (size_t i = 0; i < kept->count; i++)
+        command->forget(kept->items[i]);
+    free(kept->items);
+    pthread_mutex_destroy(&kept->lock);
+}
 
 /* ---- asking ---- */
 
@@ -357,6 +390,51 @@ static bool show_all(struct fleet *fleet, struct err *err)
     return ok;
 }
 
+/* The members one by one, behind "hosts". */
+static bool put_members(FILE *file, const json_t *members)
+{
+    const char *key;
+    json_t *value;
+
+    json_object_foreach((json_t *)(uintptr_t)members, key, value)
+    {
+        CLEANUP(free_cleanup) char *text = json_dumps(value, JSON_INDENT(2));
+
+        if (!text || fprintf(file, ",\n  \"%s\": ", key) < 0)
+            return false;
+        for (const char *line = text; *line;) {
+            size_t len = strcspn(line, "\n");
+
+            if (fprintf(file, "%s%.*s%s", line == text ? "" : "  ", (int)len, line,
+                        line[len] ? "\n" : "") < 0)
+                return false;
+            line += len + (line[len] == '\n');
+        }
+    }
+    return true;
+}
+
+static bool show_joined(struct fleet *fleet, struct err *err)
+{
+    const struct invocation *in = fleet->in;
+    json_t *members = NULL;
+    bool found = false, ok = true;
+
+    if (!in->command->join)
+        return true;
+    if (!in->command->join(in, in->kept->items, in->kept->count, &members, &found, err))
+        return false;
+    fleet->found |= found;
+    if (!members)
+        return true;
+    if (!in->json)
+        in->command->print_join(in, members);
+    else if (!put_members(in->out->text, members))
+        ok = err_fail(err, ERR_SYSTEM, 0, "the result could not be written");
+    json_decref(members);
+    return ok;
+}
+
 static bool show(struct fleet *fleet, struct err *err)
 {
     struct output *out = fleet->in->out;
@@ -366,7 +444,11 @@ static bool show(struct fleet *fleet, struct err *err)
         fputs("{\n  \"schema\": \"hvgpu/1\",\n  \"hosts\": [", out->text);
     ok = show_all(fleet, err);
     if (ok && out->json)
-        ok = (fputs("\n  ]\n}\n", out->text) != EOF && fflush(out->text) == 0) ||
+        ok = fputs("\n  ]", out->text) != EOF ||
+             err_fail(err, ERR_SYSTEM, 0, "the result could not be written");
+    ok = ok && show_joined(fleet, err);
+    if (ok && out->json)
+        ok = (fputs("\n}\n", out->text) != EOF && fflush(out->text) == 0) ||
              err_fail(err, ERR_SYSTEM, 0, "the result could not be written");
     return ok;
 }
@@ -383,7 +465,9 @@ bool collect_run(const struct invocation *in, const struct connector *connector,
                  struct err *err)
 {
     unsigned count = jobs < hosts->count ? jobs : (unsigned)hosts->count, started = 0;
-    struct fleet fleet = { .in = in,
+    struct kept kept = { .lock = PTHREAD_MUTEX_INITIALIZER };
+    struct invocation with_kept = *in;
+    struct fleet fleet = { .in = &with_kept,
                            .connector = connector,
                            .hosts = hosts,
                            .order = in->json                 ? ORDER_LIST
@@ -397,6 +481,7 @@ bool collect_run(const struct invocation *in, const struct connector *connector,
     CLEANUP(free_cleanup) pthread_t *threads = calloc(count, sizeof(*threads));
     bool ok = (threads && fleet.parts && fleet.blocks.memory) || err_no_memory(err);
 
+    with_kept.kept = &kept;
     while (ok && started < count &&
            pthread_create(&threads[started], NULL, work, &fleet) == 0)
         started++;
@@ -416,6 +501,7 @@ bool collect_run(const struct invocation *in, const struct connector *connector,
     }
     free(fleet.parts);
     json_decref(fleet.blocks.memory);
+    kept_clear(&kept, in->command);
     if (ok)
         *ret_exit = status_of(&fleet);
     return ok;

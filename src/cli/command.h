@@ -24,6 +24,7 @@ struct cim_session;
 struct connector;
 struct host_list;
 struct host_views;
+struct kept;
 struct option_values;
 struct progress;
 
@@ -73,6 +74,7 @@ struct invocation {
     struct progress *progress;   /* NULL: nobody watches */
     struct print_blocks *blocks; /* of print() */
     void *data;                  /* of the command: what hosts() read */
+    struct kept *kept;           /* for command_keep() */
     bool json, verbose, quiet;
 };
 
@@ -116,6 +118,14 @@ struct command {
     /* Whether a host's part has errors that a check found: exit status 3.  NULL: never. */
     bool (*found)(const json_t *part);
 
+    /* What only all hosts together tell: more members of the document, from what collect()
+     * gave to command_keep(), in no order (owned by the caller); and as text.  @ret_found: as
+     * found() of one host.  NULL: nothing. */
+    bool (*join)(const struct invocation *in, void *const *kept, size_t count, json_t **ret,
+                 bool *ret_found, struct err *err);
+    void (*print_join)(const struct invocation *in, const json_t *members);
+    void (*forget)(void *kept); /* frees one */
+
     /* With --cluster, or "auto" among the hosts: which of them this is for; @views has what
      * choose_what asked for.  NULL: a command for one host needs just one. */
     unsigned choose_what; /* HV_* */
@@ -138,6 +148,9 @@ struct command {
 
 /* All there are, NULL-terminated (commands.c). */
 extern const struct command *const hvgpu_commands[];
+
+/* Of collect(), for join(): takes @item over, also on failure. */
+bool command_keep(const struct invocation *in, void *item, struct err *err) MUST_CHECK;
 
 /* ---- of the dispatcher, for `undo` and `resume`, which learn their host from a run ---- */
 

@@ -316,7 +316,7 @@ static bool on_partitionable(const struct cim_instance *row, void *user, struct 
     struct partitionable *read = (struct partitionable *)user;
     const char *path = cim_get_text(row, "Name");
     CLEANUP(free_cleanup) char *instance = gpu_instance_from_interface(path);
-    bool paravirtual = gpu_interface_is_paravirtual(path);
+    bool paravirtual = gpu_interface_is_paravirtual(path), moves;
     struct hv_gpu *gpu;
 
     if (!instance)
@@ -330,6 +330,8 @@ static bool on_partitionable(const struct cim_instance *row, void *user, struct 
         return true;
     gpu->status = paravirtual ? GPU_PARAVIRTUALIZATION : GPU_PARTITIONED;
     take_u64(&gpu->partition_count, row, "PartitionCount");
+    if (cim_get_bool(row, "SupportsIncomingLiveMigration", &moves))
+        gpu->incoming_live_migration = moves ? TRI_YES : TRI_NO;
     take_amounts(gpu, row);
     return take_text(&gpu->interface_path, row, "Name", err) && take_counts(gpu, row, err);
 }

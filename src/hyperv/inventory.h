@@ -54,7 +54,8 @@ struct hv_gpu {
     unsigned modes; /* what it can do; dda: survey_judge_gpus() */
     enum gpu_status status;
     enum gpu_place place;
-    enum tristate shows_display; /* Windows has a screen on it; HV_GPU_DRIVERS */
+    enum tristate incoming_live_migration; /* of VMs with a partition; from 26100 */
+    enum tristate shows_display;           /* Windows has a screen on it; HV_GPU_DRIVERS */
     struct known_u64 partition_count, vram_bytes, problem_code;
     uint64_t *valid_partition_counts;
     size_t valid_partition_count_count;

@@ -5,16 +5,12 @@
 
 #include <stdio.h>
 
+#include "cluster-view.h"
 #include "strbuf.h"
 
 const struct rule *const survey_rules[] = {
-    survey_host_rules,
-    survey_dda_rules,
-    survey_gpu_rules,
-    survey_vm_rules,
-    survey_role_rules,
-    survey_disk_rules,
-    NULL,
+    survey_host_rules, survey_dda_rules,  survey_gpu_rules,     survey_vm_rules,
+    survey_role_rules, survey_disk_rules, survey_cluster_rules, NULL,
 };
 
 /* Two cards of one name are told apart by their address, where there is one. */
@@ -45,7 +41,12 @@ static const char *subject_of(const struct survey_facts *f, enum rule_about abou
     case ABOUT_GPU:
         return gpu;
     case ABOUT_VM:
+    case ABOUT_ROLE:
         return f->vm ? f->vm->name : NULL;
+    case ABOUT_CLUSTER:
+        return f->cluster ? f->cluster->cluster->name : NULL;
+    case ABOUT_NODE:
+        return f->node ? f->node->name : NULL;
     default:
         return f->disk && f->disk->path ? f->disk->path : f->vm ? f->vm->name : NULL;
     }

@@ -15,6 +15,8 @@
 #include "finding.h"
 #include "gaps.h"
 
+struct cluster_view;
+struct hv_node;
 struct hv_role;
 
 /* What somebody is about to do; a survey has none (NULL). */
@@ -49,6 +51,8 @@ struct survey_facts {
     bool is_pinned;             /* its adapter names, or will name, the GPU */
     const struct survey_request *request;
     const struct survey_disk *disk;
+    const struct cluster_view *cluster; /* of rules about a cluster */
+    const struct hv_node *node;         /* one of its nodes; @host: what was read of it */
 
     const struct device_facts *device;         /* the GPU's own function */
     const struct device_facts *const *devices; /* all of its card, the GPU first */
@@ -63,7 +67,16 @@ struct survey_facts {
     bool has_other_gpu;
 };
 
-enum rule_about { ABOUT_HOST = 1, ABOUT_GPU = 2, ABOUT_VM = 4, ABOUT_DISK = 8 };
+enum rule_about {
+    ABOUT_HOST = 1,
+    ABOUT_GPU = 2,
+    ABOUT_VM = 4,
+    ABOUT_DISK = 8,
+    /* Of a failover cluster (cluster-view.h): itself, a node, a VM with a GPU. */
+    ABOUT_CLUSTER = 16,
+    ABOUT_NODE = 32,
+    ABOUT_ROLE = 64,
+};
 
 struct strbuf;
 struct rule {
@@ -81,7 +94,7 @@ struct rule {
  * is SurveyDDA.ps1's.  Each ends with a NULL id, the list with NULL. */
 extern const struct rule *const survey_rules[];
 extern const struct rule survey_host_rules[], survey_gpu_rules[], survey_dda_rules[],
-    survey_vm_rules[], survey_role_rules[], survey_disk_rules[];
+    survey_vm_rules[], survey_role_rules[], survey_disk_rules[], survey_cluster_rules[];
 
 /* Adds a finding for each rule about one of @about (ABOUT_*) that matters for facts->use and
  * is not ok.  @all: also those that are ok and saw something. */
