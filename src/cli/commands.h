@@ -15,6 +15,7 @@ extern const struct command cmd_attach;
 extern const struct command cmd_detach;
 extern const struct command cmd_partition_set;
 extern const struct command cmd_diff;
+extern const struct command cmd_apply;
 extern const struct command cmd_export;
 extern const struct command cmd_history;
 extern const struct command cmd_undo;

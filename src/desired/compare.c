@@ -473,6 +473,35 @@ static bool compare_settings(struct vm_compare *v, const struct hv_gpu *gpu,
     return ok;
 }
 
+/* Another GPU-P quota than the wanted share makes.  A GPU that tells no totals has none. */
+static bool compare_share(struct vm_compare *v, const struct hv_gpu *gpu,
+                          const struct desired_use *use, const struct hv_adapter *adapter,
+                          struct err *err)
+{
+    struct hv_quota wanted[QUOTA_COUNT];
+    struct difference *made;
+    unsigned now;
+
+    if (!use->share_percent.known || !gpu || !adapter->interface_path ||
+        gpu_interface_is_paravirtual(adapter->interface_path))
+        return true;
+    share_want_quota(gpu, use->share_percent.value, wanted);
+    if (share_same_quota(wanted, adapter->quota))
+        return true;
+    now = share_of_quota(gpu, adapter->quota);
+    made =
+        comparison_add(v->c, DIFF_SHARE,
+                       text_printf("%llu %%", (unsigned long long)use->share_percent.value),
+                       now ? text_printf("%u %%", now) : NULL, err);
+    if (!made)
+        return false;
+    made->vm = v->vm;
+    made->found_vm = v->found;
+    made->gpu = use->gpu == DESIRED_ANY_GPU ? NULL : &v->c->wanted->gpus[use->gpu];
+    made->found_gpu = gpu;
+    return true;
+}
+
 /* A VM with a whole GPU: only what the file says. */
 static bool compare_gaps(struct vm_compare *v, struct err *err)
 {
@@ -515,7 +544,8 @@ static bool compare_use(struct vm_compare *v, const struct desired_use *use,
     adapter = desired_find_adapter(v->c, use, v->found);
     if (!adapter || (gpu && gpu->is_missing))
         return true;
-    return compare_settings(v, gpu_of_adapter(v->c->found, adapter), gpu, err);
+    return compare_settings(v, gpu_of_adapter(v->c->found, adapter), gpu, err) &&
+           compare_share(v, gpu_of_adapter(v->c->found, adapter), use, adapter, err);
 }
 
 static bool compare_found_vm(struct comparison *c, const struct desired_vm *vm,

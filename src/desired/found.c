@@ -207,6 +207,7 @@ static bool add_adapter(struct finding_out *out, const struct hv_adapter *adapte
 {
     CLEANUP(free_cleanup) char *pin = found_pin(adapter);
     int gpu = DESIRED_ANY_GPU;
+    unsigned share = 0;
 
     if (adapter->interface_path) {
         if (!pin) /* not a path of Windows: nothing can be said about it */
@@ -220,8 +221,12 @@ static bool add_adapter(struct finding_out *out, const struct hv_adapter *adapte
     }
     if (has_use(to, gpu))
         return true;
+    if (gpu >= 0 && out->gpus[gpu] &&
+        !gpu_interface_is_paravirtual(adapter->interface_path))
+        share = share_of_quota(out->gpus[gpu], adapter->quota);
     to->uses[to->use_count++] = (struct desired_use){
         .gpu = gpu,
+        .share_percent = { share > 0, share },
         .mode = !adapter->interface_path                                ? 0
                 : gpu_interface_is_paravirtual(adapter->interface_path) ? GPU_MODE_PV
                                                                         : GPU_MODE_P,

@@ -11,7 +11,7 @@
 
 enum {
     UNREACHABLE_MAX = 2, /* undo gives up when the host is gone this often in a row */
-    LOCKS_MAX = 64
+    LOCKS_MAX = 256      /* a run on many VMs of one host */
 };
 
 /* ---- one step ---- */

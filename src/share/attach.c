@@ -45,53 +45,6 @@ static void count_use(struct attach *a, const struct hv_host *host)
 
 /* ---- quotas: only where they mean something ---- */
 
-static bool read_totals(struct attach *a, unsigned percent,
-                        struct hv_quota ret[QUOTA_COUNT], struct err *err)
-{
-    static const char *const names[QUOTA_COUNT] = { "VRAM", "Encode", "Decode", "Compute" };
-    CLEANUP(cim_path_cleanup)
-    struct cim_path *path = cim_path_new(HV_NS, "Msvm_PartitionableGpu");
-    CLEANUP(cim_instance_cleanup) struct cim_instance *gpu = NULL;
-
-    if (!path)
-        return err_no_memory(err);
-    if (!cim_path_set(path, "CreationClassName", "Msvm_PartitionableGpu", err) ||
-        !cim_path_set(path, "Name", a->gpu->interface_path, err) ||
-        !cim_fetch(a->context->session, path, &gpu, err))
-        return false;
-    for (size_t i = 0; i < QUOTA_COUNT; i++) {
-        char property[40];
-        uint64_t total, least = 0, most = UINT64_MAX, share;
-
-        snprintf(property, sizeof(property), "Total%s", names[i]);
-        if (!cim_get_u64(gpu, property, &total))
-            continue;
-        snprintf(property, sizeof(property), "MinPartition%s", names[i]);
-        cim_get_u64(gpu, property, &least);
-        snprintf(property, sizeof(property), "MaxPartition%s", names[i]);
-        cim_get_u64(gpu, property, &most);
-        share = total / 100 * percent + total % 100 * percent / 100;
-        share = share < least ? least : share > most ? most : share;
-        ret[i].min = ret[i].max = ret[i].optimal = (struct known_u64){ true, share };
-    }
-    return true;
-}
-
-static bool same_quota(const struct hv_quota a[QUOTA_COUNT],
-                       const struct hv_quota b[QUOTA_COUNT])
-{
-    for (size_t i = 0; i < QUOTA_COUNT; i++) {
-        const struct known_u64 *left[] = { &a[i].min, &a[i].max, &a[i].optimal };
-        const struct known_u64 *right[] = { &b[i].min, &b[i].max, &b[i].optimal };
-
-        for (size_t k = 0; k < ARRAY_LEN(left); k++)
-            if (left[k]->known != right[k]->known ||
-                (left[k]->known && left[k]->value != right[k]->value))
-                return false;
-    }
-    return true;
-}
-
 static bool add_quota(struct attach *a, struct err *err)
 {
     const struct known_u64 *percent = &a->options->share_percent;
@@ -100,13 +53,13 @@ static bool add_quota(struct attach *a, struct err *err)
 
     if (!percent->known || gpu_interface_is_paravirtual(a->gpu->interface_path))
         return true;
-    if (!read_totals(a, (unsigned)percent->value, wanted, err))
-        return false;
+    share_want_quota(a->gpu, percent->value, wanted);
     for (size_t i = 0; i < a->vm->adapter_count; i++)
         if (text_ieq(a->vm->adapters[i].interface_path, a->pin))
             now = a->vm->adapters[i].quota;
-    return same_quota(now, wanted) || add_adapter_quota(a->plan, a->vm, a->pin, now, wanted,
-                                                        !a->facts.has_this_gpu, err);
+    return share_same_quota(now, wanted) ||
+           add_adapter_quota(a->plan, a->vm, a->pin, now, wanted, !a->facts.has_this_gpu,
+                             err);
 }
 
 /* ---- drivers ---- */

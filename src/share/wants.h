@@ -21,3 +21,12 @@ struct share_wish {
 /* Adds what differs to @changes. */
 void share_want_settings(struct vm_changes *changes, const struct hv_vm *vm,
                          const struct gaps *gaps, const struct share_wish *wish);
+
+/* The quotas that are @percent of what @gpu says it has; unset for what it says nothing of.
+ * GPU-P only: GPU-PV ignores quotas. */
+void share_want_quota(const struct hv_gpu *gpu, uint64_t percent,
+                      struct hv_quota ret[QUOTA_COUNT]);
+bool share_same_quota(const struct hv_quota a[QUOTA_COUNT],
+                      const struct hv_quota b[QUOTA_COUNT]);
+/* The share that gives just these quotas, the smallest; 0: none does. */
+unsigned share_of_quota(const struct hv_gpu *gpu, const struct hv_quota quota[QUOTA_COUNT]);
