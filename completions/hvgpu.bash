@@ -49,7 +49,7 @@ _hvgpu() {
         # The next word of every command that begins like this.
         mapfile -t COMPREPLY < <(compgen -W "$(_hvgpu_commands |
             sed -n "s/^${words[*]:+${words[*]} }\([a-z0-9-]*\).*/\1/p" | sort -u)" -- "$current")
-    elif [[ $command == 'driver inf' || $command == 'image show' || $command == vmx* || $command == diff ]]; then
+    elif [[ $command == 'driver inf' || $command == 'image show' || $command == vmx* || $command == diff || $command == apply ]]; then
         mapfile -t COMPREPLY < <(compgen -f -- "$current")
     fi
 }

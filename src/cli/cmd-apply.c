@@ -39,17 +39,39 @@ static bool read_host(const struct fleet_host *host, const struct desired_host *
 /* One of many: the others go on without it.  The only one shows all that was found. */
 static bool fail_if_forbidden(struct fleet_host *host, struct err *err)
 {
-    const char *fix = NULL;
-    const char *cause = host->plan ? plan_first_error(host->plan, &fix) : NULL;
+    const char *fix = NULL, *subject = NULL, *cause;
+    const json_t *finding;
+    size_t i;
 
+    cause = plan_first_error(host->plan, &fix);
     if (!cause || host->fleet->count == 1)
         return true;
-    err_fail(err, ERR_CONFLICT, 0, "%s", cause);
+    json_array_foreach(host->plan->findings, i, finding)
+    {
+        const char *its = json_string_value(json_object_get(finding, "cause"));
+
+        if (its && strcmp(its, cause) == 0)
+            subject = json_string_value(json_object_get(finding, "subject"));
+        if (subject)
+            break;
+    }
+    err_fail(err, ERR_CONFLICT, 0, "%s%s%s", subject ? subject : "", subject ? ": " : "",
+             _(cause));
     if (fix)
-        err_hint(err, "%s", fix);
+        err_hint(err, "%s", _(fix));
     plan_free(host->plan);
     host->plan = NULL;
     return err_wrap(err, "nothing was changed");
+}
+
+/* By the file's name; where it lay says nothing later. */
+static char *title_of(const char *path)
+{
+    const char *slash = strrchr(path, '/'), *back = strrchr(path, '\\');
+
+    if (back && (!slash || back > slash))
+        slash = back;
+    return text_printf("apply '%s'", slash ? slash + 1 : path);
 }
 
 static bool make_plan(struct fleet_host *host, struct err *err)
@@ -61,7 +83,7 @@ static bool make_plan(struct fleet_host *host, struct err *err)
                                            .start = is_given(in, "start"),
                                            .no_drivers = is_given(in, "no-drivers") };
     CLEANUP(hv_host_cleanup) struct hv_host *found = NULL;
-    CLEANUP(free_cleanup) char *title = text_printf("apply '%s'", in->operands[0]);
+    CLEANUP(free_cleanup) char *title = title_of(in->operands[0]);
     struct comparison c;
     bool ok;
 

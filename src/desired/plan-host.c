@@ -17,6 +17,10 @@
 
 #define SRC "hvgpu.yaml(5)"
 
+static const char cause_of_mode[] =
+    N_("whether a GPU is shared as GPU-PV or GPU-P is up to the host's Windows and driver");
+static const char fix_of_mode[] = N_("change the host, or the mode in the file");
+
 struct vm_work {
     const struct desired_vm *wanted;
     struct hv_vm *vm; /* of the projected host; NULL: there is none */
@@ -38,6 +42,7 @@ struct maker {
     bool view_read;
     struct vm_work *work; /* by index of the file's VMs */
     bool *moving; /* by index of the host's GPUs: a plan of this host moves it whole */
+    bool *cut;    /* or cuts it anew */
 };
 
 unsigned desired_plan_needs(const struct desired_host *wanted, const struct hv_host *found)
@@ -71,6 +76,22 @@ static bool take_locks(struct plan *to, const struct plan *from, struct err *err
     return true;
 }
 
+static bool has_finding(const json_t *findings, const json_t *one)
+{
+    for (size_t i = 0; i < json_array_size(findings); i++)
+        if (json_equal(json_array_get(findings, i), one))
+            return true;
+    return false;
+}
+
+/* What several plans find about the host is said once. */
+static void drop_known(const struct plan *plan, struct plan *more)
+{
+    for (size_t i = json_array_size(more->findings); i-- > 0;)
+        if (has_finding(plan->findings, json_array_get(more->findings, i)))
+            json_array_remove(more->findings, i);
+}
+
 /* Takes over @more (may be NULL: then @err says why). */
 static bool append(struct maker *m, struct plan *more, struct vm_work *work,
                    struct err *err)
@@ -81,6 +102,7 @@ static bool append(struct maker *m, struct plan *more, struct vm_work *work,
         return work ? err_wrap(err, "VM '%.80s'", work->wanted->name) : false;
     if (work && more->step_count > 0)
         work->changed = true;
+    drop_known(m->plan, more);
     ok = take_locks(m->plan, more, err) && project_plan(m->host, more, err) &&
          plan_splice(m->plan, m->plan->step_count, more, err);
     plan_free(more);
@@ -147,10 +169,8 @@ static bool say_hopeless(struct maker *m, const struct difference *difference,
                    N_("write the id of the one that is meant"), err);
     case DIFF_MODE:
         return !wants_other_part(difference) ||
-               say(m, "apply-mode", true, vm->name, difference->found,
-                   N_("whether a GPU is shared as GPU-PV or GPU-P is up to the host's "
-                      "Windows and driver"),
-                   N_("change the host, or the mode in the file"), err);
+               say(m, "apply-mode", true, vm->name, difference->found, cause_of_mode,
+                   fix_of_mode, err);
     default:
         return true;
     }
@@ -200,7 +220,8 @@ static bool collect_work(struct maker *m, struct err *err)
 
     m->work = calloc(wanted->vm_count + 1, sizeof(*m->work));
     m->moving = calloc(m->host->gpu_count + 1, sizeof(*m->moving));
-    if (!m->work || !m->moving)
+    m->cut = calloc(m->host->gpu_count + 1, sizeof(*m->cut));
+    if (!m->work || !m->moving || !m->cut)
         return err_no_memory(err);
     for (size_t v = 0; v < wanted->vm_count; v++) {
         size_t count;
@@ -482,8 +503,10 @@ static bool set_counts(struct maker *m, struct err *err)
 
     if (!gpus || !wanted)
         return err_no_memory(err);
-    for (size_t g = 0; g < count; g++)
+    for (size_t g = 0; g < count; g++) {
         wanted[g] = new_count(m, &m->host->gpus[g]);
+        m->cut[g] = wanted[g] > 0;
+    }
     for (size_t g = 0; g < count; g++) {
         uint64_t partitions = wanted[g];
         size_t chosen = 0;
@@ -590,6 +613,17 @@ static bool attach(struct maker *m, struct vm_work *work, const struct desired_u
             N_("the GPU comes back to the host first; what it is then is seen when it "
                "is there"),
             N_("run apply once more"), err);
+    if (gpu && use->mode && gpu->modes && !(gpu->modes & use->mode))
+        return say(m, "apply-mode", true, work->wanted->name, gpu->name, cause_of_mode,
+                   fix_of_mode, err);
+    if (gpu && m->cut[gpu - m->host->gpus] && use->share_percent.known) {
+        options.share_percent.known = false;
+        if (!say(
+                m, "apply-again", false, work->wanted->name, gpu->name,
+                N_("the GPU is cut first; what a share of it is then is seen when it is so"),
+                N_("run apply once more"), err))
+            return false;
+    }
     desired_wish(work->wanted, &options.wish);
     return append(
         m,
@@ -670,6 +704,7 @@ struct plan *desired_plan(struct plan_context *context, struct comparison *c,
         dda_list_clear(&m.view.list);
     free(m.work);
     free(m.moving);
+    free(m.cut);
     if (ok)
         return m.plan;
     plan_free(m.plan);
