@@ -343,7 +343,7 @@ static unsigned best_of_all(struct bench *b, size_t vm, unsigned room[NODES][GPU
 {
     unsigned best;
 
-    if (vm == b->hosts[0].vm_count)
+    if (vm == b->hosts[0].vm_count || vm == ARRAY_LEN(b->adapters[0]))
         return 0;
     best = best_of_all(b, vm + 1, room); /* without this one */
     for (unsigned n = 1; n < NODES; n++)
