@@ -14,7 +14,7 @@
  * desktop-src/SecAuthZ/well-known-sids.md. */
 #define HYPER_V_ADMINISTRATORS "S-1-5-32-578"
 
-static struct local_rights find_out(void)
+struct local_rights local_rights(void)
 {
     struct local_rights rights = { .is_elevated = os_is_elevated() };
 
@@ -47,7 +47,7 @@ bool local_check_rights(struct err *err)
 
 bool local_may_change(const char *ns, struct err *err)
 {
-    struct local_rights rights = find_out();
+    struct local_rights rights = local_rights();
 
     return local_judge(&rights, ns, err);
 }

@@ -23,5 +23,6 @@ bool local_may_change(const char *ns, struct err *err) MUST_CHECK;
 struct local_rights {
     bool is_elevated, is_hyper_v_administrator;
 };
+struct local_rights local_rights(void);
 bool local_judge(const struct local_rights *rights, const char *ns, struct err *err)
     MUST_CHECK;

@@ -34,3 +34,9 @@ bool os_is_member(const char *sid)
     (void)sid; /* no such groups here */
     return false;
 }
+
+char *os_security_packages(struct err *err)
+{
+    err_fail(err, ERR_UNSUPPORTED, 0, "this machine runs no Windows");
+    return NULL;
+}

@@ -9,10 +9,13 @@
 #include "inside-win32.h"
 
 #include <sddl.h>
+#define SECURITY_WIN32
+#include <security.h>
 #include <stdlib.h>
 
 #include "err.h"
 #include "os.h"
+#include "strbuf.h"
 
 char *os_machine_name(struct err *err)
 {
@@ -47,4 +50,29 @@ bool os_is_member(const char *sid_text)
 
     LocalFree(sid);
     return ok && is_member;
+}
+
+char *os_security_packages(struct err *err)
+{
+    CLEANUP(strbuf_cleanup) struct strbuf names = STRBUF_INIT;
+    SecPkgInfoW *packages = NULL;
+    ULONG count = 0;
+    SECURITY_STATUS status = EnumerateSecurityPackagesW(&count, &packages);
+    char *text;
+
+    if (status != SEC_E_OK) {
+        win32_fail(err, (DWORD)status, "cannot list what makes log-ons");
+        return NULL;
+    }
+    for (ULONG i = 0; i < count; i++) {
+        CLEANUP(free_cleanup) char *name = win32_utf8(packages[i].Name, err);
+
+        if (name)
+            strbuf_printf(&names, "%s%s", names.len ? ", " : "", name);
+    }
+    FreeContextBuffer(packages);
+    text = strbuf_take(&names);
+    if (!text)
+        err_no_memory(err);
+    return text;
 }

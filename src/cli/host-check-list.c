@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A list of checks: what each came to, as text and as JSON. */
+
+#include "host-check.h"
+
+#include "text.h"
+#include "tr.h"
+
+void check_items_init(struct check_item *items, const struct check_title *titles,
+                      size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        items[i] = (struct check_item){ .title = &titles[i] };
+}
+
+void check_items_free(struct check_item *items, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        strbuf_free(&items[i].said);
+}
+
+bool check_judge(struct check_item *item, bool good, const struct err *err)
+{
+    item->state = good ? CHECK_GOOD : CHECK_BAD;
+    if (!good)
+        item->err = *err;
+    return good;
+}
+
+bool check_all_good(const struct check_item *items, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (items[i].state == CHECK_BAD)
+            return false;
+    return true;
+}
+
+json_t *check_document(const char *host, const struct check_item *items, size_t count)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < count; i++) {
+        const struct check_item *item = &items[i];
+        bool bad = item->state == CHECK_BAD;
+
+        json_array_append_new(
+            list, json_pack("{s:s, s:o, s:s?, s:o}", "id", item->title->id, "ok",
+                            item->state == CHECK_OPEN ? json_null() : json_boolean(!bad),
+                            "detail", item->state == CHECK_GOOD ? item->said.text : NULL,
+                            "error", bad ? error_to_json(&item->err) : json_null()));
+    }
+    return json_pack("{s:s, s:s, s:b, s:o}", "schema", "hvgpu/1", "host", host, "ready",
+                     check_all_good(items, count), "checks", list);
+}
+
+static void print(struct output *out, const struct check_item *item)
+{
+    static const char *const words[] = { "-", N_("ok"), N_("FAILED") };
+    static const enum style styles[] = { STYLE_FAINT, STYLE_GOOD, STYLE_BAD };
+    const char *word = _(words[item->state]), *title = _(item->title->text);
+    CLEANUP(free_cleanup) char *said = NULL;
+    char why[1024];
+
+    if (item->state == CHECK_BAD)
+        err_format(&item->err, why, sizeof(why));
+    said = clean_text(item->state == CHECK_BAD                       ? why
+                      : item->state == CHECK_GOOD && item->said.text ? item->said.text
+                                                                     : "",
+                      0);
+    output_text(out, "%s%s%s%*s%s%*s%s\n", style_on(out, styles[item->state]), word,
+                style_off(out, styles[item->state]), 8 - (int)text_columns(word), "", title,
+                16 - (int)text_columns(title), "", said ? said : "");
+    if (item->state == CHECK_BAD && item->err.hint[0])
+        output_text(out, "%24s→ %s\n", "", item->err.hint);
+}
+
+bool check_show(const struct invocation *in, const char *host,
+                const struct check_item *items, size_t count, int *ret_exit,
+                struct err *err)
+{
+    *ret_exit = check_all_good(items, count) ? STATUS_DONE : STATUS_FOUND;
+    if (in->json)
+        return output_json(in->out, check_document(host, items, count), err);
+    for (size_t i = 0; i < count; i++)
+        if (!items[i].is_left_out)
+            print(in->out, &items[i]);
+    return true;
+}
