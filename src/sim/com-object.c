@@ -11,7 +11,10 @@
 #include "strbuf.h"
 #include "text.h"
 
-enum { CIMTYPE_ARRAY = 0x2000 };
+enum {
+    CIMTYPE_ARRAY = 0x2000,
+    DEPTH_MAX = 4, /* objects within objects */
+};
 
 /* CIMTYPE_ENUMERATION, wbemcli.h (MicrosoftDocs/sdk-api wbemcli). */
 static const uint16_t cimtypes[CIM_TYPE_COUNT] = {
@@ -155,6 +158,14 @@ void com_put_instance(struct strbuf *to, const char *host,
             put_property(to, host, p->name, p->type, p->is_array,
                          cim_get(instance, p->name), class->ns);
     }
+    /* Those that only the instance has, as MSCluster_Property's. */
+    for (size_t i = 0; column_count == 0 && i < instance->count; i++) {
+        const struct cim_property *p = &instance->properties[i];
+
+        if (!cim_schema_property(class, p->name))
+            put_property(to, host, p->name, p->value.type, p->value.is_array, &p->value,
+                         class->ns);
+    }
 }
 
 void com_put_class(struct strbuf *to, const char *host, const struct cim_class *class,
@@ -210,6 +221,9 @@ void com_put_out(struct strbuf *to, const char *host, const struct cim_class_met
 
 /* ---- reading ---- */
 
+static bool read_value(const struct com_line *line, unsigned depth, struct cim_value *value,
+                       struct com_status *status);
+
 static bool mismatch(struct com_status *status, const char *name, const char *why)
 {
     status->hresult = COM_TYPE_MISMATCH;
@@ -217,17 +231,71 @@ static bool mismatch(struct com_status *status, const char *name, const char *wh
     return false;
 }
 
-static bool add_element(const struct com_line *line, const char *text,
+static bool read_type(const char *text, enum cim_type *ret, bool *ret_is_array)
+{
+    uint64_t number;
+
+    if (!text_to_u64(text, 10, &number))
+        return false;
+    for (unsigned i = 0; i < CIM_TYPE_COUNT; i++)
+        if (cimtypes[i] == (number & ~(uint64_t)CIMTYPE_ARRAY)) {
+            *ret = (enum cim_type)i;
+            *ret_is_array = number & CIMTYPE_ARRAY;
+            return true;
+        }
+    return false;
+}
+
+/* Of an embedded object, whose properties are of the types that it says: it may have some
+ * that its class does not declare. */
+static bool read_own_property(const struct com_line *line, unsigned depth,
+                              struct cim_instance *to, struct com_status *status)
+{
+    struct cim_value value = { .is_null = true };
+    struct err err = ERR_INIT;
+
+    if (line->count < 4 || strcmp(line->fields[0], "P") != 0 ||
+        !read_type(line->fields[2], &value.type, &value.is_array))
+        return mismatch(status, "an embedded object", "no such line");
+    if (!read_value(line, depth, &value, status))
+        return false;
+    if (cim_set(to, line->fields[1], &value, &err))
+        return true;
+    cim_value_clear(&value);
+    return mismatch(status, line->fields[1], "not enough memory");
+}
+
+static struct cim_instance *read_object(const char *text, unsigned depth,
+                                        struct com_status *status)
+{
+    CLEANUP(cim_instance_cleanup) struct cim_instance *object = NULL;
+    struct com_message lines = { 0 };
+    bool ok = depth < DEPTH_MAX && com_message_read(text, strlen(text), &lines) &&
+              lines.lines[0].count >= 3 && strcmp(lines.lines[0].fields[0], "O") == 0;
+
+    if (ok)
+        object = cim_instance_new(NULL, lines.lines[0].fields[1]);
+    ok = object || mismatch(status, "an embedded object", "no object");
+    for (size_t i = 1; ok && i < lines.count; i++)
+        ok = read_own_property(&lines.lines[i], depth + 1, object, status);
+    com_message_clear(&lines);
+    return ok ? TAKE(object) : NULL;
+}
+
+static bool add_element(const struct com_line *line, const char *text, unsigned depth,
                         struct cim_value *value, struct com_status *status)
 {
     struct err err = ERR_INIT;
     char why[ERR_TEXT];
     bool ok;
 
-    if (value->type == CIM_OBJECT)
-        return mismatch(status, line->fields[1],
-                        "no method is known that takes an object which is not text");
-    if (value->type == CIM_REFERENCE) {
+    if (value->type == CIM_OBJECT) {
+        union cim_datum datum = { .object = read_object(text, depth, status) };
+
+        if (!datum.object)
+            return false;
+        ok = cim_value_take(value, datum, &err);
+    } else if (value->type == CIM_REFERENCE) {
         union cim_datum datum = { .path = cim_path_parse(text, &err) };
 
         ok = datum.path && cim_value_take(value, datum, &err);
@@ -240,8 +308,8 @@ static bool add_element(const struct com_line *line, const char *text,
     return mismatch(status, line->fields[1], why);
 }
 
-bool com_read_value(const struct com_line *line, struct cim_value *value,
-                    struct com_status *status)
+static bool read_value(const struct com_line *line, unsigned depth, struct cim_value *value,
+                       struct com_status *status)
 {
     const char *form = line->count >= 4 ? line->fields[3] : "";
     size_t given = line->count >= 4 ? line->count - 4 : 0;
@@ -259,9 +327,15 @@ bool com_read_value(const struct com_line *line, struct cim_value *value,
                         "an array for a value, or a value for one");
     value->is_null = false;
     for (size_t i = 0; i < given; i++)
-        if (!add_element(line, line->fields[4 + i], value, status)) {
+        if (!add_element(line, line->fields[4 + i], depth, value, status)) {
             cim_value_clear(value);
             return false;
         }
     return true;
+}
+
+bool com_read_value(const struct com_line *line, struct cim_value *value,
+                    struct com_status *status)
+{
+    return read_value(line, 0, value, status);
 }

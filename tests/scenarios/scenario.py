@@ -4,6 +4,9 @@ them, and TAP.
 
 A scenario is a function `test_*(world)`; it fails by raising.  scenario.main() runs those of a
 module.  Arguments of each such program: HVGPU HVGPU-SIM [NAME...]; a NAME runs that test only.
+
+HVGPU_TEST_WAY says how hvgpu is run (way.py).  hvgpu.exe has no simulator in it: there, "sim:LAB"
+is a simulator of its own for the time of one command, always on the same port.
 """
 
 import json
@@ -16,6 +19,8 @@ import subprocess
 import sys
 import tempfile
 import traceback
+
+import way
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 SECONDS_MAX = 180
@@ -65,12 +70,15 @@ class Server:
         self.log = open(world.dir / "server.log", "a", encoding="utf-8")
         self.process = subprocess.Popen(
             [world.sim, lab, "--listen", f"127.0.0.1:{port}", "--password-file",
-             str(self.password_file), *options],
+             str(self.password_file), *way.HERE.server_options(), *options],
             env=world.env, stdout=subprocess.PIPE, stderr=self.log, text=True)
-        self.hosts = {}
+        self.hosts, self.com = {}, None
         # The first line comes when all hosts answer; there is one per host.
         for line in self.process.stdout:
             name, url = line.split()
+            if name == "com":
+                self.com = url
+                continue
             self.hosts[name] = url
             if len(self.hosts) == world.hosts_of(lab):
                 break
@@ -81,6 +89,8 @@ class Server:
                                  (world.dir / "server.log").read_text("utf-8"))
         self.url = next(iter(self.hosts.values()))
         self.login = ["--user", "admin", "--password-file", str(self.password_file)]
+        if way.HERE.is_com:
+            self.login = []  # who runs on a host needs none
 
     def end(self, how=signal.SIGTERM):
         if self.process.poll() is None:
@@ -104,6 +114,8 @@ class World:
     def __init__(self, hvgpu, sim, folder):
         self.hvgpu_path, self.sim = os.path.abspath(hvgpu), os.path.abspath(sim)
         self.dir = pathlib.Path(folder)
+        self.com = None  # where COM leads to, once there is a simulator
+        self.lab, self.port = None, 0  # of the commands with "sim:LAB"
         self.env = dict(os.environ, XDG_STATE_HOME=f"{folder}/state",
                         XDG_CONFIG_HOME=f"{folder}/config", LC_ALL="C.UTF-8")
         self.env.setdefault("HVGPU_DATA_DIR", str(SOURCE))
@@ -126,20 +138,44 @@ class World:
         return other
 
     def command(self, args, host):
-        words = [self.hvgpu_path]
+        words = way.HERE.program(self.hvgpu_path)
         if isinstance(host, Server):
-            words += ["-H", host.url, *host.login]
+            self.com = host.com
+            words += way.HERE.options(host.url, host.login)
         elif host:
             words += ["-H", host]
         return words + list(args)
 
+    def environment(self, env):
+        return way.HERE.environment({**self.env, **(env or {})}, self.com)
+
     def hvgpu(self, *args, host="sim:laptop", env=None, **more):
-        return subprocess.run(self.command(args, host), env={**self.env, **(env or {})},
-                              stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                              timeout=SECONDS_MAX, check=False, **more)
+        if way.HERE.is_windows and (host is None or isinstance(host, str)):
+            return self.hvgpu_of_lab(args, host, env, more)
+        return self.run(self.command(args, host), env, more)
+
+    def run(self, words, env, more):
+        more = {"timeout": SECONDS_MAX * (10 if way.HERE.is_windows else 1), **more}
+        return way.HERE.finished(subprocess.run(
+            words, env=self.environment(env), stdin=subprocess.DEVNULL, capture_output=True,
+            text=True, check=False, **more))
+
+    def hvgpu_of_lab(self, args, host, env, more):
+        """hvgpu.exe with "sim:LAB", or without a host after that: the simulator runs as long as
+        the command does."""
+        if host is not None:
+            self.lab = host.removeprefix("sim:")
+        if self.lab is None:
+            return self.run(self.command(args, None), env, more)
+        with self.serve(self.lab, port=self.port) as server:
+            self.port = int(server.url.split(":")[2].split("/")[0])
+            if host is not None:
+                return self.run(self.command(args, server), env, more)
+            self.com = server.com
+            return self.run(self.command([*args, *server.login], None), env, more)
 
     def start(self, *args, host="sim:laptop", env=None):
-        return subprocess.Popen(self.command(args, host), env={**self.env, **(env or {})},
+        return subprocess.Popen(self.command(args, host), env=self.environment(env),
                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                 stderr=subprocess.PIPE, text=True)
 
@@ -172,6 +208,7 @@ class World:
 
 
 def main(module):
+    way.skip_all_without()
     names = sys.argv[3:]
     tests = [(k, v) for k, v in module.items() if k.startswith("test_")
              and (not names or k in names or k[5:] in names)]

@@ -87,7 +87,7 @@ struct line_in {
 struct connection {
     SOCKET socket;
     struct line_in in;
-    char *host; /* that it is connected to */
+    char *host, *ns; /* that it is connected to */
     struct connection *next;
 };
 
@@ -103,6 +103,7 @@ static void connection_close(struct connection *c)
         closesocket(c->socket);
     free(c->in.bytes);
     free(c->host);
+    free(c->ns);
     free(c);
 }
 
@@ -119,13 +120,13 @@ static void connection_keep(struct connection *c)
     connection_close(c);
 }
 
-static struct connection *take_idle(const char *host)
+static struct connection *take_idle(const char *host, const char *ns)
 {
     struct connection *found = NULL;
 
     AcquireSRWLockExclusive(&idle_lock);
     for (struct connection **at = &idle; *at; at = &(*at)->next)
-        if (_stricmp((*at)->host, host) == 0) {
+        if (_stricmp((*at)->host, host) == 0 && _stricmp((*at)->ns, ns) == 0) {
             found = *at;
             *at = found->next;
             idle_count--;
@@ -301,15 +302,16 @@ static HRESULT connection_open(const struct place *place, struct connection **re
         return SERVER_UNAVAILABLE;
     if (*place->host)
         snprintf(host, sizeof(host), "%s", place->host);
-    c = take_idle(host);
-    if (!c) {
-        c = grab(sizeof(*c));
-        c->host = copy_text(host);
-        c->socket = dial(port);
-        if (c->socket == INVALID_SOCKET) {
-            connection_close(c);
-            return SERVER_UNAVAILABLE;
-        }
+    *ret = take_idle(host, place->ns);
+    if (*ret)
+        return S_OK;
+    c = grab(sizeof(*c));
+    c->host = copy_text(host);
+    c->ns = copy_text(place->ns);
+    c->socket = dial(port);
+    if (c->socket == INVALID_SOCKET) {
+        connection_close(c);
+        return SERVER_UNAVAILABLE;
     }
     hr = say_hello(c, host, place->ns);
     if (FAILED(hr)) {
