@@ -21,5 +21,6 @@ const struct sim_behaviour *const sim_behaviours[] = {
     &windows_processes,
     &sim_cluster_behaviour,
     &sim_cluster_control_behaviour,
+    &sim_cluster_method_behaviour,
     NULL, /* the end */
 };

@@ -74,7 +74,8 @@ bool cluster_make_all(struct sim_lab *lab, struct err *err)
         cluster = find_cluster(lab, name);
         if (!cluster)
             cluster = add_cluster(lab, name, err);
-        if (!cluster || !add_node(cluster, lab->hosts[i], err))
+        if (!cluster || !add_node(cluster, lab->hosts[i], err) ||
+            !cluster_read_down(lab->hosts[i], err))
             return false;
     }
     return true;
@@ -278,6 +279,42 @@ static bool follow_group(struct sim_cluster *cluster, struct sim_object *group,
                       group_state(state, (unsigned)hv_number(configuration, "State")), err);
 }
 
+/* A simulator that was killed during a move left the VM on both nodes, or the cluster with its
+ * former owner. */
+static bool reconcile_group(struct sim_cluster *cluster, struct sim_object *group,
+                            struct err *err)
+{
+    struct sim_object *resource = cluster_resource_of(cluster, group, CLUSTER_VM);
+    const char *id = resource ? cluster_private_text(resource, "VmID") : "";
+    struct sim_object *own = cluster_vm_of(cluster, group);
+
+    for (size_t i = 0; resource && i < cluster->node_count; i++) {
+        struct sim_host *node = cluster->nodes[i];
+        struct sim_object *system = hv_vm_by_id(node, id);
+
+        if (!system || system == own)
+            continue;
+        if (own)
+            hv_forget_vm(node, system);
+        else if (!cluster_change_owner(cluster, group, node, err))
+            return false;
+        else
+            own = system;
+    }
+    return true;
+}
+
+static bool reconcile(struct sim_cluster *cluster, struct err *err)
+{
+    struct sim_object *o = NULL;
+
+    while ((o = sim_store_next(cluster->store, o, CLUSTER_NS, "MSCluster_ResourceGroup")))
+        if (hv_number(o, "GroupType") == GROUP_TYPE_VM && !reconcile_group(cluster, o, err))
+            return false;
+    cluster->reconciled = true;
+    return true;
+}
+
 bool cluster_refresh(struct sim_cluster *cluster, struct err *err)
 {
     struct sim_object *o = NULL;
@@ -290,6 +327,8 @@ bool cluster_refresh(struct sim_cluster *cluster, struct err *err)
             if (sim_behaviours[i]->tick)
                 sim_behaviours[i]->tick(cluster->nodes[n], now);
     }
+    if (!cluster->reconciled && !reconcile(cluster, err))
+        return false;
     while ((o = sim_store_next(cluster->store, o, CLUSTER_NS, "MSCluster_ResourceGroup")))
         if (hv_number(o, "GroupType") == GROUP_TYPE_VM && !follow_group(cluster, o, err))
             return false;

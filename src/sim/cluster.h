@@ -38,6 +38,21 @@ enum { /* MSCluster_Resource.State (clusapi ne-clusapi-cluster_resource_state) *
        RESOURCE_OFFLINE_PENDING = 130,
 };
 
+enum { /* Win32 errors (winerror.h; clusapi pages of the functions) */
+       ERROR_NOT_SUPPORTED = 50,
+       ERROR_HOST_NODE_NOT_AVAILABLE = 5005,
+       ERROR_RESOURCE_FAILED = 5038,
+       ERROR_CLUSTER_NODE_NOT_FOUND = 5042,
+       ERROR_CLUSTER_NODE_DOWN = 5050,
+       ERROR_CLUSTER_NODE_PAUSED = 5070,
+};
+
+enum { /* MSCluster_Node.NodeDrainStatus (clusapi ne-clusapi-cluster_node_drain_status) */
+       DRAIN_NOT_STARTED = 0,
+       DRAIN_COMPLETED = 2,
+       DRAIN_FAILED = 3,
+};
+
 enum { /* MSCluster_Node.State (clusapi ne-clusapi-cluster_node_state) */
        NODE_UP = 0,
        NODE_DOWN = 1,
@@ -65,6 +80,7 @@ struct sim_cluster {
     pthread_mutex_t lock;
     struct sim_store *store; /* NULL until cluster_open() */
     bool dirty;
+    bool reconciled; /* each VM is on the node that owns it, and on no other */
     size_t node_count;
     struct sim_host **nodes; /* lent, in the order of the lab file */
 };
@@ -83,6 +99,41 @@ bool cluster_make_objects(struct sim_cluster *cluster, struct err *err) MUST_CHE
 /* All nodes have their stores, time has passed for each of them, and the states of groups and
  * resources are what those of the VMs make them.  Before anything of root\MSCluster is read. */
 bool cluster_refresh(struct sim_cluster *cluster, struct err *err) MUST_CHECK;
+
+/* ---- what the cluster does with a group of a VM (cluster-move.c); false fills @fault ---- */
+
+enum { CLUSTER_AS_CONFIGURED = -1, CLUSTER_LIVE = 4 };
+
+/* Its VM stops as its OfflineAction says, or as @action does. */
+bool cluster_take_offline(struct sim_cluster *cluster, struct sim_object *group, int action,
+                          struct sim_fault *fault);
+/* Its VM starts on its node, or else on another one that can; if none can, the resource is
+ * failed. */
+bool cluster_bring_online(struct sim_cluster *cluster, struct sim_object *group,
+                          struct sim_fault *fault);
+/* To @to, or with NULL to the first node that is up: alive, or stopped and started. */
+bool cluster_move(struct sim_cluster *cluster, struct sim_object *group,
+                  struct sim_host *to, int action, struct sim_fault *fault);
+/* Why the VM cannot move alive to that node; NULL: it can. */
+const char *cluster_forbids_live(struct sim_cluster *cluster, struct sim_object *group,
+                                 struct sim_host *to);
+/* The group with its VM, which does not run, goes to another node. */
+bool cluster_carry(struct sim_cluster *cluster, struct sim_object *group,
+                   struct sim_host *to, struct err *err) MUST_CHECK;
+/* The VM's group changes its node and nothing else does. */
+bool cluster_change_owner(struct sim_cluster *cluster, struct sim_object *group,
+                          struct sim_host *to, struct err *err) MUST_CHECK;
+struct sim_object *cluster_vm_of(struct sim_cluster *cluster, struct sim_object *group);
+unsigned cluster_node_state(struct sim_cluster *cluster, const struct sim_host *node);
+
+/* ---- nodes that go down and come back (cluster-fail.c) ---- */
+
+bool cluster_fail_node(struct sim_cluster *cluster, struct sim_host *node, struct err *err)
+    MUST_CHECK;
+/* Whether it is down, as kept beside its state. */
+bool cluster_read_down(struct sim_host *node, struct err *err) MUST_CHECK;
+bool cluster_rejoin_node(struct sim_cluster *cluster, struct sim_host *node,
+                         struct err *err) MUST_CHECK;
 
 /* ---- finding; NULL: there is none ---- */
 
@@ -106,3 +157,4 @@ bool cluster_win32(struct sim_fault *fault, uint32_t code, const char *text);
 
 extern const struct sim_behaviour sim_cluster_behaviour;         /* cluster.c */
 extern const struct sim_behaviour sim_cluster_control_behaviour; /* cluster-control.c */
+extern const struct sim_behaviour sim_cluster_method_behaviour;  /* cluster-methods.c */

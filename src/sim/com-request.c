@@ -607,6 +607,10 @@ void com_answer(struct com_request *request)
     bool is_method, done, ok = false;
 
     atomic_fetch_add(&w.endpoint->requests, 1);
+    if (w.host->is_down) {
+        request->drop = true;
+        return;
+    }
     for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
         if (strcmp(w.line->fields[0], verbs[i].name) == 0)
             verb = &verbs[i];

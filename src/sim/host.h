@@ -36,6 +36,7 @@ struct sim_host {
     unsigned job_parity;   /* alternates 0 and 4096 where both were seen (hyperv quirk 2) */
     pthread_mutex_t *lock; /* own_lock, or the cluster's, which all its nodes share */
     pthread_mutex_t own_lock;
+    bool is_down;                /* a node that failed: answers nobody */
     struct sim_cluster *cluster; /* that it is a node of: cluster.h; NULL: none */
     struct sim_store *store;     /* NULL until sim_host_open() */
     uint64_t last_used;          /* sim_host_open()'s clock */
@@ -79,6 +80,8 @@ bool sim_host_is_dirty(const struct sim_host *host);
 /* Writes the store to <dir>/objects.json and clears host->dirty; so with the other nodes of
  * its cluster and the cluster itself, where they were changed. */
 bool sim_host_save(struct sim_host *host, struct err *err) MUST_CHECK;
+/* Its own store only. */
+bool sim_host_save_alone(struct sim_host *host, struct err *err) MUST_CHECK;
 
 /* A VM that is not off has its disks: attaching them to the host fails (32).  Paths
  * compare without case. */

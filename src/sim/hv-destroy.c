@@ -32,22 +32,31 @@ static bool may_be_destroyed(struct sim_object *system)
     return hv_state(system) == HV_OFF || hv_state(system) == HV_SAVED;
 }
 
+void hv_forget_vm(struct sim_host *host, struct sim_object *system)
+{
+    struct sim_object *o, *next;
+    char id[37];
+
+    snprintf(id, sizeof(id), "%s", hv_text(system, "Name"));
+    host->dirty = true;
+    for (o = sim_store_next(host->store, NULL, HV_NS, "CIM_SettingData"); o; o = next) {
+        next = sim_store_next(host->store, o, HV_NS, "CIM_SettingData");
+        if (belongs_to(o, id))
+            sim_store_remove_with_links(host->store, o);
+    }
+    sim_store_remove_with_links(host->store, system);
+}
+
 static uint32_t finish(struct sim_host *host, void *user, struct sim_object **affected)
 {
     const struct destroyed *d = user;
-    struct sim_object *system = hv_vm_by_id(host, d->vm_id), *o, *next;
+    struct sim_object *system = hv_vm_by_id(host, d->vm_id);
 
     if (!system)
         return HV_NOT_AVAILABLE;
     if (!may_be_destroyed(system))
         return HV_INVALID_STATE;
-    host->dirty = true;
-    for (o = sim_store_next(host->store, NULL, HV_NS, "CIM_SettingData"); o; o = next) {
-        next = sim_store_next(host->store, o, HV_NS, "CIM_SettingData");
-        if (belongs_to(o, d->vm_id))
-            sim_store_remove_with_links(host->store, o);
-    }
-    sim_store_remove_with_links(host->store, system);
+    hv_forget_vm(host, system);
     return 0;
 }
 

@@ -268,6 +268,24 @@ static bool settle(struct sim_host *host, struct sim_object *system, unsigned st
     return true;
 }
 
+bool hv_settle(struct sim_host *host, struct sim_object *system, unsigned state,
+               struct err *err)
+{
+    return settle(host, system, state, err);
+}
+
+uint32_t hv_start_now(struct sim_host *host, struct sim_object *system)
+{
+    struct err err = ERR_INIT;
+    uint32_t error = check_start(host, system);
+
+    if (error || settle(host, system, HV_RUNNING, &err))
+        return error;
+    if (!settle(host, system, HV_OFF, &err)) /* one of two adapters had no partition */
+        hv_remove_devices(host, system);
+    return HV_FAILED;
+}
+
 struct transition {
     unsigned from, to; /* EnabledState */
     char vm_id[37];

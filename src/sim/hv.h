@@ -58,6 +58,14 @@ struct sim_object *hv_make_adapter(struct sim_host *host, struct sim_object *set
                                    struct sim_object *gpu, const char *guid,
                                    struct err *err);
 
+/* Moves all that is the VM's from one host's store to another's (hv-transplant.c): its
+ * system, settings, resources and what ties them together, not what exists only while it
+ * runs, which the caller has removed.  Pins keep naming what they named. */
+bool hv_transplant(struct sim_host *from, struct sim_host *to, const char *vm_id,
+                   struct err *err) MUST_CHECK;
+/* All objects of a VM that is not running go (hv-destroy.c). */
+void hv_forget_vm(struct sim_host *host, struct sim_object *system);
+
 /* ---- finding (hv-find.c); NULL: there is none ---- */
 
 struct sim_object *hv_find_by_text(struct sim_host *host, const char *class_name,
@@ -126,6 +134,10 @@ bool hv_reboot(struct sim_host *host,
                bool (*while_off)(struct sim_host *host, void *user, struct err *err),
                void *user, struct err *err) MUST_CHECK;
 unsigned hv_state(struct sim_object *system);
+/* At once, without a job.  Starting: an ErrorCode, 0 is success; on failure it is off. */
+uint32_t hv_start_now(struct sim_host *host, struct sim_object *system);
+bool hv_settle(struct sim_host *host, struct sim_object *system, unsigned state,
+               struct err *err) MUST_CHECK;
 /* What the lab says of the VM; NULL: it came later. */
 const struct lab_vm *hv_lab_vm(struct sim_host *host, struct sim_object *system);
 /* Has a GPU partition or an assigned device. */

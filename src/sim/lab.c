@@ -377,7 +377,7 @@ bool sim_host_open(struct sim_lab *lab, struct sim_host *host, struct err *err)
     return make_store(host, err);
 }
 
-static bool save_host(struct sim_host *host, struct err *err)
+bool sim_host_save_alone(struct sim_host *host, struct err *err)
 {
     CLEANUP(free_cleanup) char *path = text_printf("%s/objects.json", host->dir);
     CLEANUP(free_cleanup) char *json = path ? sim_store_save(host->store, err) : NULL;
@@ -396,9 +396,9 @@ bool sim_host_save(struct sim_host *host, struct err *err)
     struct sim_cluster *cluster = host->cluster;
 
     if (!cluster)
-        return save_host(host, err);
+        return sim_host_save_alone(host, err);
     for (size_t i = 0; i < cluster->node_count; i++)
-        if (cluster->nodes[i]->dirty && !save_host(cluster->nodes[i], err))
+        if (cluster->nodes[i]->dirty && !sim_host_save_alone(cluster->nodes[i], err))
             return false;
     return !cluster->dirty || cluster_save(cluster, err);
 }

@@ -288,6 +288,8 @@ static enum MHD_Result answer_request(struct server *server, struct connection *
     enum MHD_Result result;
     size_t len;
 
+    if (c->endpoint->host->is_down)
+        return MHD_NO;
     if (!upload->status && upload->only_identify && !is_identify(upload))
         upload->status = MHD_HTTP_UNAUTHORIZED;
     if (upload->status) {

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "com.h"
+#include "cluster.h"
 #include "fault-rule.h"
 #include "host.h"
 #include "hv.h"
@@ -366,6 +367,59 @@ bool sim_reboot(const char *lab, const char *state_dir, const char *host, struct
     ok = opened && reboot_hosts(opened, host, err);
     sim_lab_close(opened);
     return ok || err_wrap(err, "lab '%s'", lab);
+}
+
+static bool change_node(struct sim_lab *lab, const char *name,
+                        bool (*change)(struct sim_cluster *cluster, struct sim_host *node,
+                                       struct err *err),
+                        struct err *err)
+{
+    for (size_t i = 0; i < lab->host_count; i++) {
+        struct sim_host *host = lab->hosts[i];
+        bool ok;
+
+        if (!text_ieq(host->name, name))
+            continue;
+        if (!host->cluster)
+            return err_fail(err, ERR_INVALID, 0, "host '%s' is no node of a cluster", name);
+        pthread_mutex_lock(host->lock);
+        ok = cluster_open(host->cluster, err) && change(host->cluster, host, err) &&
+             sim_host_save(host, err);
+        pthread_mutex_unlock(host->lock);
+        return ok;
+    }
+    return err_fail(err, ERR_NOT_FOUND, 0, "no host '%s'", name);
+}
+
+static bool with_lab(const char *lab, const char *state_dir, const char *node,
+                     bool (*change)(struct sim_cluster *cluster, struct sim_host *node,
+                                    struct err *err),
+                     struct err *err)
+{
+    CLEANUP(free_cleanup) char *dir = sim_lab_dir(lab, state_dir, err);
+    CLEANUP(free_cleanup) char *owner_file = NULL;
+    CLEANUP(os_lock_cleanup) struct os_lock *lock = NULL;
+    struct sim_lab *opened;
+    bool ok;
+
+    if (!dir || !take_lock(lab, dir, 0, &owner_file, &lock, err))
+        return false;
+    opened = sim_lab_open(lab, state_dir, false, err);
+    ok = opened && change_node(opened, node, change, err);
+    sim_lab_close(opened);
+    return ok || err_wrap(err, "lab '%s'", lab);
+}
+
+bool sim_fail_node(const char *lab, const char *state_dir, const char *node,
+                   struct err *err)
+{
+    return with_lab(lab, state_dir, node, cluster_fail_node, err);
+}
+
+bool sim_rejoin_node(const char *lab, const char *state_dir, const char *node,
+                     struct err *err)
+{
+    return with_lab(lab, state_dir, node, cluster_rejoin_node, err);
 }
 
 bool sim_move_device(const char *lab, const char *state_dir, const char *device,

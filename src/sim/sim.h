@@ -75,6 +75,12 @@ bool sim_update_driver(const char *lab, const char *state_dir, const char *gpu,
 bool sim_reboot(const char *lab, const char *state_dir, const char *host, struct err *err)
     MUST_CHECK;
 
+/* A node of the lab's cluster goes down without warning, and comes back: cluster-fail.c. */
+bool sim_fail_node(const char *lab, const char *state_dir, const char *node,
+                   struct err *err) MUST_CHECK;
+bool sim_rejoin_node(const char *lab, const char *state_dir, const char *node,
+                     struct err *err) MUST_CHECK;
+
 /* Puts a device into another slot, which restarts its host.  @device: a part of its name
  * or instance id, or its location path, that means one device of the lab. */
 bool sim_move_device(const char *lab, const char *state_dir, const char *device,

@@ -25,6 +25,8 @@ static const char usage_text[] =
     "       hvgpu-sim update-driver LAB GPU VERSION   another driver on a host\n"
     "       hvgpu-sim reboot LAB [HOST]  its hosts, or one of them, start anew\n"
     "       hvgpu-sim move LAB DEVICE LOCATION-PATH   a card in another slot\n"
+    "       hvgpu-sim fail LAB NODE      a node of its cluster goes down\n"
+    "       hvgpu-sim rejoin LAB NODE    ... and comes back\n"
     "       hvgpu-sim dump LAB           everything its hosts are, as text\n"
     "\n"
     "LAB is a built-in name (hvgpu-sim list shows them) or a lab file.\n"
@@ -159,6 +161,20 @@ static int move_device(const char *lab, const char *device, const char *place)
     struct err err = ERR_INIT;
 
     return sim_move_device(lab, NULL, device, place, &err) ? EXIT_DONE : fail(&err);
+}
+
+static int fail_node(const char *lab, const char *node)
+{
+    struct err err = ERR_INIT;
+
+    return sim_fail_node(lab, NULL, node, &err) ? EXIT_DONE : fail(&err);
+}
+
+static int rejoin_node(const char *lab, const char *node)
+{
+    struct err err = ERR_INIT;
+
+    return sim_rejoin_node(lab, NULL, node, &err) ? EXIT_DONE : fail(&err);
 }
 
 static int dump(const char *lab)
@@ -395,6 +411,12 @@ static int run(int argc, char **argv, struct arguments *a)
         if (argc - optind != 4)
             return wrong_usage("which lab, device and location path?", NULL);
         return move_device(argv[optind + 1], argv[optind + 2], argv[optind + 3]);
+    }
+    if (strcmp(first, "fail") == 0 || strcmp(first, "rejoin") == 0) {
+        if (argc - optind != 3)
+            return wrong_usage("which lab and node?", NULL);
+        return (*first == 'f' ? fail_node : rejoin_node)(argv[optind + 1],
+                                                         argv[optind + 2]);
     }
     if (strcmp(first, "reset") == 0 || strcmp(first, "dump") == 0) {
         if (argc - optind != 2)

@@ -89,7 +89,7 @@ def test_list_names_the_labs(state):
 def test_wrong_usage(state):
     for arguments in ((), ("laptop", "server"), ("reset",), ("dump",), ("laptop", "--nonsense"),
                       ("laptop", "--pull-items", "0"), ("reboot",), ("reboot", "a", "b", "c"),
-                      ("move", "server", "A100")):
+                      ("move", "server", "A100"), ("fail", "cluster"), ("rejoin", "a", "b", "c")):
         done = run(state, *arguments)
         assert done.returncode == 2 and done.stdout == "" and done.stderr, (arguments, done)
     for arguments, word in ((("no-such-lab",), "no-such-lab"),
@@ -97,6 +97,9 @@ def test_wrong_usage(state):
                             (("laptop", "--listen", "nowhere:x"), "ADDRESS:PORT"),
                             (("laptop", "--tls-cert", "/nowhere"), "key"),
                             (("reboot", "server", "NOPE"), "NOPE"),
+                            (("fail", "cluster", "NOPE"), "no host 'NOPE'"),
+                            (("fail", "server", "SERVER"), "no node of a cluster"),
+                            (("rejoin", "cluster", "NODE001"), "is not down"),
                             (("move", "server", "RTX 9999", "PCIROOT(0)#PCI(0100)"), "means 0"),
                             (("move", "server", "NVIDIA", "PCIROOT(0)#PCI(0100)"), "means 2"),
                             (("move", "server", "A100", "slot 3"), "slot 3"),
@@ -262,6 +265,29 @@ def test_what_was_changed_is_there_after_a_kill(state):
     sim = Serving(state, "laptop")
     assert "ElementName>renamed-vm<" not in \
         sim.count("LAPTOP", "Msvm_VirtualSystemSettingData")[1]
+    sim.end()
+
+
+def test_a_node_of_a_cluster_goes_down_and_comes_back(state):
+    system = "Msvm_ComputerSystem"
+    done = run(state, "fail", "cluster", "NODE001")
+    assert done.returncode == 0, done.stderr
+    sim = Serving(state, "cluster", hosts=3)
+    assert sim.count("NODE002", system)[0] == 1 + 5 + 4  # itself, its VMs, the groups of NODE001
+    assert sim.count("NODE003", system)[0] == 1 + 5
+    try:
+        sim.count("NODE001", system)
+        raise AssertionError("a node that is down answers")
+    except (http.client.HTTPException, ConnectionError):
+        pass
+    sim.end()
+    done = run(state, "fail", "cluster", "NODE002")
+    assert done.returncode == 1 and "no majority" in done.stderr, done
+    done = run(state, "rejoin", "cluster", "NODE001")
+    assert done.returncode == 0, done.stderr
+    sim = Serving(state, "cluster", hosts=3)
+    assert sim.count("NODE001", system)[0] == 1 + 1  # itself, and the VM that is no group
+    assert sim.count("NODE002", system)[0] == 1 + 5 + 4
     sim.end()
 
 
