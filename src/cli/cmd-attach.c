@@ -28,6 +28,8 @@ static bool read_attach_options(const struct invocation *in, struct attach_optio
         .share_percent.known = is_given(in, "share"),
     };
     return option_get_u64(in, "share", &ret->share_percent.value, err) &&
+           option_get_size(in, "vram", &ret->vram_bytes.known, &ret->vram_bytes.value,
+                           err) &&
            option_get_size(in, "low-mmio", &ret->wish.low_mmio_bytes.known,
                            &ret->wish.low_mmio_bytes.value, err) &&
            option_get_size(in, "high-mmio", &ret->wish.high_mmio_bytes.known,
@@ -96,6 +98,7 @@ static void finish(const struct invocation *in, struct plan_context *context)
 static const struct option_spec attach_options[] = {
     { "gpu", 'g', "GPU", N_("which GPU (default: the only one that can be shared)") },
     { "share", 0, "PERCENT", N_("quota of the GPU (GPU-P only; GPU-PV ignores quotas)") },
+    { "vram", 0, "SIZE", N_("a partition with this much memory at least (GPU-P only)") },
     { "low-mmio", 0, "SIZE", N_("device memory window below 4 GB (default: computed)") },
     { "high-mmio", 0, "SIZE", N_("device memory window above 4 GB (default: computed)") },
     { "stop", 0, NULL, N_("shut the VM down first if it runs, and start it again") },

@@ -79,8 +79,25 @@ static unsigned count_assigned(const struct hv_host *host, const struct hv_gpu *
     return count;
 }
 
+/* What a partition of it has, as the GPU reports it for its present count. */
+static struct known_u64 partition_vram(const struct hv_gpu *gpu)
+{
+    const struct hv_amount *vram = &gpu->amounts[QUOTA_VRAM];
+
+    return vram->max.known ? vram->max : vram->optimal;
+}
+
+static bool is_large_enough(const struct hv_gpu *gpu, const struct attach_options *options)
+{
+    struct known_u64 size = partition_vram(gpu);
+
+    return !options->vram_bytes.known ||
+           (size.known && size.value >= options->vram_bytes.value);
+}
+
 struct candidate {
     const struct hv_gpu *gpu;
+    struct known_u64 size;
     uint64_t left; /* partitions that nobody has or waits for */
     bool is_free;  /* now */
 };
@@ -93,6 +110,7 @@ static struct candidate look_at(const struct hv_host *host, const struct hv_gpu 
 
     survey_count(&facts);
     return (struct candidate){ .gpu = gpu,
+                               .size = partition_vram(gpu),
                                .left = assigned < count ? count - assigned : 0,
                                .is_free = facts.partitions_taken < count };
 }
@@ -102,34 +120,64 @@ static bool is_better(const struct candidate *a, const struct candidate *b)
 {
     if (a->is_free != b->is_free)
         return a->is_free;
+    if ((a->left > 0) != (b->left > 0))
+        return a->left > 0;
+    if (a->size.known && b->size.known && a->size.value != b->size.value)
+        return a->size.value < b->size.value;
     return a->left > b->left;
 }
 
+/* Says what sizes there are. */
+static bool too_small(const struct hv_host *host, const struct hv_gpu *only,
+                      const struct attach_options *options, struct err *err)
+{
+    CLEANUP(strbuf_cleanup) struct strbuf sizes = STRBUF_INIT;
+    char wanted[24], size[24];
+
+    for (size_t i = 0; i < host->gpu_count; i++) {
+        const struct hv_gpu *gpu = &host->gpus[i];
+        struct known_u64 vram = partition_vram(gpu);
+
+        if (is_hardware(gpu) && (!only || gpu == only))
+            strbuf_printf(
+                &sizes, "%s'%s' has %s", sizes.len ? ", " : "", gpu->name ? gpu->name : "?",
+                vram.known ? size_text(size, vram.value) : "partitions of unknown size");
+    }
+    if (sizes.failed)
+        return err_no_memory(err);
+    err_fail(err, ERR_CONFLICT, 0, "no partition of at least %s: %.200s",
+             size_text(wanted, options->vram_bytes.value), sizes.text ? sizes.text : "");
+    return err_hint(err, "fewer partitions are larger: 'hvgpu partition set'");
+}
+
 static bool choose_hardware(const struct hv_host *host, unsigned count,
-                            const struct hv_gpu **ret, struct err *err)
+                            const struct attach_options *options, const struct hv_gpu **ret,
+                            struct err *err)
 {
     struct candidate best = { 0 };
 
     for (size_t i = 0; i < host->gpu_count; i++) {
         struct candidate one;
 
-        if (!is_hardware(&host->gpus[i]))
+        if (!is_hardware(&host->gpus[i]) || !is_large_enough(&host->gpus[i], options))
             continue;
         one = look_at(host, &host->gpus[i]);
         if (!best.gpu || is_better(&one, &best))
             best = one;
     }
+    if (!best.gpu)
+        return too_small(host, NULL, options, err);
     if (!best.is_free && count > 1) {
-        err_fail(err, ERR_CONFLICT, 0, "none of the host's %u GPUs has a free partition",
-                 count);
+        err_fail(err, ERR_CONFLICT, 0, "none of the host's %u GPUs has a free partition%s",
+                 count, options->vram_bytes.known ? " of that size" : "");
         return err_hint(err, "detach it from another VM, or set more partitions");
     }
     *ret = best.gpu;
     return true;
 }
 
-static bool choose_any(const struct hv_host *host, const struct hv_gpu **ret,
-                       struct err *err)
+static bool choose_any(const struct hv_host *host, const struct attach_options *options,
+                       const struct hv_gpu **ret, struct err *err)
 {
     const struct hv_gpu *only = NULL;
     unsigned count = 0, hardware = 0;
@@ -141,7 +189,7 @@ static bool choose_any(const struct hv_host *host, const struct hv_gpu **ret,
             count++;
         }
     if (count > 0 && hardware == count)
-        return choose_hardware(host, count, ret, err);
+        return choose_hardware(host, count, options, ret, err);
     if (count == 1) {
         *ret = only;
         return true;
@@ -198,12 +246,22 @@ bool choose_gpu(const struct hv_host *host, const struct hv_vm *vm,
 {
     const struct hv_gpu *gpu = options->gpu ? NULL : present_gpu(host, vm);
 
+    if (gpu && !is_large_enough(gpu, options))
+        gpu = NULL;
     if (options->gpu) {
         if (!hv_select_gpu(host, options->gpu, &gpu, err))
             return false;
-    } else if (!gpu && !choose_any(host, &gpu, err)) {
+    } else if (!gpu && !choose_any(host, options, &gpu, err)) {
         return false;
     }
+    if (options->vram_bytes.known && gpu->interface_path && !is_hardware(gpu)) {
+        err_fail(err, ERR_INVALID, 0,
+                 "'%.120s' shares all of its memory: --vram is of GPU-P",
+                 gpu->name ? gpu->name : "?");
+        return err_hint(err, "leave --vram out");
+    }
+    if (is_hardware(gpu) && !is_large_enough(gpu, options))
+        return too_small(host, gpu, options, err);
     *ret = (struct gpu_choice){
         .gpu = gpu, .pin = wants_pin(host, vm, options, gpu) ? gpu->interface_path : NULL
     };
@@ -213,12 +271,12 @@ bool choose_gpu(const struct hv_host *host, const struct hv_vm *vm,
 /* ---- on which host ---- */
 
 /* Whether a VM without a partition could have one there. */
-static bool has_room(const struct hv_host *host)
+static bool has_room(const struct hv_host *host, const struct attach_options *options)
 {
     for (size_t i = 0; i < host->gpu_count; i++) {
         struct candidate one;
 
-        if (!is_hardware(&host->gpus[i]))
+        if (!is_hardware(&host->gpus[i]) || !is_large_enough(&host->gpus[i], options))
             continue;
         one = look_at(host, &host->gpus[i]);
         if (one.is_free)
@@ -238,10 +296,10 @@ bool share_check_room(const struct hv_host *const *hosts, size_t count, size_t a
 
     if (!hv_select_vm(host, vm, &its, err))
         return false;
-    if (its->adapter_count > 0 || has_room(host) || options->gpu)
+    if (its->adapter_count > 0 || has_room(host, options) || options->gpu)
         return true;
     for (size_t i = 0; i < count; i++) {
-        if (i == at || !hosts[i] || !has_room(hosts[i]))
+        if (i == at || !hosts[i] || !has_room(hosts[i], options))
             continue;
         strbuf_printf(&others, "%s%s", first ? ", " : "", hosts[i]->name);
         if (!first)

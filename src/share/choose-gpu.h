@@ -22,7 +22,7 @@ struct gpu_choice {
 };
 
 /*
- * The GPU the user names; else the one whose partition the VM has; else the only one that can
+ * Of GPUs whose partitions are as large as wanted: the GPU the user names; else the one whose partition the VM has; else the only one that can
  * be shared.  Of several with hardware partitions it is the one with a free partition that is
  * the smallest large enough, then the one with most left, so that VMs spread.
  */

@@ -19,10 +19,11 @@
 struct attach_options {
     const char *gpu; /* selector; NULL: the only partitionable GPU */
     struct known_u64 share_percent;
-    struct share_wish wish; /* settings */
-    bool stop;              /* shut a running VM down */
-    bool force_stop;        /* turn it off */
-    bool start;             /* afterwards, also if it did not run before */
+    struct known_u64 vram_bytes; /* GPU-P: of a partition that large at least */
+    struct share_wish wish;      /* settings */
+    bool stop;                   /* shut a running VM down */
+    bool force_stop;             /* turn it off */
+    bool start;                  /* afterwards, also if it did not run before */
     bool no_drivers;
     bool replace; /* instead of another GPU's adapter, not beside it */
 };

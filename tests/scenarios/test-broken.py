@@ -8,16 +8,19 @@ and the VM's disk as they were; an `attach` that is killed there must be taken b
 were" is what `hvgpu-sim dump` prints: every object, file, attribute and registry value.
 
 usage: test-broken.py HVGPU HVGPU-SIM LAB MODE... [--part K/N] [--http] [--sync]
+                      [--host NAME] [--job 'COMMAND...'] [--first 'COMMAND...']
 
 MODE: fail-before, fail-after, kill-before, kill-after (then undo), resume (kill-after, then
 resume, then undo), undo (the undo is killed).  --part: only every N-th change, from the K-th,
 so that several processes share the work.  --http: a simulator in a process of its own.
 --sync: the job is not `attach` but the `driver sync` after an update of the host's driver; of its
 modes those that kill.
+--job: another command than `attach`, on the lab's host --host, after --first was done.
 """
 
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -50,6 +53,7 @@ class Bench:
         self.server = None
         self.way = way.HERE
         self.com = None
+        self.adds_again = False
         self.host = f"sim:{lab}"
         if self.way.is_windows:  # hvgpu.exe has no simulator in it
             self.http = True
@@ -117,7 +121,8 @@ class Bench:
                               text=True, timeout=SECONDS_MAX, check=False)
         if done.returncode != 0:
             raise Failure("dump: " + done.stderr)
-        return normal(done.stdout)
+        # What detach took away, undo adds again under a new name.
+        return new_names(normal(done.stdout)) if self.adds_again else normal(done.stdout)
 
     def must(self, what, done):
         if done.returncode != 0:
@@ -247,6 +252,7 @@ MODES = {"fail-before": fail, "fail-after": fail, "kill-before": kill, "kill-aft
 
 def main():
     args, modes, http, part, parts, sync = sys.argv[1:], [], False, 1, 1, False
+    named, job, first = None, None, None
     hvgpu, sim, lab = args[:3]
     rest = args[3:]
     while rest:
@@ -255,18 +261,29 @@ def main():
             http = True
         elif word == "--sync":
             sync = True
+        elif word == "--host":
+            named = rest.pop(0)
+        elif word == "--job":
+            job = shlex.split(rest.pop(0))
+        elif word == "--first":
+            first = shlex.split(rest.pop(0))
         elif word == "--part":
             part, parts = (int(n) for n in rest.pop(0).split("/"))
         else:
             modes.append(word)
     way.skip_all_without()
     bench = Bench(hvgpu, sim, lab, http)
+    bench.host += f":{named}" if named else ""
+    bench.job = [*job, "--yes"] if job else bench.job
     number, failed = 0, 0
     try:
         bench.must("status", bench.run("status"))
         if sync:
             bench.make_sync_the_job()
             bench.must("vm list", bench.run("vm", "list"))  # the host has the new driver's files
+        if first:
+            bench.adds_again = True
+            bench.must("first", bench.run(*first, "--yes"))
         before = bench.dump()
         bench.must("attach", bench.attach())
         after = bench.dump()
