@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The simulator: Hyper-V hosts that speak WS-Management, as a library.
+ * The simulator: Hyper-V hosts that speak WS-Management (and, for tests, the line protocol
+ * of com.h), as a library.
  *
  * A lab is a text file (YAML, see docs/man/hvgpu-lab.5) that describes hosts; its state
  * lives in <state>/labs/<name>/: one JSON file of objects per host, the hosts' C: drives
