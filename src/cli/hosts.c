@@ -92,8 +92,11 @@ static bool read_password(const char *path, char **ret, struct err *err)
     size_t len;
 
     if (os_file_exists(path) && !os_is_private_file(path)) {
+        char command[ERR_TEXT];
+
+        os_private_command(path, command, sizeof(command));
         err_fail(err, ERR_DENIED, 0, "others can read the password file '%.160s'", path);
-        return err_hint(err, "chmod 600 '%.160s'", path);
+        return err_hint(err, "%s", command);
     }
     os_forbid_dumps();
     text = os_read_file(path, SECRET_MAX, &len, err);

@@ -367,6 +367,11 @@ bool os_is_private_file(const char *path)
     return stat(path, &st) == 0 && (st.st_mode & 077) == 0;
 }
 
+void os_private_command(const char *path, char *ret, size_t size)
+{
+    snprintf(ret, size, "chmod 600 '%s'", path);
+}
+
 static int by_name(const struct dirent **a, const struct dirent **b)
 {
     return strcmp((*a)->d_name, (*b)->d_name);

@@ -61,6 +61,8 @@ DEFINE_CLEANUP(os_file_cleanup, struct os_file *, os_file_close)
 bool os_remove_file(const char *path, struct err *err) MUST_CHECK; /* missing is fine */
 bool os_remove_tree(const char *path, struct err *err) MUST_CHECK;
 bool os_is_private_file(const char *path); /* others cannot read it */
+/* The command that makes it so, for a hint; cut off when it is longer than @size. */
+void os_private_command(const char *path, char *ret, size_t size);
 
 /* Walks one folder, sorted by name, without "." and "..".  @name is lent. */
 struct os_entry {

@@ -12,6 +12,7 @@
 
 #include <aclapi.h>
 #include <sddl.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "err.h"
@@ -136,4 +137,10 @@ bool os_is_private_file(const char *path)
     }
     LocalFree(descriptor);
     return is_private;
+}
+
+void os_private_command(const char *path, char *ret, size_t size)
+{
+    snprintf(ret, size, "icacls \"%s\" /inheritance:r /grant:r \"%s:F\"", path,
+             os_user_name());
 }

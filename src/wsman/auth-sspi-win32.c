@@ -181,7 +181,7 @@ static SECURITY_STATUS acquire(struct sspi *s)
 }
 
 /* One call of InitializeSecurityContext(); @token NULL: the first. */
-static SECURITY_STATUS advance(struct sspi *s, const void *token, size_t len,
+static SECURITY_STATUS advance(struct sspi *s, const void *token, size_t len, bool is_bound,
                                struct strbuf *ret_token)
 {
     SecBuffer in[2], out = { 0, SECBUFFER_TOKEN, NULL };
@@ -193,7 +193,7 @@ static SECURITY_STATUS advance(struct sspi *s, const void *token, size_t len,
     if (token)
         in[given.cBuffers++] =
             (SecBuffer){ (unsigned long)len, SECBUFFER_TOKEN, (void *)(uintptr_t)token };
-    if (s->binding.len)
+    if (is_bound && s->binding.len)
         in[given.cBuffers++] = (SecBuffer){ (unsigned long)s->binding.len,
                                             SECBUFFER_CHANNEL_BINDINGS, s->binding.text };
     status = InitializeSecurityContextW(
@@ -233,6 +233,19 @@ static bool take_binding(struct sspi *s, const struct strbuf *binding)
     return !s->binding.failed;
 }
 
+/* Kerberos puts the binding into its first token, NTLM into its last.  Where NTLM takes none
+ * with the first (as in Wine) it is told later; Kerberos never goes without. */
+static SECURITY_STATUS first_leg(struct sspi *s, struct strbuf *ret_token)
+{
+    SECURITY_STATUS status =
+        advance(s, NULL, 0, s->base.ops != &wsman_auth_ntlm, ret_token);
+
+    if (status != SEC_E_INVALID_TOKEN || !s->binding.len)
+        return status;
+    status = advance(s, NULL, 0, false, ret_token);
+    return s->context.mechanism == SSPI_NTLM ? status : SEC_E_INVALID_TOKEN;
+}
+
 static SECURITY_STATUS begin_as(struct sspi *s, const char *service,
                                 struct strbuf *ret_token, struct err *err)
 {
@@ -247,7 +260,7 @@ static SECURITY_STATUS begin_as(struct sspi *s, const char *service,
         return SEC_E_INSUFFICIENT_MEMORY;
     }
     status = acquire(s);
-    return status == SEC_E_OK ? advance(s, NULL, 0, ret_token) : status;
+    return status == SEC_E_OK ? first_leg(s, ret_token) : status;
 }
 
 /* A host answers to HTTP, WSMAN and host; the first may belong to the account that its web
@@ -310,7 +323,7 @@ static bool sspi_step(struct wsman_auth *self, const void *token, size_t len,
     SECURITY_STATUS status;
 
     strbuf_clear(ret_token);
-    status = advance(s, token, len, ret_token);
+    status = advance(s, token, len, true, ret_token);
     *ret_done = status == SEC_E_OK;
     if (ret_token->failed)
         return err_no_memory(err);

@@ -21,7 +21,7 @@ static struct {
     SECURITY_STATUS first[3];          /* of the first call, for each name of the service */
     const wchar_t *chosen;             /* by Negotiate */
     unsigned long trailer, block, padding;
-    bool only_signs;
+    bool only_signs, unbound_first; /* as Wine: no binding in the first call */
     SECURITY_STATUS decrypted;
     unsigned long quality;
 
@@ -89,6 +89,8 @@ static SECURITY_STATUS SEC_ENTRY fake_initialize(PCredHandle cred, PCtxtHandle b
     SECURITY_STATUS status = fake.stepped;
 
     fake.wanted = wanted;
+    if (!before && in && fake.unbound_first)
+        return SEC_E_INVALID_TOKEN;
     for (unsigned i = 0; in && i < in->cBuffers; i++) {
         const SecBuffer *given = &in->pBuffers[i];
         const SEC_CHANNEL_BINDINGS *head = given->pvBuffer;
@@ -363,6 +365,28 @@ TEST(the_log_on_is_bound_to_the_connection)
     CHECK_EQ(fake.bound_len, 31);
     CHECK_OK(begin(auth, NULL, &done, &err));
     wsman_auth_release(auth);
+
+    test_case("NTLM is bound with its last token");
+    for (unsigned i = 0; i < 2; i++) {
+        CLEANUP(strbuf_cleanup) struct strbuf token = STRBUF_INIT;
+
+        reset();
+        fake.chosen = L"NTLM";
+        fake.unbound_first = true;
+        auth = open_as(i ? &wsman_auth_ntlm : &wsman_auth_negotiate, "u", "p", "hv", &err);
+        CHECK_OK(auth && begin(auth, "tls-server-end-point:0123456789", &done, &err));
+        CHECK_EQ(fake.bound_len, 0);
+        CHECK_OK(auth->ops->step(auth, "challenge", 9, &token, &done, &err));
+        CHECK_EQ(fake.bound_len, 31);
+        wsman_auth_release(auth);
+    }
+    test_case("Kerberos never goes without");
+    reset();
+    fake.unbound_first = true;
+    auth = open_as(&wsman_auth_negotiate, "u", "p", "hv", &err);
+    CHECK(auth && !begin(auth, "tls-server-end-point:0123456789", &done, &err));
+    wsman_auth_release(auth);
+    CHECK_EQ(fake.contexts, 0);
 }
 
 TEST(errors_say_what_to_do)

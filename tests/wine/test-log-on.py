@@ -1,0 +1,142 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Logging on from Windows: hvgpu.exe under Wine, by SSPI and Schannel, against simulated hosts
+on this machine; those of tests/network/test-log-on.py that Wine can do, and some of its own.
+
+usage: test-log-on.py HVGPU-SIM [TEST...], with hvgpu.exe in HVGPU_WINDOWS_EXE and the build
+folder of tests/wine in HVGPU_WINE_BUILD
+
+What Wine cannot do: Kerberos, NTLM bound to the TLS connection, refusing a certificate that no
+--ca was given for.  Those are in src/wsman/test-sspi-win32.c or need a real Windows.
+"""
+
+import importlib.util
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+import prefix
+
+HERE = pathlib.Path(__file__).resolve().parent
+NETWORK = HERE.parent / "network"
+FROM_NETWORK = """ntlm_logs_on_and_encrypts ntlm_wrong_password ntlm_unknown_user
+    nothing_readable_goes_over_the_wire connection_dropped_in_the_middle
+    a_host_that_forgot_us_is_told_again replayed_answer changed_answer unencrypted_answer
+    host_that_proves_nothing pins tls_expired tls_wrong_name tls_and_plain_http_mixed_up
+    secrets_stay_secret""".split()
+
+
+def skip_all(why):
+    print(f"1..0 # SKIP {why}")
+    sys.exit(0)
+
+
+def wrapper(exe, wine_prefix, folder):
+    """A program that is hvgpu.exe in its prefix, whatever environment it is started in."""
+    env = prefix.environment(wine_prefix, base={})
+    path = pathlib.Path(folder) / "hvgpu"
+    path.write_text("#!/bin/sh\nunset DISPLAY WAYLAND_DISPLAY\n" +
+                    "".join(f"export {k}='{v}'\n" for k, v in env.items()) +
+                    f"exec '{prefix.wine()}' '{exe}' \"$@\"\n", encoding="utf-8")
+    path.chmod(0o755)
+    return str(path)
+
+
+def load(name):
+    spec = importlib.util.spec_from_file_location(name.replace("-", "_"),
+                                                  NETWORK / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+# ---- tests of our own ----
+
+
+def test_ntlm_over_tls():
+    ca = w.W.certificate("ca")
+    cert, key = w.W.certificate("good", issuer=ca)
+    with w.Sim("--tls-cert", cert, "--tls-key", key) as sim:
+        https = w.url(sim.port, "https")
+        w.works(https, *w.by_password(), "--auth", "ntlm", "--ca", ca[0])
+        w.works(https, *w.by_password(), "--auth", "basic", "--ca", ca[0])
+        w.fails(https, *w.by_password(), "--ca", w.W.certificate("stranger")[0],
+                text="unknown authority", kind="unreachable", hint="--pin sha256:")
+        w.fails(https, *w.by_password(), "--ca", w.W.password, text="holds no certificate",
+                kind="invalid")
+
+
+def test_what_windows_cannot_do_says_so():
+    with w.Sim() as sim:
+        w.fails(sim.url, "--user", "admin", "--keytab", w.W.password, "--auth", "kerberos",
+                text="cannot log on with a keytab", kind="unsupported")
+        w.fails(sim.url.replace("localhost", "127.0.0.1"), *w.by_password(), "--auth",
+                "kerberos", text="by name, not by address", kind="invalid")
+    pem = w.W.certificate("me")
+    w.fails("https://localhost:1/wsman", "--cert", pem[0], "--cert-key", pem[1],
+            text="as a client certificate", kind="unsupported", hint="CurrentUser")
+
+
+def test_a_password_file_that_others_can_read_is_refused():
+    path = w.W.secret("open", w.PASSWORD)
+    os.chmod(path, 0o644)
+    with w.Sim() as sim:
+        w.fails(sim.url, *w.by_password(file=path), text="others can read the password file",
+                hint="icacls")
+
+
+def test_names_and_texts_in_any_script():
+    path = pathlib.Path(w.W.path("Pr\u00fcfung \u6d4b\u8bd5.vmx"))
+    path.write_text('.encoding = "UTF-8"\ndisplayName = "\u6d4b\u8bd5"\n'
+                    'guestOS = "windows9-64"\nvirtualHW.version = "19"\n', encoding="utf-8")
+    done = subprocess.run([w.HVGPU, "vmx", "show", str(path)], capture_output=True,
+                          stdin=subprocess.DEVNULL, check=False)
+    assert "\u6d4b\u8bd5".encode() in done.stdout and done.returncode == 0, done
+    assert b"\r" not in done.stdout, done.stdout
+
+
+def test_ctrl_c_stops_what_waits():
+    """SIGINT comes to a program in Wine as Ctrl-C does in Windows."""
+    with w.Sim("--fault", "Win32_OperatingSystem.Enumerate@*=delay:20000") as sim:
+        started = time.monotonic()
+        with subprocess.Popen([w.HVGPU, "-H", sim.url, *w.by_password(), "gpu", "list"],
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True) as running:
+            for _ in range(200):
+                if "HTTP 401" in sim.lines():
+                    break
+                time.sleep(0.05)
+            time.sleep(1)
+            running.send_signal(signal.SIGINT)
+            out, said = running.communicate(timeout=60)
+        assert time.monotonic() - started < 15, "it waited for the host"
+        assert running.returncode == 1 and "stopped" in said, (running.returncode, out, said)
+
+
+if __name__ == "__main__":
+    exe = os.environ.get("HVGPU_WINDOWS_EXE", "")
+    if not os.path.exists(exe):
+        skip_all(f"no hvgpu.exe (HVGPU_WINDOWS_EXE={exe})")
+    build = pathlib.Path(os.environ["HVGPU_WINE_BUILD"])
+    if not shutil.which("wine"):
+        skip_all("no wine")
+    if not shutil.which("ntlm_auth"):
+        skip_all("no ntlm_auth (package winbind), which Wine's NTLM needs")
+    if not (build / "cmd.exe").exists():
+        skip_all("no mingw-w64 to build the parts of the prefix with")
+    made = prefix.make(build / "prefix", build / "hvgpu-test-wbem.dll", build / "cmd.exe")
+    with tempfile.TemporaryDirectory() as folder:
+        sim_program, only = sys.argv[1], sys.argv[2:]
+        sys.argv = [sys.argv[0], wrapper(os.path.abspath(exe), made, folder), sim_program, *only]
+        sys.path.insert(0, str(NETWORK))
+        import world as w
+        w.W.tools = "Kerberos for Wine"
+        tests = load("test-log-on")
+        chosen = {n: f for n, f in globals().items() if n.startswith("test_")}
+        chosen.update({f"test_{n}": getattr(tests, f"test_{n}") for n in FROM_NETWORK})
+        w.run_tests(chosen)
