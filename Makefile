@@ -1,6 +1,9 @@
 # The front door.  The build itself is Meson's; see docs/building.md.
 
 BUILD ?= build
+BUILD_WINDOWS ?= build-windows
+# Where users will find the zip; winget's manifests say so.
+RELEASE_URL ?= https://hvgpu.example/releases
 PREFIX ?= /usr/local
 
 # Real vendor data for some tests, where a developer has it; they are skipped without.
@@ -11,6 +14,7 @@ help:
 	@echo 'make demo      install what is missing, build, and run the main job on a simulated host'
 	@echo 'make test      install what is missing, build, and run all tests'
 	@echo 'make           build (into $(BUILD)/)'
+	@echo 'make windows   hvgpu.exe, zipped for users (into $(BUILD_WINDOWS)/dist/)'
 	@echo 'make install   install to PREFIX ($(PREFIX)); DESTDIR is honoured'
 	@echo 'make format    lay the code out with clang-format'
 	@echo 'make fuzz      fuzz every parser, SECONDS each (60)'
@@ -35,6 +39,10 @@ test: test-packages all
 test-packages:
 	@tools/packages.sh tools/packages.txt tools/packages-test.txt
 
+windows:
+	@tools/packages.sh tools/packages.txt tools/packages-windows.txt
+	@tools/windows-package.sh $(BUILD_WINDOWS) $(RELEASE_URL)
+
 install: all
 	meson install -C $(BUILD) --no-rebuild
 
@@ -49,6 +57,6 @@ bench: all
 	@bench/run.sh $(BUILD)
 
 clean:
-	rm -rf $(BUILD) build-fuzz
+	rm -rf $(BUILD) $(BUILD_WINDOWS) build-fuzz
 
-.PHONY: help all demo test test-packages install format fuzz bench clean
+.PHONY: help all demo test test-packages windows install format fuzz bench clean

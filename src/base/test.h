@@ -24,6 +24,11 @@ const char *test_data_dir(void);
 /* Where a test may make a folder of its own: $HVGPU_TEST_TMP, or the system's. */
 const char *test_temporary_dir(void);
 
+/* Of POSIX; where the system lacks them they come from test-win32.c. */
+char *mkdtemp(char *name);
+int setenv(const char *name, const char *value, int overwrite);
+int unsetenv(const char *name);
+
 #define TEST(name)                                            \
     static void test_##name(void);                            \
     __attribute__((constructor)) static void add_##name(void) \

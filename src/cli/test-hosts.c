@@ -8,6 +8,7 @@
 #include "os.h"
 #include "test.h"
 #include "text.h"
+#include "wmi.h"
 
 static const struct option_spec host_option = { "host", 'H', "HOST", "" },
                                 user_option = { "user", 0, "NAME", "" },
@@ -78,8 +79,9 @@ TEST(what_is_no_host_is_refused)
 {
     static const char *const cases[] = { "",     "a b",     "hv/x",     "hv:0", "hv:70000",
                                          "hv:x", "user@hv", "[fe80::1", "sim:", "local" };
+    size_t count = ARRAY_LEN(cases) - wmi_is_here(); /* on Windows "local" is a host */
 
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+    for (size_t i = 0; i < count; i++) {
         struct option_values values = { .count = 0 };
         struct host_list list = { 0 };
         struct err err = ERR_INIT;
@@ -332,10 +334,13 @@ TEST(a_password_is_the_first_line_of_a_file_others_cannot_read)
     secret_free(password);
     password = NULL;
 
-    target.password_file = open;
-    CHECK(!host_password(&target, &password, &err));
-    CHECK_EQ(err.kind, ERR_DENIED);
-    CHECK(strstr(err.hint, "chmod 600") != NULL);
+    /* Windows knows no such modes: there access lists decide (test-os-win32). */
+    if (open && !os_is_private_file(open)) {
+        target.password_file = open;
+        CHECK(!host_password(&target, &password, &err));
+        CHECK_EQ(err.kind, ERR_DENIED);
+        CHECK(strstr(err.hint, "chmod 600") != NULL);
+    }
 
     target.password_file = empty;
     CHECK(!host_password(&target, &password, &err));

@@ -28,8 +28,8 @@ static inline int hivex_open_descriptor(const char *name, int flags, ...)
         return -1;
     }
     fd = _dup(atoi(name + sizeof(prefix) - 1));
-    if (fd >= 0 && ((flags & O_TRUNC && _chsize_s(fd, 0) != 0) ||
-                    _lseeki64(fd, 0, SEEK_SET) < 0)) {
+    if (fd >= 0 &&
+        ((flags & O_TRUNC && _chsize_s(fd, 0) != 0) || _lseeki64(fd, 0, SEEK_SET) < 0)) {
         _close(fd);
         return -1;
     }

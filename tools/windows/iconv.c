@@ -20,7 +20,11 @@ struct iconv_pair {
 
 static int read_utf8(const uint8_t *in, size_t left, uint32_t *ret_char)
 {
-    int len = in[0] < 0x80 ? 1 : in[0] < 0xc2 ? -1 : in[0] < 0xe0 ? 2 : in[0] < 0xf0 ? 3 : 4;
+    int len = in[0] < 0x80   ? 1
+              : in[0] < 0xc2 ? -1
+              : in[0] < 0xe0 ? 2
+              : in[0] < 0xf0 ? 3
+                             : 4;
     uint32_t c = in[0];
 
     if (len < 0 || in[0] > 0xf4)
@@ -113,10 +117,10 @@ static int write_latin1(uint32_t c, uint8_t *out, size_t left)
 }
 
 static const struct iconv_pair pairs[] = {
-    {"LATIN1", "UTF-8", read_utf8, write_latin1},
-    {"UTF-8", "LATIN1", read_latin1, write_utf8},
-    {"UTF-16LE", "UTF-8", read_utf8, write_utf16},
-    {"UTF-8", "UTF-16LE", read_utf16, write_utf8},
+    { "LATIN1", "UTF-8", read_utf8, write_latin1 },
+    { "UTF-8", "LATIN1", read_latin1, write_utf8 },
+    { "UTF-16LE", "UTF-8", read_utf8, write_utf16 },
+    { "UTF-8", "UTF-16LE", read_utf16, write_utf8 },
 };
 
 iconv_t iconv_open(const char *to, const char *from)

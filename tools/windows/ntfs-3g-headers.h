@@ -26,7 +26,7 @@ typedef unsigned gid_t;
 
 #define S_IFLNK 0120000
 #define S_IFSOCK 0140000
-#define S_ISLNK(mode) (((mode) & S_IFMT) == S_IFLNK)
+#define S_ISLNK(mode) (((mode)&S_IFMT) == S_IFLNK)
 
 /* What Linux calls asking a device for its size, in bytes and of a sector; hvgpu's own
  * device answers. */
