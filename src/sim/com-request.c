@@ -7,6 +7,8 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "com.h"
 #include "command.h"
@@ -426,7 +428,18 @@ static bool run_delete(struct work *w)
 struct running {
     struct com_request *request;
     atomic_bool stop;
+    int wake; /* readable once the command has ended */
 };
+
+/* A command whose cmd.exe is ended on the client's side ends, whether it writes or not. */
+static void *watch(void *user)
+{
+    struct running *r = user;
+
+    if (r->request->wait_gone(r->request, r->wake))
+        atomic_store(&r->stop, true);
+    return NULL;
+}
 
 static void on_output(const char *text, size_t len, bool is_stderr, void *user)
 {
@@ -460,8 +473,21 @@ static void run_command(struct work *w)
         .user = &running,
     };
 
+    uint32_t exit_code;
+    pthread_t watcher;
+    bool is_watched;
+
+    running.wake = w->request->wait_gone ? eventfd(0, EFD_CLOEXEC) : -1;
+    is_watched = running.wake >= 0 && pthread_create(&watcher, NULL, watch, &running) == 0;
     strbuf_puts(w->request->to, "S\t0\n");
-    strbuf_printf(w->request->to, "R\t%u\n", endpoint_command(w->endpoint, &command));
+    exit_code = endpoint_command(w->endpoint, &command);
+    if (is_watched) {
+        eventfd_write(running.wake, 1);
+        pthread_join(watcher, NULL);
+    }
+    if (running.wake >= 0)
+        close(running.wake);
+    strbuf_printf(w->request->to, "R\t%u\n", exit_code);
 }
 
 /* ---- one request ---- */

@@ -71,6 +71,17 @@ static bool flush(struct com_request *request)
     return send_all(request->user);
 }
 
+static bool wait_gone(struct com_request *request, int wake)
+{
+    const struct client *c = request->user;
+    struct pollfd wait[2] = { { .fd = wake, .events = POLLIN },
+                              { .fd = c->fd, .events = POLLRDHUP } };
+
+    while (poll(wait, 2, -1) < 0 && errno == EINTR)
+        ;
+    return !wait[0].revents;
+}
+
 /* CONNECT host ns */
 static void connect_to(struct client *c, const struct com_line *line)
 {
@@ -98,7 +109,11 @@ static bool answer(struct client *c, const char *bytes, size_t len)
 {
     struct com_message message = { 0 };
     struct com_request request = {
-        .message = &message, .to = &c->output, .flush = flush, .user = c
+        .message = &message,
+        .to = &c->output,
+        .flush = flush,
+        .wait_gone = wait_gone,
+        .user = c,
     };
     bool ok = com_message_read(bytes, len, &message);
 

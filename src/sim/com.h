@@ -119,6 +119,9 @@ struct com_request {
     struct strbuf *to;
     /* For RUN: sends what @to holds at once; false: nobody listens any more. */
     bool (*flush)(struct com_request *request);
+    /* Waits until nobody listens any more (true) or @wake can be read.  NULL: nothing to
+     * wait for. */
+    bool (*wait_gone)(struct com_request *request, int wake);
     void *user;
     bool drop; /* close the connection without an answer */
 };

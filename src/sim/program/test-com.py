@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 import traceback
 
 SIM = os.path.abspath(sys.argv[1])
@@ -115,11 +116,16 @@ class Client:
 
 class Serving:
     def __init__(self, lab, *options):
+        self.log = tempfile.NamedTemporaryFile("a")
         self.process = subprocess.Popen([SIM, lab, "--ephemeral", "--com", "127.0.0.1:0", *options],
-                                        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+                                        stdout=subprocess.PIPE, stderr=self.log, text=True)
         word, address = self.process.stdout.readline().split()
         assert word == "com", word
         self.port = int(address.split(":")[1])
+
+    def said(self):
+        with open(self.log.name, encoding="utf-8", errors="replace") as log:
+            return log.read()
 
     def client(self, *args):
         return Client(self.port, *args)
@@ -131,6 +137,7 @@ class Serving:
         self.process.terminate()
         self.process.stdout.close()
         status = self.process.wait(30)
+        self.log.close()
         assert status == 0, f"the simulator ended with {status}"
 
 
@@ -318,6 +325,21 @@ def test_who_leaves_in_the_middle_stops_nobody(lab):
         client.close()
     with lab.client() as client:
         equal(client.ask("RUN", "", "exit 3").code, 3)
+
+
+def test_a_command_ends_with_who_asked_for_it(_):
+    """Also one that writes nothing: here, that waits 30 s to try a file in use again."""
+    with Serving("laptop", "--verbose") as lab:
+        client = lab.client()
+        client.send("RUN", "", "robocopy C:\\VMs\\running C:\\copy /e /r:1000 /w:30")
+        time.sleep(1)
+        assert "com RUN" not in lab.said(), "it did not wait: the test tests nothing"
+        client.close()
+        for _ in range(100):
+            if "com RUN" in lab.said():
+                return
+            time.sleep(0.1)
+        raise AssertionError("it goes on without anybody who listens")
 
 
 # ---- faults, nonsense ----
