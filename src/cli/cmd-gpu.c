@@ -6,6 +6,7 @@
 
 #include "command.h"
 #include "commands.h"
+#include "finding-view.h"
 #include "host-json.h"
 #include "json-view.h"
 #include "strbuf.h"
@@ -17,6 +18,26 @@ enum {
     GPU_WHAT =
         HV_GPUS | HV_VMS | HV_DEVICES | HV_GPU_DRIVERS | HV_PARTITIONS | HV_GPU_DETAILS
 };
+
+/* Why a GPU has no hardware partitions, as one of the findings that a survey would show. */
+static bool add_reasons(const struct hv_host *host, const struct hv_gpu *only, json_t *gpus,
+                        struct err *err)
+{
+    size_t at = 0;
+
+    for (size_t i = 0; i < host->gpu_count; i++) {
+        CLEANUP(findings_cleanup) struct findings found = FINDINGS_INIT;
+
+        if (only && only != &host->gpus[i])
+            continue;
+        if (!survey_why_not_partitioned(host, &host->gpus[i], &found, err))
+            return false;
+        if (json_object_set_new(json_array_get(gpus, at++), "not_partitioned",
+                                findings_to_json(&found)) != 0)
+            return err_no_memory(err);
+    }
+    return true;
+}
 
 static bool collect(const struct invocation *in, json_t **ret, struct err *err)
 {
@@ -30,7 +51,8 @@ static bool collect(const struct invocation *in, json_t **ret, struct err *err)
         return false;
     *ret =
         json_pack("{s:o, s:o}", "os", os_to_json(host), "gpus", gpus_to_json(host, only));
-    return *ret || err_no_memory(err);
+    return *ret ? add_reasons(host, only, json_object_get(*ret, "gpus"), err)
+                : err_no_memory(err);
 }
 
 /* "gpu-pv, dda" */
@@ -104,6 +126,34 @@ static void list_failed(struct table *table, const char *host)
         table_cell(table, NULL);
 }
 
+/* "HV-01: no partitionable GPU" with the reasons, each once. */
+static void explain_host(struct output *out, const json_t *host)
+{
+    CLEANUP(strbuf_cleanup) struct strbuf said = STRBUF_INIT;
+    const json_t *gpu, *finding;
+    size_t g, f;
+
+    json_array_foreach(
+        json_object_get(host, "gpus"), g,
+        gpu) if (json_is_string(json_object_get(gpu, "interface_path"))) return;
+    if (json_array_size(json_object_get(host, "gpus")) == 0)
+        return;
+    output_text(out, _("%s: no partitionable GPU\n"), view_text(host, "host"));
+    json_array_foreach(json_object_get(host, "gpus"), g, gpu)
+    {
+        json_array_foreach(json_object_get(gpu, "not_partitioned"), f, finding)
+        {
+            CLEANUP(free_cleanup)
+            char *mark = text_printf("\n%s\n", view_text(finding, "id"));
+
+            if (!mark || (said.text && strstr(said.text, mark)))
+                continue;
+            strbuf_puts(&said, mark);
+            finding_view(out, finding, true);
+        }
+    }
+}
+
 static bool print_list(const struct invocation *in, const json_t *document, struct err *err)
 {
     static const struct column columns[] = {
@@ -132,8 +182,12 @@ static bool print_list(const struct invocation *in, const json_t *document, stru
         json_array_foreach(json_object_get(host, "gpus"), g, gpu)
             list_gpu(table, many ? view_text(host, "host") : NULL, g + 1, gpu);
     }
-    if (table_row_count(table) > 0)
-        return table_continue(table, &in->blocks->layout, in->out, err);
+    if (table_row_count(table) > 0) {
+        if (!table_continue(table, &in->blocks->layout, in->out, err))
+            return false;
+        json_array_foreach(hosts, h, host) explain_host(in->out, host);
+        return true;
+    }
     if (in->blocks->is_last && in->blocks->layout.rows == 0)
         output_note(in->out, "%s\n", _("No GPUs."));
     return true;
@@ -159,6 +213,46 @@ static void show_partitions(struct output *out, const json_t *gpu)
     output_field(out, LABEL_COLUMNS, _("partitions"), text.text);
 }
 
+/* "4 GB VRAM, 32 encode, 64 decode, 1125 compute"; NULL: nothing is told. */
+static char *amounts_text(const json_t *amounts)
+{
+    static const struct {
+        const char *key, *unit;
+    } parts[] = {
+        { "vram_bytes", "VRAM" },
+        { "encode", "encode" },
+        { "decode", "decode" },
+        { "compute", "compute" },
+    };
+    struct strbuf text = STRBUF_INIT;
+
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+        const json_t *value = json_object_get(amounts, parts[i].key);
+
+        if (!json_is_integer(value))
+            continue;
+        strbuf_puts(&text, text.len ? ", " : "");
+        view_put_as(&text, parts[i].key, value);
+        strbuf_printf(&text, " %s", parts[i].unit);
+    }
+    if (text.len == 0) {
+        strbuf_free(&text);
+        return NULL;
+    }
+    return strbuf_take(&text);
+}
+
+static void show_amounts(struct output *out, const json_t *gpu)
+{
+    CLEANUP(free_cleanup) char *one = amounts_text(json_object_get(gpu, "partition"));
+    CLEANUP(free_cleanup) char *whole = amounts_text(json_object_get(gpu, "whole"));
+
+    if (one)
+        output_field(out, LABEL_COLUMNS, _("each partition"), one);
+    if (whole)
+        output_field(out, LABEL_COLUMNS, _("all partitions"), whole);
+}
+
 static void show_users(struct output *out, const json_t *gpu)
 {
     const json_t *user, *partition;
@@ -174,6 +268,13 @@ static void show_users(struct output *out, const json_t *gpu)
         if (json_is_integer(partition))
             strbuf_printf(&text, _("  partition %lld"),
                           (long long)json_integer_value(partition));
+        {
+            CLEANUP(free_cleanup)
+            char *has = amounts_text(json_object_get(user, "partition"));
+
+            if (has)
+                strbuf_printf(&text, "  %s", has);
+        }
         output_field(out, LABEL_COLUMNS, i ? "" : _("used by"), text.text);
     }
 }
@@ -184,6 +285,8 @@ static void show_gpu(struct output *out, const json_t *gpu)
     CLEANUP(free_cleanup) char *modes = list_words(json_object_get(gpu, "modes"));
     const char *name = view_text(gpu, "name");
     long long problem = json_integer_value(json_object_get(gpu, "problem_code"));
+    const json_t *finding;
+    size_t i;
 
     output_heading(out, name ? name : view_text(gpu, "instance_id"));
     view_field(out, LABEL_COLUMNS, _("vendor"), gpu, "vendor");
@@ -195,6 +298,7 @@ static void show_gpu(struct output *out, const json_t *gpu)
     view_field(out, LABEL_COLUMNS, _("status"), gpu, "assigned_status");
     view_field(out, LABEL_COLUMNS, _("place"), gpu, "place");
     show_partitions(out, gpu);
+    show_amounts(out, gpu);
     view_field(out, LABEL_COLUMNS, _("VRAM"), gpu, "vram_bytes");
     view_field(out, LABEL_COLUMNS, _("driver"), driver, "version");
     view_field(out, LABEL_COLUMNS, _("driver date"), driver, "date");
@@ -203,6 +307,8 @@ static void show_gpu(struct output *out, const json_t *gpu)
     if (problem)
         view_field(out, LABEL_COLUMNS, _("problem code"), gpu, "problem_code");
     show_users(out, gpu);
+    json_array_foreach(json_object_get(gpu, "not_partitioned"), i, finding)
+        finding_view(out, finding, true);
 }
 
 static bool print_show(const struct invocation *in, const json_t *document, struct err *err)

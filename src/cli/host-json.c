@@ -55,6 +55,40 @@ static json_t *modes_to_json(unsigned modes)
     return list;
 }
 
+/* Four amounts; null where nothing is told, or what is told are no sizes. */
+static json_t *amounts_to_json(const struct known_u64 amounts[QUOTA_COUNT])
+{
+    bool any = false;
+
+    for (size_t i = 0; i < QUOTA_COUNT; i++)
+        any |= amounts[i].known;
+    return any ? json_pack("{s:o, s:o, s:o, s:o}", "vram_bytes",
+                           known_to_json(amounts[QUOTA_VRAM]), "encode",
+                           known_to_json(amounts[QUOTA_ENCODE]), "decode",
+                           known_to_json(amounts[QUOTA_DECODE]), "compute",
+                           known_to_json(amounts[QUOTA_COMPUTE]))
+               : json_null();
+}
+
+static bool has_sizes(const struct hv_gpu *gpu)
+{
+    return gpu->interface_path && !gpu_interface_is_paravirtual(gpu->interface_path);
+}
+
+static json_t *gpu_amounts(const struct hv_gpu *gpu, bool of_partition)
+{
+    struct known_u64 amounts[QUOTA_COUNT] = { 0 };
+
+    for (size_t i = 0; has_sizes(gpu) && i < QUOTA_COUNT; i++) {
+        const struct hv_amount *amount = &gpu->amounts[i];
+
+        amounts[i] = !of_partition           ? amount->total
+                     : amount->optimal.known ? amount->optimal
+                                             : amount->max;
+    }
+    return amounts_to_json(amounts);
+}
+
 static json_t *gpu_to_json(const struct hv_gpu *gpu)
 {
     json_t *counts = gpu->interface_path ? json_array() : json_null();
@@ -69,7 +103,7 @@ static json_t *gpu_to_json(const struct hv_gpu *gpu)
                        text_to_json(gpu->driver_package));
     return json_pack(
         "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o,"
-        " s:o}",
+        " s:o, s:o, s:o}",
         "name", text_to_json(gpu->name), "pci_id", text_to_json(gpu->pci_id), "instance_id",
         text_to_json(gpu->instance_id), "interface_path", text_to_json(gpu->interface_path),
         "location_path", text_to_json(gpu->location_path), "vendor",
@@ -78,19 +112,27 @@ static json_t *gpu_to_json(const struct hv_gpu *gpu)
         word_to_json(gpu_place_name(gpu->place)), "partition_count",
         known_to_json(gpu->partition_count), "valid_partition_counts", counts, "vram_bytes",
         known_to_json(gpu->vram_bytes), "problem_code", known_to_json(gpu->problem_code),
+        "whole", gpu_amounts(gpu, false), "partition", gpu_amounts(gpu, true),
         "assigned_to", json_array());
 }
 
-/* Adds @vm to those that have a part of @gpu. */
+/* Adds @vm to those that have a part of @gpu; @adapter NULL: it has the whole. */
 static void add_user(const struct hv_host *host, json_t *gpus, const struct hv_gpu *gpu,
-                     const struct hv_vm *vm, struct known_u64 partition_id)
+                     const struct hv_vm *vm, const struct hv_adapter *adapter)
 {
+    static const struct known_u64 nothing[QUOTA_COUNT];
+    const struct known_u64 *current = nothing;
+
     if (!gpu)
         return;
+    if (adapter && has_sizes(gpu))
+        current = adapter->current;
     json_array_append_new(
         json_object_get(json_array_get(gpus, (size_t)(gpu - host->gpus)), "assigned_to"),
-        json_pack("{s:o, s:s, s:o}", "vm", text_to_json(vm->name), "vm_id", vm->id,
-                  "partition_id", known_to_json(partition_id)));
+        json_pack("{s:o, s:s, s:o, s:o}", "vm", text_to_json(vm->name), "vm_id", vm->id,
+                  "partition_id",
+                  adapter ? known_to_json(adapter->partition_id) : json_null(), "partition",
+                  amounts_to_json(current)));
 }
 
 json_t *gpus_to_json(const struct hv_host *host, const struct hv_gpu *only)
@@ -104,11 +146,11 @@ json_t *gpus_to_json(const struct hv_host *host, const struct hv_gpu *only)
 
         for (size_t a = 0; a < vm->adapter_count; a++)
             add_user(host, gpus, hv_adapter_gpu(host, &vm->adapters[a]), vm,
-                     vm->adapters[a].partition_id);
+                     &vm->adapters[a]);
         for (size_t d = 0; d < vm->device_count; d++)
             if (!vm->devices[d].is_gone)
                 add_user(host, gpus, hv_find_gpu(host, vm->devices[d].instance_id), vm,
-                         (struct known_u64){ false, 0 });
+                         NULL);
     }
     if (!only)
         return gpus;

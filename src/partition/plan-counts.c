@@ -29,21 +29,8 @@ struct plan_of {
 static bool judge_gpu(const struct plan_of *p, struct err *err)
 {
     CLEANUP(findings_cleanup) struct findings found = FINDINGS_INIT;
-    const struct hv_function function = { .sriov_support = p->gpu->pci.sriov_support,
-                                          .device_type = p->gpu->pci.device_type,
-                                          .base_class = p->gpu->pci.base_class };
-    struct device_facts device;
-    struct survey_facts facts = {
-        .use = GPU_MODE_P,
-        .host = p->host,
-        .gpu = p->gpu,
-        .device = &device,
-        .has_this_gpu = true, /* no partition is asked for, so none need be free */
-    };
 
-    facts_from_function(&function, &device);
-    survey_count(&facts);
-    return survey_judge(&facts, ABOUT_HOST | ABOUT_GPU, false, &found, err) &&
+    return survey_judge_partitions(p->host, p->gpu, GPU_MODE_P, &found, err) &&
            plan_take_findings(p->to->plan, &found, err);
 }
 

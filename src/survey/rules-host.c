@@ -51,6 +51,15 @@ static enum severity judge_client(const struct survey_facts *f, struct strbuf *s
     return SEVERITY_ERROR;
 }
 
+/* Only of cards that a server would cut: of others their own rules speak. */
+static enum severity judge_client_partitions(const struct survey_facts *f,
+                                             struct strbuf *seen)
+{
+    const struct gpu_model *model = f->gpu ? gpu_model_find(f->gpu->pci_id) : NULL;
+
+    return model && model->gpu_p == MODEL_LISTED ? judge_client(f, seen) : SEVERITY_OK;
+}
+
 static enum severity judge_server(const struct survey_facts *f, struct strbuf *seen)
 {
     /* Azure Local, once Azure Stack HCI, has hardware partitions since 22H2. */
@@ -211,6 +220,10 @@ const struct rule survey_host_rules[] = {
       N_("use GPU-PV, or a host with Windows Server"),
       "MicrosoftDocs/windowsserverdocs Plan-for-Deploying-Devices-using-Discrete-Device-"
       "Assignment.md; tfslabs/HyperV-DDA issue 2 (measured)",
+      SAYS_BY_SEVERITY },
+    { "host-client", ABOUT_HOST, GPU_MODE_P, judge_client_partitions,
+      N_("client editions share GPUs by paravirtualization only"),
+      N_("for hardware partitions: use a host with Windows Server 2025"), SRC_PARTITION,
       SAYS_BY_SEVERITY },
     { "host-cluster", ABOUT_HOST, GPU_MODE_PV | GPU_MODE_P | GPU_MODE_DDA, judge_cluster,
       N_("a clustered VM with a GPU moves only between hosts of Windows Server 2025 with the "

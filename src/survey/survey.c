@@ -4,6 +4,7 @@
 #include "survey.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "cluster-view.h"
 #include "strbuf.h"
@@ -82,24 +83,32 @@ bool survey_judge(const struct survey_facts *facts, unsigned about, bool all,
     return true;
 }
 
+/* What was read of a GPU without reading its functions. */
+static void facts_of_gpu(const struct hv_gpu *gpu, struct device_facts *ret)
+{
+    const struct hv_function function = {
+        .device_type = gpu->pci.device_type,
+        .base_class = gpu->pci.base_class,
+        .acs_up_hierarchy = gpu->pci.acs_up_hierarchy,
+        .reserved_memory = gpu->pci.reserved_memory,
+        .sriov_support = gpu->pci.sriov_support,
+    };
+
+    facts_from_function(&function, ret);
+}
+
 bool survey_judge_gpus(struct hv_host *host, struct err *err)
 {
     for (size_t i = 0; i < host->gpu_count; i++) {
         struct hv_gpu *gpu = &host->gpus[i];
-        const struct hv_function function = {
-            .device_type = gpu->pci.device_type,
-            .base_class = gpu->pci.base_class,
-            .acs_up_hierarchy = gpu->pci.acs_up_hierarchy,
-            .reserved_memory = gpu->pci.reserved_memory,
-        };
         CLEANUP(findings_cleanup) struct findings found = FINDINGS_INIT;
         struct survey_facts facts = { .use = GPU_MODE_DDA };
         struct device_facts device;
 
-        if (!host->is_server || gpu->place != GPU_ON_HOST || !function.device_type.known ||
-            !function.acs_up_hierarchy.known)
+        if (!host->is_server || gpu->place != GPU_ON_HOST || !gpu->pci.device_type.known ||
+            !gpu->pci.acs_up_hierarchy.known)
             continue;
-        facts_from_function(&function, &device);
+        facts_of_gpu(gpu, &device);
         facts.device = &device;
         if (!survey_judge(&facts, ABOUT_GPU, false, &found, err))
             return false;
@@ -107,6 +116,60 @@ bool survey_judge_gpus(struct hv_host *host, struct err *err)
             gpu->modes |= GPU_MODE_DDA;
         else if (gpu->status == GPU_STATUS_UNKNOWN)
             gpu->status = GPU_NOT_ASSIGNABLE;
+    }
+    return true;
+}
+
+/* What a client shares by paravirtualization is as it should be, unless a server would cut it. */
+static bool is_why(const struct hv_host *host, const struct hv_gpu *gpu,
+                   const struct findings *all, const struct finding *finding)
+{
+    if (gpu->interface_path && !host->is_server)
+        return strcmp(finding->id, "host-client") == 0;
+    /* Of a device that is not on the host no driver could offer anything. */
+    if (strcmp(finding->id, "gpu-partitionable") == 0 && findings_find(all, "gpu-place"))
+        return false;
+    return finding->severity == SEVERITY_ERROR || strcmp(finding->id, "gpu-sriov") == 0 ||
+           strcmp(finding->id, "gpu-tcc") == 0;
+}
+
+bool survey_judge_partitions(const struct hv_host *host, const struct hv_gpu *gpu,
+                             unsigned use, struct findings *to, struct err *err)
+{
+    struct device_facts device;
+    struct survey_facts facts = {
+        .use = use,
+        .host = host,
+        .gpu = gpu,
+        .device = &device,
+        .has_this_gpu = true, /* no partition is asked for, so none need be free */
+    };
+
+    facts_of_gpu(gpu, &device);
+    survey_count(&facts);
+    return survey_judge(&facts, ABOUT_HOST | ABOUT_GPU, false, to, err);
+}
+
+bool survey_why_not_partitioned(const struct hv_host *host, const struct hv_gpu *gpu,
+                                struct findings *to, struct err *err)
+{
+    CLEANUP(findings_cleanup) struct findings found = FINDINGS_INIT;
+
+    if (gpu->interface_path && !gpu_interface_is_paravirtual(gpu->interface_path))
+        return true;
+    if (!survey_judge_partitions(host, gpu, GPU_MODE_P, &found, err) ||
+        (!gpu->interface_path &&
+         !survey_judge_partitions(host, gpu, GPU_MODE_PV, &found, err)))
+        return false;
+    for (size_t i = 0; i < found.count; i++) {
+        const struct finding *finding = &found.items[i];
+
+        if (!is_why(host, gpu, &found, finding) || findings_find(to, finding->id))
+            continue;
+        if (!findings_add(to, finding->id, finding->severity, finding->subject, NULL,
+                          finding->cause, finding->fix, finding->source, err) ||
+            !finding_copy_evidence(&to->items[to->count - 1], finding, err))
+            return false;
     }
     return true;
 }

@@ -111,6 +111,16 @@ bool survey_vm_has_gpu(const struct hv_vm *vm, const char *interface_path);
  * what these few facts say, and calls the others not assignable. */
 bool survey_judge_gpus(struct hv_host *host, struct err *err) MUST_CHECK;
 
+/* @gpu and its host for sharing it by @use (GPU_MODE_P, GPU_MODE_PV) at all, without a VM; of a
+ * host read with HV_GPU_DETAILS. */
+bool survey_judge_partitions(const struct hv_host *host, const struct hv_gpu *gpu,
+                             unsigned use, struct findings *to, struct err *err) MUST_CHECK;
+/* Why Hyper-V does not list @gpu as partitionable, or a server lists it as paravirtual only:
+ * driver, SR-IOV, edition.  Nothing for a GPU that is as it should be.  Of a host read with
+ * HV_GPU_DETAILS and HV_GPU_DRIVERS. */
+bool survey_why_not_partitioned(const struct hv_host *host, const struct hv_gpu *gpu,
+                                struct findings *to, struct err *err) MUST_CHECK;
+
 /* What it comes to. */
 enum verdict { VERDICT_UNKNOWN, VERDICT_NO, VERDICT_MAYBE, VERDICT_YES };
 const char *verdict_name(enum verdict verdict); /* "unknown", "no", "maybe", "yes" */

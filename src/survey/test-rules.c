@@ -506,6 +506,13 @@ CHANGE(nothing)
     (void)b;
 }
 
+/* A card that a server would cut into hardware partitions. */
+static void client_with_an_a2(struct bench *b)
+{
+    client(b);
+    b->gpu.pci_id = (char *)"10de:25b6";
+}
+
 static const struct {
     unsigned use;
     void (*change)(struct bench *b);
@@ -516,6 +523,7 @@ static const struct {
     { GPU_MODE_DDA, older_build, "host-build", SEVERITY_ERROR },
     { GPU_MODE_PV, home, "host-edition", SEVERITY_ERROR },
     { GPU_MODE_DDA, client, "host-client", SEVERITY_ERROR },
+    { GPU_MODE_P, client_with_an_a2, "host-client", SEVERITY_ERROR },
     { GPU_MODE_PV, old_server, "host-server", SEVERITY_WARNING },
     { GPU_MODE_PV, policy, "host-policy", SEVERITY_WARNING },
     { GPU_MODE_DDA, policy, "host-policy", SEVERITY_INFO },
@@ -676,6 +684,42 @@ TEST(azure_local_has_partitions_before_windows_server_2025)
     b.host.product = (char *)"Azure Stack HCI";
     judge(&b, &findings);
     CHECK(findings_find(&findings, "host-server") == NULL);
+}
+
+static size_t reasons(struct bench *b, const char *id)
+{
+    CLEANUP(findings_cleanup) struct findings found = FINDINGS_INIT;
+    struct err err = ERR_INIT;
+
+    CHECK_OK(survey_why_not_partitioned(&b->host, &b->gpu, &found, &err));
+    CHECK(!id || findings_find(&found, id));
+    return found.count;
+}
+
+TEST(why_a_gpu_has_no_hardware_partitions_is_said_where_one_would_expect_them)
+{
+    struct bench b;
+
+    set_up(&b, GPU_MODE_P);
+    b.gpu.pci_id = (char *)"10de:25b6";
+    b.gpu.interface_path = (char *)"\\\\?\\PCI#VEN_10DE&DEV_25B6#1#{guid}";
+    b.gpu.modes = GPU_MODE_P;
+    CHECK_EQ(reasons(&b, NULL), 0); /* it has them */
+    b.gpu.interface_path = (char *)"\\\\?\\PCI#VEN_10DE&DEV_25B6#1#{guid}\\GPUPARAV";
+    b.gpu.modes = GPU_MODE_PV;
+    b.gpu.pci.sriov_support = num(4);
+    CHECK_EQ(reasons(&b, "gpu-sriov"), 2);
+    CHECK_EQ(reasons(&b, "gpu-not-partitioned"), 2);
+    client_with_an_a2(&b);
+    CHECK_EQ(reasons(&b, "host-client"), 1);
+    b.gpu.pci_id = (char *)"10de:2860"; /* a GeForce on a client is as it should be */
+    CHECK_EQ(reasons(&b, NULL), 0);
+    set_up(&b, GPU_MODE_P);
+    b.gpu.interface_path = NULL;
+    b.gpu.modes = 0;
+    CHECK_EQ(reasons(&b, "gpu-partitionable"), 1);
+    b.gpu.place = GPU_DISMOUNTED; /* then no driver is to blame */
+    CHECK_EQ(reasons(&b, "gpu-place"), 1);
 }
 
 TEST(every_rule_has_a_case)
