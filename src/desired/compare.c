@@ -117,25 +117,37 @@ static bool index_vms(struct comparison *c, struct err *err)
     return true;
 }
 
-const struct hv_vm *desired_find_vm(const struct comparison *c, const struct desired_vm *vm,
+/* The first of that name or id. */
+static const struct vm_name *first_named(struct comparison *c, const char *name)
+{
+    size_t from = 0, to = c->vm_name_count;
+
+    while (from < to) {
+        size_t middle = from + (to - from) / 2;
+
+        c->name_compares++;
+        if (text_casecmp(c->vms[middle].name, name) < 0)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    return c->vms + from;
+}
+
+const struct hv_vm *desired_find_vm(struct comparison *c, const struct desired_vm *vm,
                                     size_t *ret_count)
 {
-    const struct vm_name wanted = { vm->name, NULL, false };
-    const struct vm_name *at, *end = c->vms + c->vm_name_count;
+    const struct vm_name *end = c->vms + c->vm_name_count;
+    const struct vm_name *at = first_named(c, vm->name);
 
     *ret_count = 0;
-    at = bsearch(&wanted, c->vms, c->vm_name_count, sizeof(*c->vms), compare_names);
-    if (!at)
-        return NULL;
-    while (at > c->vms && text_ieq(at[-1].name, vm->name))
-        at--;
-    for (const struct vm_name *n = at; n < end && text_ieq(n->name, vm->name); n++)
+    for (const struct vm_name *n = at; n < end && text_ieq(n->name, vm->name); n++) {
         if (n->is_id) { /* an id is exact, whatever others are called */
             *ret_count = 1;
             return n->vm;
         }
-    while (at + *ret_count < end && text_ieq(at[*ret_count].name, vm->name))
         ++*ret_count;
+    }
     return *ret_count == 1 ? at->vm : NULL;
 }
 
@@ -215,31 +227,38 @@ struct vm_compare {
     size_t count;
 };
 
+static bool has_thing(const struct vm_compare *v, const struct thing *thing)
+{
+    for (size_t i = 0; i < v->count; i++)
+        if (v->things[i].is_whole ? thing->gpu && v->things[i].gpu == thing->gpu
+                                  : text_ieq(v->things[i].pin, thing->pin))
+            return true;
+    return false;
+}
+
 static void collect_things(struct vm_compare *v)
 {
-    for (size_t i = 0; i < v->found->adapter_count && v->count < THINGS_MAX; i++) {
-        const struct hv_adapter *adapter = &v->found->adapters[i];
-        struct thing thing = { .pin = found_pin(adapter) };
-        bool again = false;
-
-        thing.gpu = thing.pin ? hv_find_gpu(v->c->found, thing.pin) : NULL;
-        thing.mode = !adapter->interface_path                                ? 0
-                     : gpu_interface_is_paravirtual(adapter->interface_path) ? GPU_MODE_PV
-                                                                             : GPU_MODE_P;
-        /* Two of one GPU are one for the file. */
-        for (size_t k = 0; k < v->count; k++)
-            again |= !v->things[k].is_whole && text_ieq(v->things[k].pin, thing.pin);
-        if (again)
-            free(thing.pin);
-        else
-            v->things[v->count++] = thing;
-    }
     for (size_t i = 0; i < v->found->device_count && v->count < THINGS_MAX; i++) {
         const struct hv_gpu *gpu = device_gpu(v->c, &v->found->devices[i]);
 
         if (gpu) /* other functions go with it */
             v->things[v->count++] =
                 (struct thing){ .gpu = gpu, .is_whole = true, .mode = GPU_MODE_DDA };
+    }
+    for (size_t i = 0; i < v->found->adapter_count && v->count < THINGS_MAX; i++) {
+        const struct hv_adapter *adapter = &v->found->adapters[i];
+        struct thing thing = { .pin = found_pin(adapter) };
+
+        thing.gpu = thing.pin ? hv_find_gpu(v->c->found, thing.pin) : NULL;
+        thing.mode = !adapter->interface_path                                ? 0
+                     : gpu_interface_is_paravirtual(adapter->interface_path) ? GPU_MODE_PV
+                                                                             : GPU_MODE_P;
+        /* Two of one GPU are one for the file, and one of a GPU that the VM has whole is
+         * dead. */
+        if (has_thing(v, &thing))
+            free(thing.pin);
+        else
+            v->things[v->count++] = thing;
     }
 }
 

@@ -60,7 +60,8 @@ struct comparison {
                                  * or any of its model */
     struct vm_name *vms; /* of the host, sorted */
     size_t vm_name_count;
-    bool *listed; /* by index of the host's VMs: the file names it */
+    size_t name_compares; /* that finding them took */
+    bool *listed;         /* by index of the host's VMs: the file names it */
 };
 
 /* @found: read with DESIRED_WHAT, and judged by survey_judge_gpus().  Both are lent for as
@@ -76,7 +77,7 @@ struct difference *comparison_add(struct comparison *to, enum difference_kind ki
                                   char *wanted, char *found, struct err *err);
 
 /* The VM that @vm means; NULL: none (*ret_count 0) or several. */
-const struct hv_vm *desired_find_vm(const struct comparison *comparison,
+const struct hv_vm *desired_find_vm(struct comparison *comparison,
                                     const struct desired_vm *vm, size_t *ret_count);
 /* Whether @gpu is one that @use means. */
 bool desired_gpu_matches(const struct comparison *comparison, const struct desired_use *use,

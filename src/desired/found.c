@@ -318,18 +318,19 @@ static bool add_vm(struct finding_out *out, const struct hv_vm *vm, bool is_uniq
     to->uses = calloc(vm->adapter_count + vm->device_count + 1, sizeof(*to->uses));
     if (!to->name || !to->uses || (!by_name && vm->name && !to->comment))
         return err_no_memory(err);
+    /* A GPU that it has whole is not also in part: such an adapter is dead. */
+    for (size_t i = 0; i < vm->device_count; i++)
+        add_device(out, &vm->devices[i], to);
     for (size_t i = 0; i < vm->adapter_count; i++)
         if (!add_adapter(out, &vm->adapters[i], to, err))
             return false;
-    for (size_t i = 0; i < vm->device_count; i++)
-        add_device(out, &vm->devices[i], to);
     qsort(to->uses, to->use_count, sizeof(*to->uses), compare_uses);
     for (size_t i = 0; i < to->use_count; i++) {
         partition |= to->uses[i].mode != GPU_MODE_DDA;
         whole |= to->uses[i].mode == GPU_MODE_DDA;
     }
     if (partition)
-        to->drivers = out->options->drivers;
+        to->drivers = vm->disk_count > 0 ? out->options->drivers : DRIVERS_NONE;
     if (whole) { /* computed from BARs that cannot be seen now */
         to->low_mmio_bytes = vm->low_mmio_bytes;
         to->high_mmio_bytes = vm->high_mmio_bytes;
