@@ -301,8 +301,10 @@ static bool move_alive(struct sim_cluster *cluster, struct sim_object *group,
                                       "has another instance path on the target");
     }
     hv_remove_devices(from, system);
-    if (!cluster_carry(cluster, group, to, &err) ||
-        !hv_make_devices(to, cluster_vm_of(cluster, group), &err))
+    if (!cluster_carry(cluster, group, to, &err))
+        return sim_fault_err(fault, &err);
+    system = cluster_vm_of(cluster, group);
+    if (!system || !hv_new_process(to, system, &err) || !hv_make_devices(to, system, &err))
         return sim_fault_err(fault, &err);
     return true;
 }

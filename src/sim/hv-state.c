@@ -232,6 +232,14 @@ static uint32_t check_start(struct sim_host *host, struct sim_object *system)
 
 /* ---- transitions ---- */
 
+bool hv_new_process(struct sim_host *host, struct sim_object *system, struct err *err)
+{
+    uint32_t pid = 0;
+
+    os_random(&pid, sizeof(pid));
+    return object_set_number(host, system, "ProcessID", 4096 + pid % 60000 / 4 * 4, err);
+}
+
 /* Values recorded from running and stopped VMs (go-wsman). */
 static bool settle(struct sim_host *host, struct sim_object *system, unsigned state,
                    struct err *err)
@@ -251,11 +259,7 @@ static bool settle(struct sim_host *host, struct sim_object *system, unsigned st
         (settings && !object_set_number(host, settings, "IsSaved", state == HV_SAVED, err)))
         return false;
     if (alive && !was_alive) {
-        uint32_t pid = 0;
-
-        os_random(&pid, sizeof(pid));
-        if (!object_set_number(host, system, "ProcessID", 4096 + pid % 60000 / 4 * 4,
-                               err) ||
+        if (!hv_new_process(host, system, err) ||
             !object_set_text(host, system, "HwThreadsPerCoreRealized", "2", err) ||
             !hv_make_devices(host, system, err))
             return false;

@@ -136,6 +136,9 @@ bool hv_reboot(struct sim_host *host,
 unsigned hv_state(struct sim_object *system);
 /* At once, without a job.  Starting: an ErrorCode, 0 is success; on failure it is off. */
 uint32_t hv_start_now(struct sim_host *host, struct sim_object *system);
+/* Another vmwp.exe runs the VM. */
+bool hv_new_process(struct sim_host *host, struct sim_object *system, struct err *err)
+    MUST_CHECK;
 bool hv_settle(struct sim_host *host, struct sim_object *system, unsigned state,
                struct err *err) MUST_CHECK;
 /* What the lab says of the VM; NULL: it came later. */

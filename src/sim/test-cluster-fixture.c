@@ -29,9 +29,10 @@
     "          partition_counts: [4, 2, 1], partition_count: 2,\n"                    \
     "          driver: { kind: nvidia, version: 32.0.15.5397, date: 2024-06-20 } }\n"
 
-#define VM(name, more)                     \
-    "      - { name: " name ", " more "\n" \
-    "          disks: [ { path: 'C:\\ClusterStorage\\Volume1\\" name ".vhdx' } ] }\n"
+#define VM(name, more)                                               \
+    "      - { name: " name ", " more "\n"                           \
+    "          disks: [ { path: 'C:\\ClusterStorage\\Volume1\\" name \
+    ".vhdx', content: data, size: 1 GiB } ] }\n"
 #define SHARE \
     "state: running, stop_action: turn-off, adapters: [next], checkpoints: disabled,"
 

@@ -6,6 +6,7 @@
 
 #include "lab.h"
 #include "os.h"
+#include "sim-dump.h"
 #include "text.h"
 #include "world.h"
 
@@ -199,6 +200,11 @@ TEST(a_disk_on_shared_storage_is_in_use_for_every_node)
     CHECK_EQ(world_code(&err), WIN_SHARING_VIOLATION);
     CHECK(!world_remove(a, off, false, true, &err));
     CHECK_EQ(world_code(&err), WIN_SHARING_VIOLATION);
+    /* A dump shows what is on it, whoever has it. */
+    CLEANUP(free_cleanup) char *dump = sim_dump_lab(t.lab, &err);
+
+    CHECK_OK(dump != NULL);
+    CHECK(dump && strstr(dump, "cluster THREE") && strstr(dump, "disk C:"));
     CHECK_OK(world_detach(c, off, &err));
     CHECK_OK(world_attach(a, off, true, false, &err));
 }

@@ -290,8 +290,8 @@ TEST(each_built_in_lab_opens_and_its_hosts_have_what_it_says)
         const char *name;
         size_t hosts, vms, partitionable;
     } cases[] = {
-        { "laptop", 1, 24, 2 },    { "server", 1, 4, 1 },   { "cluster", 3, 5, 2 },
-        { "fleet:20", 20, 50, 8 }, { "japanese", 1, 2, 1 }, { "demo", 1, 2, 2 },
+        { "laptop", 1, 24, 2 },    { "server", 1, 4, 1 },      { "cluster", 3, 5, 2 },
+        { "fleet:20", 20, 50, 8 }, { "japanese", 1, 2, 1 },    { "demo", 1, 2, 2 },
         { "verdicts", 1, 1, 0 },   { "cluster-new", 3, 3, 2 },
     };
     CLEANUP(state_clear) struct state state;

@@ -221,18 +221,20 @@ bool attached_free_letter(struct sim_world *w, char *ret)
     return false;
 }
 
-bool attached_by_any(struct sim_world *w, const char *path)
+bool attached_by_any(struct sim_world *w, const char *path, struct attached **ret,
+                     struct err *err)
 {
     struct sim_cluster *cluster = lab_is_shared_path(path) ? w->host->cluster : NULL;
-    bool found = attached_find(w, path);
 
-    for (size_t i = 0; cluster && !found && i < cluster->node_count; i++) {
-        struct err err = ERR_INIT;
-        struct sim_world *other = sim_host_world(cluster->nodes[i], &err);
+    *ret = attached_find(w, path);
+    for (size_t i = 0; cluster && !*ret && i < cluster->node_count; i++) {
+        struct sim_world *other = sim_host_world(cluster->nodes[i], err);
 
-        found = !other || attached_find(other, path);
+        if (!other)
+            return false;
+        *ret = attached_find(other, path);
     }
-    return found;
+    return true;
 }
 
 bool attached_set_access(struct sim_world *w, struct attached *a, unsigned part,
@@ -256,7 +258,9 @@ bool world_attach(struct sim_world *w, const char *path, bool read_only, bool as
 
     if (!plain)
         return false;
-    if (attached_by_any(w, plain) || (w->host->store && sim_vm_uses_disk(w->host, plain)))
+    if (!attached_by_any(w, plain, &a, err))
+        return false;
+    if (a || (w->host->store && sim_vm_uses_disk(w->host, plain)))
         return world_fail(err, WIN_SHARING_VIOLATION, path);
     if (!attached_restore(w, plain, read_only, free_number(w), os_now_usec(), err))
         return false;

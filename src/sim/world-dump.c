@@ -276,7 +276,8 @@ static bool dump_disk(struct sim_world *w, const char *path, struct strbuf *to,
         strbuf_puts(to, "missing\n");
         return true;
     }
-    a = attached_find(w, place.windows);
+    if (!attached_by_any(w, place.windows, &a, err))
+        return false;
     if (a) {
         /* Nothing is uncommitted: no batch is open.  Dropping would spoil the disk. */
         if (a->volume && !volume_close(TAKE(a->volume), err))

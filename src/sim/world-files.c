@@ -127,6 +127,8 @@ static bool is_file_of(struct sim_world *w, const struct loaded_hive *hive,
 static bool in_use(struct sim_world *w, const struct place *place)
 {
     static const char config[] = "C:\\Windows\\System32\\config\\";
+    struct attached *attached;
+    struct err err = ERR_INIT;
 
     for (size_t i = 0; i < w->hive_count; i++)
         if (is_file_of(w, &w->hives[i], place))
@@ -140,7 +142,8 @@ static bool in_use(struct sim_world *w, const struct place *place)
     }
     if (!text_iends(place->windows, ".vhdx"))
         return false;
-    return attached_by_any(w, place->windows) ||
+    /* Of a node whose state cannot be read nothing is known: better in use. */
+    return !attached_by_any(w, place->windows, &attached, &err) || attached ||
            (w->host->store && sim_vm_uses_disk(w->host, place->windows));
 }
 

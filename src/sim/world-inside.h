@@ -84,8 +84,10 @@ bool attached_changed(struct sim_world *w, struct attached *a, struct err *err) 
 bool attached_restore(struct sim_world *w, const char *path, bool read_only,
                       unsigned number, int64_t since_usec, struct err *err) MUST_CHECK;
 struct attached *attached_find(struct sim_world *w, const char *path);
-/* Also by another node of the cluster, if the path is on the shared storage. */
-bool attached_by_any(struct sim_world *w, const char *path);
+/* Also by another node of the cluster, if the path is on the shared storage; *ret NULL: by
+ * none. */
+bool attached_by_any(struct sim_world *w, const char *path, struct attached **ret,
+                     struct err *err) MUST_CHECK;
 void attached_free_all(struct sim_world *w);
 /* "\\\\?\\Volume{...}\\" of a partition. */
 void attached_volume_name(const struct attached *a, unsigned part, char ret[64]);

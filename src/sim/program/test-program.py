@@ -15,6 +15,7 @@ import tempfile
 import time
 import traceback
 import urllib.parse
+import xml.etree.ElementTree as ET
 
 SIM = os.path.abspath(sys.argv[1])
 SOAP = "http://www.w3.org/2003/05/soap-envelope"
@@ -275,6 +276,16 @@ def test_a_node_of_a_cluster_goes_down_and_comes_back(state):
     sim = Serving(state, "cluster", hosts=3)
     assert sim.count("NODE002", system)[0] == 1 + 5 + 4  # itself, its VMs, the groups of NODE001
     assert sim.count("NODE003", system)[0] == 1 + 5
+    uri = WMI.replace("virtualization/v2", "MSCluster") + "MSCluster_Resource"
+    status, text = sim.ask("NODE003", WSEN + "/Enumerate", uri,
+                           "<n:Enumerate><w:OptimizeEnumeration/><w:MaxElements>99</w:MaxElements>"
+                           "</n:Enumerate>")
+    assert status == 200, text
+    mine = [r for r in ET.fromstring(text).iter(f"{{{uri}}}MSCluster_Resource")
+            if r.findtext(f"{{{uri}}}Name") == "Virtual Machine node001-vdi-001"]
+    assert len(mine) == 1 and mine[0].findtext(f"{{{uri}}}OwnerNode") == "NODE002", text
+    private = uri.replace("_Resource", "_Property")
+    assert mine[0].findtext(f"{{{uri}}}PrivateProperties/{{{private}}}OfflineAction") == "3", text
     try:
         sim.count("NODE001", system)
         raise AssertionError("a node that is down answers")
