@@ -159,15 +159,11 @@ static const struct cim_session_ops replay_ops = {
     .release = replay_release,
 };
 
-static bool load(struct replay_session *r, const char *path, struct err *err)
+/* Cuts @text, which ends with a NUL, into lines. */
+static bool load(struct replay_session *r, const char *name, char *text, struct err *err)
 {
-    CLEANUP(free_cleanup) char *text = NULL;
     unsigned number = 0;
-    size_t len;
 
-    text = os_read_file(path, REPLAY_MAX, &len, err);
-    if (!text)
-        return false;
     for (char *line = text, *end; *line; line = end) {
         json_error_t why;
         json_t *entry;
@@ -180,7 +176,7 @@ static bool load(struct replay_session *r, const char *path, struct err *err)
         if (!entry || !json_is_object(json_object_get(entry, "request"))) {
             json_decref(entry);
             return err_fail(err, ERR_INVALID, 0,
-                            "'%s' is no recording: line %u is not an entry", path, number);
+                            "'%s' is no recording: line %u is not an entry", name, number);
         }
         if (json_array_append_new(r->entries, entry))
             return err_no_memory(err);
@@ -189,6 +185,15 @@ static bool load(struct replay_session *r, const char *path, struct err *err)
 }
 
 struct cim_session *cim_replay_open(const char *path, struct err *err)
+{
+    CLEANUP(free_cleanup) char *text = NULL;
+    size_t len;
+
+    text = os_read_file(path, REPLAY_MAX, &len, err);
+    return text ? cim_replay_text(path, text, err) : NULL;
+}
+
+struct cim_session *cim_replay_text(const char *name, char *text, struct err *err)
 {
     CLEANUP(cim_session_cleanup) struct cim_session *session = NULL;
     struct replay_session *r = calloc(1, sizeof(*r));
@@ -204,5 +209,5 @@ struct cim_session *cim_replay_open(const char *path, struct err *err)
         err_no_memory(err);
         return NULL;
     }
-    return load(r, path, err) ? TAKE(session) : NULL;
+    return load(r, name, text, err) ? TAKE(session) : NULL;
 }

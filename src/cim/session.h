@@ -95,6 +95,9 @@ struct cim_session *cim_trace_open(struct cim_session **next, FILE *out, struct 
 struct cim_session *cim_record_open(struct cim_session **next, const char *path,
                                     struct err *err);
 struct cim_session *cim_replay_open(const char *path, struct err *err);
+/* The same from a recording's text, which is cut up but stays the caller's; @name is for
+ * errors. */
+struct cim_session *cim_replay_text(const char *name, char *text, struct err *err);
 
 /* Breaks the @at-th change (put, invoke of a method that is not a pure read, run that
  * is not reads_only; 1 = the first; 0 = never) before or after it took place. */

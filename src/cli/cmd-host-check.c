@@ -131,7 +131,8 @@ static bool check_remote(const struct invocation *in, const struct host_target *
     check_items_init(c.items, steps, STEP_COUNT);
     check_host(&c, session);
     say_way(&c, target->name);
-    ok = check_show(in, target->name, c.items, STEP_COUNT, ret_exit, err);
+    ok = check_report(in, target, c.items, STEP_COUNT, err) &&
+         check_show(in, target->name, c.items, STEP_COUNT, ret_exit, err);
     check_items_free(c.items, STEP_COUNT);
     return ok;
 }
@@ -162,12 +163,16 @@ static bool run(const struct invocation *in, int *ret_exit, struct err *err)
     *ret_exit = STATUS_FAILED;
     if (!host_list_find(in->connector->hosts, in->values, host, &target, err))
         return false;
+    if (target->replay)
+        return err_fail(err, ERR_INVALID, 0,
+                        "a report is no host: there is no way to check");
     return target->is_local ? check_local(in, target, ret_exit, err)
                             : check_remote(in, target, ret_exit, err);
 }
 
 static const struct option_spec options[] = {
     { "setup", 0, NULL, N_("print what to type on a host to make it ready, and stop") },
+    { "report", 0, "FILE", N_("also write what was found into a zip file, without names") },
     { NULL, 0, NULL, NULL },
 };
 

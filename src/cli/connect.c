@@ -8,6 +8,7 @@
 
 #include "local.h"
 #include "os.h"
+#include "host-report.h"
 #include "session.h"
 #include "text.h"
 #include "wmi.h"
@@ -106,6 +107,8 @@ static struct cim_session *open_with(const struct connector *connector,
 
     if (target->is_local)
         return local_open(connector, err);
+    if (target->replay)
+        return report_replay(target->replay, err);
     /* Passwords have forbidden it already, where they were read. */
     if (target->keytab || target->cert)
         os_forbid_dumps();

@@ -3,6 +3,11 @@
 
 #include "host-check.h"
 
+#include <string.h>
+
+#include "connect.h"
+#include "host-report.h"
+#include "session.h"
 #include "text.h"
 #include "tr.h"
 
@@ -85,4 +90,32 @@ bool check_show(const struct invocation *in, const char *host,
         if (!items[i].is_left_out)
             print(in->out, &items[i]);
     return true;
+}
+
+/* Without the host's name and address. */
+bool check_report(const struct invocation *in, const struct host_target *target,
+                  const struct check_item *items, size_t count, struct err *err)
+{
+    CLEANUP(cim_session_cleanup) struct cim_session *session = NULL;
+    const char *path = option_get(in, "report");
+    struct err ignored = ERR_INIT;
+    json_t *document;
+    bool ok;
+
+    if (!path)
+        return true;
+    document = check_document("", items, count);
+    if (!document)
+        return err_no_memory(err);
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(items[i].title->id, "name") == 0)
+            json_object_set_new(json_array_get(json_object_get(document, "checks"), i),
+                                "detail", json_null());
+    session = connector_open(in->connector, target, &ignored);
+    ok = report_write(path, &session, target, document, err);
+    json_decref(document);
+    if (ok)
+        output_note(in->out,
+                    _("Written: %s.  Look into it before you send it to anybody.\n"), path);
+    return ok;
 }

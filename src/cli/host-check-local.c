@@ -212,7 +212,8 @@ bool check_local(const struct invocation *in, const struct host_target *target,
         return err_wrap(err, "%.80s", target->name);
     check_items_init(items, titles, LOCAL_COUNT);
     check_all(items, session);
-    ok = check_show(in, target->name, items, LOCAL_COUNT, ret_exit, err);
+    ok = check_report(in, target, items, LOCAL_COUNT, err) &&
+         check_show(in, target->name, items, LOCAL_COUNT, ret_exit, err);
     check_items_free(items, LOCAL_COUNT);
     return ok;
 }

@@ -34,6 +34,10 @@ bool check_show(const struct invocation *in, const char *host,
                 const struct check_item *items, size_t count, int *ret_exit,
                 struct err *err) MUST_CHECK;
 
+/* Writes the file of --report, if it was asked for. */
+bool check_report(const struct invocation *in, const struct host_target *target,
+                  const struct check_item *items, size_t count, struct err *err) MUST_CHECK;
+
 /* ---- what a host is, and what one may do there (host-check-hyper-v.c) ---- */
 
 struct check_facts {

@@ -34,6 +34,7 @@ void host_target_clear(struct host_target *target)
     free(target->pin);
     free(target->cert);
     free(target->key);
+    free(target->replay);
     free(target->computer);
     free(target->unavailable);
     secret_free(target->password);
@@ -61,6 +62,7 @@ bool host_target_copy(const struct host_target *from, struct host_target *to,
         copy(&made.cert, from->cert, err) && copy(&made.key, from->key, err) &&
         copy(&made.unavailable, from->unavailable, err) &&
         copy(&made.computer, from->computer, err) &&
+        copy(&made.replay, from->replay, err) &&
         copy(&made.password, from->password, err)) {
         *to = made;
         return true;
@@ -253,6 +255,19 @@ static bool make_url(struct host_target *target, const char *name, struct err *e
     return target->url || err_no_memory(err);
 }
 
+static bool add_replayed(struct host_list *list, const char *name, const char *path,
+                         struct err *err)
+{
+    struct host_target *target;
+
+    if (!*path)
+        return err_fail(err, ERR_INVALID, 0, "'replay:' needs the name of a file");
+    if (has(list, name))
+        return true;
+    target = add(list, err);
+    return target && copy(&target->name, name, err) && copy(&target->replay, path, err);
+}
+
 /* ---- simulated hosts ---- */
 
 static struct sim *open_lab(struct host_list *list, const char *lab, struct err *err)
@@ -425,6 +440,8 @@ static bool add_named(struct host_list *list, const struct option_values *values
 
     if (text_istarts(name, "sim:"))
         return add_simulated(list, values, name + 4, err);
+    if (text_istarts(name, "replay:"))
+        return add_replayed(list, name, name + strlen("replay:"), err);
     if (text_ieq(name, "local"))
         return add_local(list, err);
     for (size_t i = 0; file && i < file->count; i++) {

@@ -20,6 +20,7 @@ struct host_target {
     char *ca, *pin, *cert, *key; /* TLS */
     char *password;              /* of a simulated host, or typed; wiped when freed */
     bool insecure;
+    char *replay;   /* the file of a report that answers instead of a host */
     bool is_local;  /* this machine itself, over COM: nothing of the above but the name */
     bool cluster;   /* stands for all nodes of its failover cluster */
     char *computer; /* whose name this is, where it told; NULL: what @name says */

@@ -130,7 +130,7 @@ char *os_machine_name(struct err *err); /* its host name, without a domain; owne
 bool os_is_elevated(void);              /* may change the machine: elevated, root */
 /* What of Windows makes log-ons and TLS: "Negotiate, Kerberos, NTLM, ..."; owned. */
 char *os_security_packages(struct err *err);
-bool os_is_member(const char *sid);     /* of a group of Windows: "S-1-5-32-544" */
+bool os_is_member(const char *sid); /* of a group of Windows: "S-1-5-32-544" */
 
 /* Runs a local program (search path) with stdin empty, waits, gives its exit status
  * and at most @max bytes of its output (may be NULL).  For the simulator's mkntfs.
