@@ -9,6 +9,7 @@ const struct command *const hvgpu_commands[] = {
     &cmd_status,        &cmd_gpu_list,    &cmd_gpu_show,
     &cmd_vm_list,       &cmd_vm_show,     &cmd_survey,
     &cmd_attach,        &cmd_detach,      &cmd_partition_set,
+    &cmd_partition_place,
     &cmd_driver_show,   &cmd_driver_inf,  &cmd_driver_adapters,
     &cmd_driver_inject, &cmd_driver_sync, &cmd_dda_list,
     &cmd_dda_assign,    &cmd_dda_return,  &cmd_dda_recover,

@@ -14,6 +14,7 @@ extern const struct command cmd_driver_inf;
 extern const struct command cmd_attach;
 extern const struct command cmd_detach;
 extern const struct command cmd_partition_set;
+extern const struct command cmd_partition_place;
 extern const struct command cmd_diff;
 extern const struct command cmd_apply;
 extern const struct command cmd_export;

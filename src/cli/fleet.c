@@ -68,7 +68,15 @@ static bool work_on(struct crowd *crowd, struct fleet_host *host, struct err *er
     if (os_interrupt_count() != crowd->interrupts)
         return err_fail(err, ERR_CANCELLED, 0, "stopped by the user");
     session = connector_open(in->connector, host->target, err);
-    if (!session || !command_context_open(in, session, &host->context, err))
+    if (!session)
+        return false;
+    if (!(in->command->flags & CMD_CHANGES)) {
+        host->context.session = session;
+        ok = crowd->work(host, err);
+        host->context = (struct plan_context){ 0 };
+        return ok;
+    }
+    if (!command_context_open(in, session, &host->context, err))
         return false;
     host->crowd = crowd;
     host->context.progress = NULL; /* the bar belongs to the thread that waits */
@@ -226,7 +234,7 @@ static bool has_failed(const struct fleet_host *host)
     return host->failed;
 }
 
-static int exit_status(const struct fleet *fleet)
+int fleet_status(const struct fleet *fleet)
 {
     size_t failed = count_hosts(fleet, has_failed);
 
@@ -272,7 +280,7 @@ static bool show_json(const struct fleet *fleet, const struct err *why, struct e
     return output_json(fleet->in->out, document, err);
 }
 
-static void say_failures(const struct fleet *fleet)
+void fleet_say_failures(struct fleet *fleet)
 {
     char said[ERR_TEXT] = "";
 
@@ -287,6 +295,7 @@ static void say_failures(const struct fleet *fleet)
         else
             memcpy(said, why.hint, sizeof(said));
         output_host_error(fleet->in->out, fleet->hosts[i].name, &why);
+        fleet->hosts[i].was_told = true;
     }
 }
 
@@ -431,9 +440,9 @@ static void say_done(const struct fleet *fleet, size_t findings_before)
     show_set_findings(fleet, findings_before);
 }
 
-static bool finish(const struct fleet *fleet, size_t findings_before, struct err *err)
+static bool finish(struct fleet *fleet, size_t findings_before, struct err *err)
 {
-    say_failures(fleet);
+    fleet_say_failures(fleet);
     if (fleet->in->json)
         return show_json(fleet, NULL, err);
     say_done(fleet, findings_before);
@@ -441,13 +450,13 @@ static bool finish(const struct fleet *fleet, size_t findings_before, struct err
 }
 
 /* What forbids it, with what was seen of it: that says what to do. */
-static bool refuse(const struct fleet *fleet, struct err *err)
+static bool refuse(struct fleet *fleet, struct err *err)
 {
     struct err why = ERR_INIT;
 
     err_fail(&why, ERR_CONFLICT, 0, "the checks found what forbids it");
     err_wrap(&why, "nothing was changed");
-    say_failures(fleet);
+    fleet_say_failures(fleet);
     if (fleet->in->json)
         return show_json(fleet, &why, err);
     for (size_t i = 0; i < fleet->count; i++) {
@@ -468,9 +477,9 @@ static bool refuse(const struct fleet *fleet, struct err *err)
     return true;
 }
 
-static bool show_dry(const struct fleet *fleet, const char *form, struct err *err)
+static bool show_dry(struct fleet *fleet, const char *form, struct err *err)
 {
-    say_failures(fleet);
+    fleet_say_failures(fleet);
     if (fleet->in->json)
         return show_json(fleet, NULL, err);
     if (*form)
@@ -491,7 +500,7 @@ bool fleet_carry_out(struct fleet *fleet, int *ret_exit, struct err *err)
     if (is_forbidden(fleet))
         return refuse(fleet, err);
     if (count_hosts(fleet, has_steps) == 0) {
-        *ret_exit = exit_status(fleet);
+        *ret_exit = fleet_status(fleet);
         if (!in->json && *ret_exit != STATUS_FAILED) {
             show_plans(fleet);
             output_text(in->out, "%s\n", _("Nothing to do: it is so already."));
@@ -499,11 +508,11 @@ bool fleet_carry_out(struct fleet *fleet, int *ret_exit, struct err *err)
         return finish(fleet, findings, err);
     }
     if (dry) {
-        *ret_exit = exit_status(fleet);
+        *ret_exit = fleet_status(fleet);
         return show_dry(fleet, dry, err);
     }
     if (!in->quiet && !in->json) {
-        say_failures(fleet);
+        fleet_say_failures(fleet);
         show_plans(fleet);
     }
     if (!command_ask(in, _("Do this?"), &go, ret_exit, err))
@@ -515,11 +524,10 @@ bool fleet_carry_out(struct fleet *fleet, int *ret_exit, struct err *err)
     for (size_t i = 0; i < fleet->count; i++) {
         struct fleet_host *host = &fleet->hosts[i];
 
-        host->was_told = host->failed && !in->quiet && !in->json;
         host->findings_shown = host->plan ? json_array_size(host->plan->findings) : 0;
     }
     if (!run_plans(fleet, err) || (fleet->after_all && !fleet->after_all(fleet, err)))
         return false;
-    *ret_exit = exit_status(fleet);
+    *ret_exit = fleet_status(fleet);
     return finish(fleet, findings, err);
 }

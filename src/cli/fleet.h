@@ -35,8 +35,9 @@ struct fleet_host {
     bool was_run;                     /* as planned */
     void *data;                       /* of the command */
 
-    /* Only while work() is called: */
-    struct plan_context context; /* with session and journal */
+    /* Only while work() is called: with session, and with the journal of a command that makes
+     * changes. */
+    struct plan_context context;
 
     /* Of fleet.c: */
     void *crowd;
@@ -75,6 +76,11 @@ void fleet_close(struct fleet *fleet);
  * done, for progress.  False only when nothing could be started at all. */
 bool fleet_each(struct fleet *fleet, const char *what, fleet_work_fn *work, struct err *err)
     MUST_CHECK;
+
+/* The errors of hosts that failed, on standard error; each once. */
+void fleet_say_failures(struct fleet *fleet);
+/* 0, 1 or 4, by how many hosts failed. */
+int fleet_status(const struct fleet *fleet);
 
 /* Shows the plans, asks, runs those that have steps, tells how it ended.  Hosts without a plan
  * that have not failed have nothing to do. */

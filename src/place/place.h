@@ -51,6 +51,9 @@ struct place_vm {
     /* Where it has a partition now; node PLACE_NOWHERE: it has none. */
     size_t node, gpu;
     bool may_move; /* it may get another place than that */
+    /* Of one that has none: the node to prefer, plus one, because it is there otherwise; 0: none
+     * is better than others. */
+    size_t near;
 };
 
 struct place_problem {

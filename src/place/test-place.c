@@ -43,6 +43,7 @@ static void make_vm(struct small *s, size_t i)
                 s->lists[i][vm->node_count++] = n;
         vm->nodes = s->lists[i];
     }
+    vm->near = chance((unsigned)s->problem.node_count + 1);
     if (chance(3) == 0) {
         vm->node = chance((unsigned)s->problem.node_count);
         vm->gpu = chance(GPUS_MAX);
@@ -428,6 +429,29 @@ TEST(a_vm_in_the_way_is_moved_only_when_it_has_to_be)
     CHECK_EQ(answer.verdict, PLACE_IMPOSSIBLE);
     CHECK_EQ(answer.loss_count, 1);
     CHECK_EQ(answer.losses[0].vm, 1);
+    place_answer_clear(&answer);
+}
+
+TEST(a_vm_gets_its_partition_on_its_own_node_if_nothing_speaks_against_it)
+{
+    struct place_gpu gpus[THREE] = { gpu_of(2, 4), gpu_of(4, 4), gpu_of(4, 4) };
+    struct place_node nodes[THREE] = { { &gpus[0], 1, false },
+                                       { &gpus[1], 1, false },
+                                       { &gpus[2], 1, false } };
+    struct place_vm vms[TWO] = { vm_of(2), vm_of(4) };
+    struct place_problem p = {
+        .nodes = nodes, .node_count = THREE, .vms = vms, .vm_count = TWO
+    };
+    struct place_answer answer;
+    struct err err = ERR_INIT;
+
+    vms[0].near = 2 + 1;
+    vms[1].near = 0 + 1; /* where it does not fit */
+    CHECK_OK(place_solve(&p, &answer, &err));
+    CHECK_EQ(answer.verdict, PLACE_SAFE);
+    CHECK_EQ(answer.spots[0].node, 2);
+    CHECK_EQ(answer.spots[1].node, 1);
+    CHECK_EQ(answer.moved, 0);
     place_answer_clear(&answer);
 }
 
