@@ -56,7 +56,7 @@ static bool compare_more(const struct invocation *in, struct comparison *compari
     share_context_init(&context);
     ok = (option_get(in, "no-drivers") ||
           desired_compare_drivers(&context, in->host, comparison, err)) &&
-         desired_find_runs(&context, comparison, err);
+         desired_find_runs(&context, in->host, comparison, err);
     share_context_clear(&context);
     command_context_close(&context);
     return ok;

@@ -11,12 +11,17 @@
 #include "assignable.h"
 #include "text.h"
 
-enum { PLANS_MAX = 200 }; /* that are read again for one host */
+enum {
+    PLANS_MAX = 200,    /* that are read again for one host */
+    HOST_RUNS_MAX = 50, /* that are looked through for its GPUs */
+};
 
 struct memory {
     struct comparison *c;
-    json_t *vms;   /* {GUID in small letters: [ids of runs, newest first]} */
-    json_t *plans; /* {id of a run: its steps} */
+    const char *host_name;
+    json_t *of_host; /* [ids of runs, newest first]: for its GPUs */
+    json_t *vms;     /* {GUID in small letters: [ids of runs, newest first]} */
+    json_t *plans;   /* {id of a run: its steps} */
     size_t loaded;
 };
 
@@ -29,6 +34,9 @@ static bool note_run(const struct run_info *info, void *user, struct err *err)
     (void)err;
     if (info->state != RUN_DONE || !info->lock)
         return true;
+    if (text_ieq(info->host, memory->host_name) &&
+        json_array_size(memory->of_host) < HOST_RUNS_MAX)
+        json_array_append_new(memory->of_host, json_string(info->id));
     for (const char *line = info->lock; *line;) {
         size_t len = strcspn(line, "\n");
         char name[64];
@@ -53,12 +61,22 @@ static void lower_id(const struct hv_vm *vm, char ret[64])
     text_lower(ret);
 }
 
+/* Something that steps of ours could have made. */
+static bool is_asked_for(const struct difference *difference)
+{
+    return difference->kind == DIFF_PARTITION_COUNT ||
+           (difference->found_vm && !difference_is_note(difference));
+}
+
 static bool collect_runs(struct memory *memory, struct journal *journal, struct err *err)
 {
+    bool any = false;
+
     for (size_t i = 0; i < memory->c->count; i++) {
         const struct difference *difference = &memory->c->items[i];
         char id[64];
 
+        any |= is_asked_for(difference);
         if (!difference->found_vm || difference_is_note(difference))
             continue;
         lower_id(difference->found_vm, id);
@@ -66,8 +84,7 @@ static bool collect_runs(struct memory *memory, struct journal *journal, struct 
             json_object_set_new(memory->vms, id, json_array()) != 0)
             return err_no_memory(err);
     }
-    return json_object_size(memory->vms) == 0 ||
-           journal_list(journal, note_run, memory, err);
+    return !any || journal_list(journal, note_run, memory, err);
 }
 
 /* ---- what a run left ---- */
@@ -138,12 +155,27 @@ static enum verdict_of_run judge_setting(const json_t *step,
     return text && text_ieq(text, difference->wanted) ? LEFT_SO : LEFT_OTHERWISE;
 }
 
+static enum verdict_of_run judge_count(const json_t *step, const struct comparison *c,
+                                       const struct difference *difference)
+{
+    const json_t *count =
+        json_object_get(json_object_get(step, "after"), "partition_count");
+    CLEANUP(free_cleanup) char *text = NULL;
+
+    if (!is_kind(step, "partition-count") || !is_about_gpu(step, c, difference->gpu))
+        return SAYS_NOTHING;
+    text = text_printf("%lld", (long long)json_integer_value(count));
+    return text && text_ieq(text, difference->wanted) ? LEFT_SO : LEFT_OTHERWISE;
+}
+
 static enum verdict_of_run judge_step(const json_t *step, const struct comparison *c,
                                       const struct difference *difference)
 {
     bool adds = is_kind(step, "adapter-add") || is_kind(step, "device-add");
     bool removes = is_kind(step, "adapter-remove") || is_kind(step, "device-remove");
 
+    if (difference->kind == DIFF_PARTITION_COUNT)
+        return judge_count(step, c, difference);
     if (!text_ieq(text_at(step, "vm"), difference->found_vm->id))
         return SAYS_NOTHING;
     switch (difference->kind) {
@@ -180,12 +212,14 @@ static enum verdict_of_run judge_run(const json_t *steps, const struct compariso
 static void find_run(struct memory *memory, struct plan_context *context,
                      struct difference *difference)
 {
+    const json_t *runs = memory->of_host, *id;
     char vm[64];
-    const json_t *runs, *id;
     size_t i;
 
-    lower_id(difference->found_vm, vm);
-    runs = json_object_get(memory->vms, vm);
+    if (difference->found_vm) {
+        lower_id(difference->found_vm, vm);
+        runs = json_object_get(memory->vms, vm);
+    }
     json_array_foreach(runs, i, id)
     {
         const json_t *steps = steps_of(memory, context, json_string_value(id));
@@ -199,15 +233,21 @@ static void find_run(struct memory *memory, struct plan_context *context,
     }
 }
 
-bool desired_find_runs(struct plan_context *context, struct comparison *c, struct err *err)
+bool desired_find_runs(struct plan_context *context, const char *host_name,
+                       struct comparison *c, struct err *err)
 {
-    struct memory memory = { .c = c, .vms = json_object(), .plans = json_object() };
-    bool ok = (memory.vms && memory.plans) || err_no_memory(err);
+    struct memory memory = { .c = c,
+                             .host_name = host_name,
+                             .of_host = json_array(),
+                             .vms = json_object(),
+                             .plans = json_object() };
+    bool ok = (memory.vms && memory.plans && memory.of_host) || err_no_memory(err);
 
     ok = ok && collect_runs(&memory, context->journal, err);
     for (size_t i = 0; ok && i < c->count; i++)
-        if (c->items[i].found_vm && !difference_is_note(&c->items[i]))
+        if (is_asked_for(&c->items[i]))
             find_run(&memory, context, &c->items[i]);
+    json_decref(memory.of_host);
     json_decref(memory.vms);
     json_decref(memory.plans);
     return ok;

@@ -13,5 +13,5 @@ bool desired_compare_drivers(struct plan_context *context, const char *host_name
 
 /* Fills ->run where the journal has a run that left it as it is wanted and nothing later of
  * hvgpu's changed it: so others did, or somebody by hand. */
-bool desired_find_runs(struct plan_context *context, struct comparison *c, struct err *err)
-    MUST_CHECK;
+bool desired_find_runs(struct plan_context *context, const char *host_name,
+                       struct comparison *c, struct err *err) MUST_CHECK;

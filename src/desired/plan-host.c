@@ -6,44 +6,14 @@
 #include <string.h>
 
 #include "assignable.h"
-#include "dda-plan.h"
 #include "found.h"
 #include "partition.h"
+#include "plan-parts.h"
 #include "project.h"
 #include "share-plan.h"
 #include "text.h"
 #include "tr.h"
 #include "vm-plan.h"
-
-#define SRC "hvgpu.yaml(5)"
-
-static const char cause_of_mode[] =
-    N_("whether a GPU is shared as GPU-PV or GPU-P is up to the host's Windows and driver");
-static const char fix_of_mode[] = N_("change the host, or the mode in the file");
-
-struct vm_work {
-    const struct desired_vm *wanted;
-    struct hv_vm *vm; /* of the projected host; NULL: there is none */
-    bool settings;    /* it has the right GPUs and other settings */
-    bool driver;      /* its guest has another driver */
-    bool gave_up;     /* a partition it keeps, while its GPU is cut */
-    bool held_off;    /* the plan stopped it and starts it at its end */
-    bool changed;     /* by a plan of this host */
-};
-
-struct maker {
-    struct plan_context *context;
-    struct comparison *c;
-    struct hv_host *host; /* as the plans so far leave it */
-    const char *host_name;
-    const struct apply_options *options;
-    struct plan *plan;
-    struct dda_view view; /* lends @host; list read when needed */
-    bool view_read;
-    struct vm_work *work; /* by index of the file's VMs */
-    bool *moving; /* by index of the host's GPUs: a plan of this host moves it whole */
-    bool *cut;    /* or cuts it anew */
-};
 
 unsigned desired_plan_needs(const struct desired_host *wanted, const struct hv_host *found)
 {
@@ -115,103 +85,6 @@ static bool starts(const struct maker *m, const struct vm_work *work, bool is_la
     return m->options->start && is_last && !work->held_off;
 }
 
-/* ---- what no plan can put right ---- */
-
-static bool say(struct maker *m, const char *id, bool is_error, const char *subject,
-                const char *evidence, const char *cause, const char *fix, struct err *err)
-{
-    return plan_find(m->plan, id, is_error ? "error" : "warning", subject, evidence, cause,
-                     fix, SRC, err);
-}
-
-static bool is_wanted_of(const struct maker *m, const struct desired_gpu *gpu)
-{
-    for (size_t v = 0; v < m->c->wanted->vm_count; v++)
-        for (size_t u = 0; u < m->c->wanted->vms[v].use_count; u++)
-            if (m->c->wanted->vms[v].uses[u].gpu == (int)(gpu - m->c->wanted->gpus))
-                return true;
-    return gpu->partition_count.known;
-}
-
-static bool wants_other_part(const struct difference *difference)
-{
-    bool pv = difference->wanted && strstr(difference->wanted, "(gpu-pv)");
-    bool p = difference->wanted && strstr(difference->wanted, "(gpu-p)");
-    bool is_pv = difference->found && strstr(difference->found, "(gpu-pv)");
-    bool is_p = difference->found && strstr(difference->found, "(gpu-p)");
-
-    return (pv && is_p) || (p && is_pv);
-}
-
-static bool say_hopeless(struct maker *m, const struct difference *difference,
-                         struct err *err)
-{
-    const struct desired_vm *vm = difference->vm;
-
-    switch (difference->kind) {
-    case DIFF_GPU_MISSING:
-        return say(m, "apply-gpu-missing", is_wanted_of(m, difference->gpu),
-                   difference->gpu->alias, difference->wanted,
-                   N_("the host has no such GPU"),
-                   N_("put it in, or take it out of the file"), err);
-    case DIFF_GPU_MOVED:
-        return say(
-            m, "apply-gpu-moved", false, difference->gpu->alias, difference->found,
-            N_("the GPU is in another place now, and taken for the one that is meant"),
-            N_("write down where it is: hvgpu export"), err);
-    case DIFF_VM_MISSING:
-        return say(m, "apply-vm-missing", vm->use_count > 0, vm->name, NULL,
-                   N_("the host has no such VM, and apply makes none"),
-                   N_("make it, or take it out of the file"), err);
-    case DIFF_VM_AMBIGUOUS:
-        return say(m, "apply-vm-ambiguous", true, vm->name, NULL,
-                   N_("several VMs of the host are called so"),
-                   N_("write the id of the one that is meant"), err);
-    case DIFF_MODE:
-        return !wants_other_part(difference) ||
-               say(m, "apply-mode", true, vm->name, difference->found, cause_of_mode,
-                   fix_of_mode, err);
-    default:
-        return true;
-    }
-}
-
-/* More wishes for a GPU than it can fulfil. */
-static bool check_wishes(struct maker *m, struct err *err)
-{
-    const struct desired_host *wanted = m->c->wanted;
-
-    for (size_t g = 0; g < wanted->gpu_count; g++) {
-        const struct desired_gpu *gpu = &wanted->gpus[g];
-        const struct hv_gpu *found = m->c->gpus[g];
-        const struct known_u64 *count = gpu->partition_count.known ? &gpu->partition_count
-                                        : found && (found->modes & GPU_MODE_P)
-                                            ? &found->partition_count
-                                            : NULL;
-        size_t whole = 0, parts = 0;
-
-        for (size_t v = 0; v < wanted->vm_count; v++)
-            for (size_t u = 0; u < wanted->vms[v].use_count; u++)
-                if (wanted->vms[v].uses[u].gpu == (int)g)
-                    *(wanted->vms[v].uses[u].mode == GPU_MODE_DDA ? &whole : &parts) += 1;
-        if (!gpu->instance_id && !gpu->location_path)
-            continue; /* any of a model */
-        if (whole > 1 || (whole > 0 && parts > 0))
-            if (!say(m, "apply-whole", true, gpu->alias, NULL,
-                     N_("one VM shall have the whole of this GPU, and others want it, too"),
-                     N_("give it to one of them in the file"), err))
-                return false;
-        if (count && count->known && parts > count->value &&
-            !say(
-                m, "apply-partitions", false, gpu->alias, NULL,
-                N_("more VMs shall have a partition of this GPU than it has partitions: not "
-                   "all of them can run at once"),
-                NULL, err))
-            return false;
-    }
-    return true;
-}
-
 /* ---- what each VM needs ---- */
 
 static bool collect_work(struct maker *m, struct err *err)
@@ -240,10 +113,10 @@ static bool collect_work(struct maker *m, struct err *err)
             work->settings = true;
         if (work && difference->kind == DIFF_DRIVER)
             work->driver = true;
-        if (!say_hopeless(m, difference, err))
+        if (!plan_say_hopeless(m, difference, err))
             return false;
     }
-    return check_wishes(m, err);
+    return plan_check_wishes(m, err);
 }
 
 static const struct desired_use *use_of_gpu(const struct maker *m,
@@ -362,11 +235,11 @@ static bool detach_extra(struct maker *m, struct vm_work *work, struct err *err)
             continue;
         }
         if (!gpu && before > 1)
-            return say(m, "apply-adapter", true, work->wanted->name,
-                       adapter->interface_path,
-                       N_("the VM has several adapters, one of them of a GPU that is not "
-                          "there, and only the only one could be chosen"),
-                       N_("take the others away first with 'hvgpu detach'"), err);
+            return plan_say(
+                m, "apply-adapter", true, work->wanted->name, adapter->interface_path,
+                N_("the VM has several adapters, one of them of a GPU that is not "
+                   "there, and only the only one could be chosen"),
+                N_("take the others away first with 'hvgpu detach'"), err);
         if (!plan_detach(m, work, gpu ? gpu->instance_id : NULL, false, last, err))
             return false;
         if (plan_has_errors(m->plan) || work->vm->adapter_count == before)
@@ -608,17 +481,16 @@ static bool attach(struct maker *m, struct vm_work *work, const struct desired_u
     if (!gpu && use->gpu != DESIRED_ANY_GPU)
         return true; /* said already */
     if (gpu && m->moving[gpu - m->host->gpus])
-        return say(
+        return plan_say(
             m, "apply-again", false, work->wanted->name, gpu->name,
             N_("the GPU comes back to the host first; what it is then is seen when it "
                "is there"),
             N_("run apply once more"), err);
     if (gpu && use->mode && gpu->modes && !(gpu->modes & use->mode))
-        return say(m, "apply-mode", true, work->wanted->name, gpu->name, cause_of_mode,
-                   fix_of_mode, err);
+        return plan_say_mode(m, work->wanted->name, gpu->name, err);
     if (gpu && m->cut[gpu - m->host->gpus] && use->share_percent.known) {
         options.share_percent.known = false;
-        if (!say(
+        if (!plan_say(
                 m, "apply-again", false, work->wanted->name, gpu->name,
                 N_("the GPU is cut first; what a share of it is then is seen when it is so"),
                 N_("run apply once more"), err))
