@@ -114,6 +114,32 @@ bool cluster_fail_node(struct sim_cluster *cluster, struct sim_host *node, struc
            os_write_file(path, "", 0, err) && cluster_refresh(cluster, err);
 }
 
+/* Its VMs leave it first, as the node's shutdown has them (windowsserverdocs, DrainOnShutdown);
+ * those that cannot leave stop with it and come online when it is back. */
+bool cluster_restart_node(struct sim_cluster *cluster, struct sim_host *node,
+                          struct err *err)
+{
+    struct sim_object *o = NULL;
+
+    if (!cluster_refresh(cluster, err) || !set_node(cluster, node, NODE_PAUSED, err))
+        return false;
+    cluster_drain(cluster, node, NULL);
+    if (!hv_reboot(node, NULL, NULL, err) || !set_node(cluster, node, NODE_UP, err))
+        return false;
+    while ((o = sim_store_next(cluster->store, o, CLUSTER_NS, "MSCluster_ResourceGroup"))) {
+        struct sim_fault fault = { 0 };
+
+        if (text_ieq(hv_text(o, "OwnerNode"), node->name) &&
+            hv_number(o, "GroupType") == GROUP_TYPE_VM &&
+            hv_number(o, "State") == GROUP_ONLINE &&
+            !cluster_bring_online(cluster, o, &fault) &&
+            fault.code != (0x80070000u | ERROR_RESOURCE_FAILED))
+            return err_fail(err, ERR_UNSUPPORTED, fault.code, "group '%s': %s",
+                            hv_text(o, "Name"), fault.text);
+    }
+    return cluster_refresh(cluster, err);
+}
+
 bool cluster_rejoin_node(struct sim_cluster *cluster, struct sim_host *node,
                          struct err *err)
 {

@@ -175,41 +175,6 @@ static bool move_to_new_node_params(struct sim_call *call, struct sim_fault *fau
 
 /* ---- nodes ---- */
 
-/* Alive to a node that takes it, as a drain does first; else stopped and started elsewhere as
- * its OfflineAction says (GPU guide; windows-powershell-docs Suspend-ClusterNode). */
-static bool drain_group(struct sim_cluster *cluster, struct sim_object *group,
-                        struct sim_host *to, struct sim_fault *fault)
-{
-    struct sim_host *owner = cluster_node(cluster, hv_text(group, "OwnerNode"));
-
-    for (size_t i = 0; i < cluster->node_count; i++) {
-        struct sim_host *node = cluster->nodes[i];
-
-        if (node != owner && (!to || node == to) &&
-            cluster_node_state(cluster, node) == NODE_UP &&
-            !cluster_forbids_live(cluster, group, node))
-            return cluster_move(cluster, group, node, CLUSTER_LIVE, fault);
-    }
-    return cluster_move(cluster, group, to, CLUSTER_AS_CONFIGURED, fault);
-}
-
-static unsigned drain(struct sim_cluster *cluster, const char *name, struct sim_host *to)
-{
-    unsigned status = DRAIN_COMPLETED;
-    struct sim_object *o = NULL;
-    struct sim_fault fault;
-
-    while ((o = sim_store_next(cluster->store, o, CLUSTER_NS, "MSCluster_ResourceGroup"))) {
-        if (!text_ieq(hv_text(o, "OwnerNode"), name) ||
-            hv_number(o, "GroupType") != GROUP_TYPE_VM)
-            continue;
-        fault = (struct sim_fault){ 0 };
-        if (!drain_group(cluster, o, to, &fault))
-            status = DRAIN_FAILED; /* it stays; the others go on */
-    }
-    return status;
-}
-
 static bool node_pause(struct sim_call *call, struct sim_fault *fault)
 {
     struct sim_cluster *cluster = call->host->cluster;
@@ -232,7 +197,8 @@ static bool node_pause(struct sim_call *call, struct sim_fault *fault)
     if (!object_set_number(call->host, call->object, "State", NODE_PAUSED, &err))
         return sim_fault_err(fault, &err);
     if (type == 1)
-        status = drain(cluster, hv_text(call->object, "Name"), to);
+        status = cluster_drain(cluster,
+                               cluster_node(cluster, hv_text(call->object, "Name")), to);
     return object_set_number(call->host, call->object, "NodeDrainStatus", status, &err) ||
            sim_fault_err(fault, &err);
 }

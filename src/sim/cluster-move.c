@@ -361,3 +361,39 @@ bool cluster_move(struct sim_cluster *cluster, struct sim_object *group,
                                     "The cluster resource failed: its virtual machine does "
                                     "not start on any node.");
 }
+
+/* Alive to a node that takes it, as a drain does first; else stopped and started elsewhere as
+ * its OfflineAction says (GPU guide; windows-powershell-docs Suspend-ClusterNode). */
+static bool drain_group(struct sim_cluster *cluster, struct sim_object *group,
+                        struct sim_host *to, struct sim_fault *fault)
+{
+    struct sim_host *owner = cluster_node(cluster, hv_text(group, "OwnerNode"));
+
+    for (size_t i = 0; i < cluster->node_count; i++) {
+        struct sim_host *node = cluster->nodes[i];
+
+        if (node != owner && (!to || node == to) &&
+            cluster_node_state(cluster, node) == NODE_UP &&
+            !cluster_forbids_live(cluster, group, node))
+            return cluster_move(cluster, group, node, CLUSTER_LIVE, fault);
+    }
+    return cluster_move(cluster, group, to, CLUSTER_AS_CONFIGURED, fault);
+}
+
+unsigned cluster_drain(struct sim_cluster *cluster, const struct sim_host *node,
+                       struct sim_host *to)
+{
+    unsigned status = DRAIN_COMPLETED;
+    struct sim_object *o = NULL;
+    struct sim_fault fault;
+
+    while ((o = sim_store_next(cluster->store, o, CLUSTER_NS, "MSCluster_ResourceGroup"))) {
+        if (!text_ieq(hv_text(o, "OwnerNode"), node->name) ||
+            hv_number(o, "GroupType") != GROUP_TYPE_VM)
+            continue;
+        fault = (struct sim_fault){ 0 };
+        if (!drain_group(cluster, o, to, &fault))
+            status = DRAIN_FAILED; /* it stays; the others go on */
+    }
+    return status;
+}

@@ -130,6 +130,11 @@ unsigned cluster_node_state(struct sim_cluster *cluster, const struct sim_host *
 
 bool cluster_fail_node(struct sim_cluster *cluster, struct sim_host *node, struct err *err)
     MUST_CHECK;
+bool cluster_restart_node(struct sim_cluster *cluster, struct sim_host *node,
+                          struct err *err) MUST_CHECK;
+/* Moves the groups of VMs away, to @to or with NULL to any node that is up; DRAIN_*. */
+unsigned cluster_drain(struct sim_cluster *cluster, const struct sim_host *node,
+                       struct sim_host *to);
 /* Whether it is down, as kept beside its state. */
 bool cluster_read_down(struct sim_host *node, struct err *err) MUST_CHECK;
 bool cluster_rejoin_node(struct sim_cluster *cluster, struct sim_host *node,

@@ -343,8 +343,13 @@ static bool reboot_hosts(struct sim_lab *lab, const char *name, struct err *err)
         if (name && !text_ieq(host->name, name))
             continue;
         any = true;
+        if (host->is_down)
+            return err_fail(err, ERR_CONFLICT, 0, "node '%s' is down: let it rejoin",
+                            host->name);
         pthread_mutex_lock(host->lock);
-        ok = sim_host_open(lab, host, err) && hv_reboot(host, NULL, NULL, err) &&
+        ok = sim_host_open(lab, host, err) &&
+             (host->cluster ? cluster_restart_node(host->cluster, host, err)
+                            : hv_reboot(host, NULL, NULL, err)) &&
              sim_host_save(host, err);
         pthread_mutex_unlock(host->lock);
         if (!ok)

@@ -347,6 +347,25 @@ TEST(groups_of_a_failed_node_that_find_no_partition_are_failed)
     CHECK(owns(&t, "A", "A1"));
 }
 
+TEST(node_that_restarts_is_drained_and_brings_what_stayed_online_again)
+{
+    CLEANUP(three_close) struct three t;
+    struct err err = ERR_INIT;
+
+    if (!three_open(&t, ""))
+        return;
+    CHECK_OK(cluster_restart_node(t.cluster, t.nodes[0], &err));
+    CHECK(owns(&t, "B", "A1"));
+    CHECK(owns(&t, "B", "A3"));
+    CHECK(owns(&t, "A", "A2")); /* it would be saved, and has a partition */
+    CHECK_EQ(hv_state(three_vm(&t, "A2")), HV_RUNNING);
+    CHECK_EQ(three_number(&t, GROUP, "A2", "State"), GROUP_ONLINE);
+    CHECK_EQ(three_number(&t, NODE, "A", "State"), NODE_UP);
+    CHECK_OK(cluster_restart_node(t.cluster, t.nodes[1], &err));
+    CHECK_EQ(hv_state(three_vm(&t, "B2")), HV_RUNNING); /* no group: with its host */
+    CHECK(owns(&t, "A", "B1"));
+}
+
 TEST(move_that_was_killed_leaves_the_vm_on_one_node)
 {
     CLEANUP(three_close) struct three t;
