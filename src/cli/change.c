@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "hosts.h"
+#include "local.h"
 #include "os.h"
 #include "progress-bar.h"
 #include "text.h"
@@ -40,6 +42,13 @@ static bool on_step(const struct plan *plan, const struct step *step, const char
                 target ? target : "");
     fflush(in->out->text);
     return true;
+}
+
+bool change_may_begin(const struct invocation *in, const struct host_target *target,
+                      struct err *err)
+{
+    return !target->is_local || !(in->command->flags & CMD_CHANGES) ||
+           option_get(in, "dry-run") || local_check_rights(err);
 }
 
 bool command_context_open(const struct invocation *in, struct cim_session *session,

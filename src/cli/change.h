@@ -8,6 +8,13 @@
  * kinds are known (kinds.c). */
 extern const struct step_kind *const all_step_kinds[];
 
+struct host_target;
+
+/* Whoever cannot change the machine it runs on is told before anything is looked at: asked
+ * for each host of a command, true for all others. */
+bool change_may_begin(const struct invocation *in, const struct host_target *target,
+                      struct err *err) MUST_CHECK;
+
 /* @in has its session, if the command needs one. */
 bool change_run(const struct invocation *in, int *ret_exit, struct err *err) MUST_CHECK;
 

@@ -67,6 +67,8 @@ static bool work_on(struct crowd *crowd, struct fleet_host *host, struct err *er
 
     if (os_interrupt_count() != crowd->interrupts)
         return err_fail(err, ERR_CANCELLED, 0, "stopped by the user");
+    if (!change_may_begin(in, host->target, err))
+        return false;
     session = connector_open(in->connector, host->target, err);
     if (!session)
         return false;

@@ -11,7 +11,6 @@
 #include "cluster-hosts.h"
 #include "collect.h"
 #include "help.h"
-#include "local.h"
 #include "options.h"
 #include "os.h"
 #include "progress-bar.h"
@@ -32,21 +31,13 @@ struct app {
     size_t chosen; /* the host of a command that works on one */
 };
 
-/* Before anything is looked at: whoever cannot change this machine is told at once. */
-static bool may_begin(const struct invocation *in, const struct host_target *target,
-                      struct err *err)
-{
-    return !target->is_local || !(in->command->flags & CMD_CHANGES) ||
-           option_get(in, "dry-run") || local_check_rights(err);
-}
-
 struct cim_session *command_connect(const struct invocation *in, const char *host,
                                     struct err *err)
 {
     const struct host_target *target;
 
     if (!host_list_find(in->connector->hosts, in->values, host, &target, err) ||
-        !may_begin(in, target, err))
+        !change_may_begin(in, target, err))
         return NULL;
     return connector_open(in->connector, target, err);
 }
@@ -99,7 +90,7 @@ static bool run_on_one(struct app *app, int *ret_exit, struct err *err)
     bool ok;
 
     if (app->line.command->flags & CMD_HOST) {
-        if (!may_begin(&app->in, &app->hosts.items[0], err))
+        if (!change_may_begin(&app->in, &app->hosts.items[0], err))
             return false;
         session = connector_open(&app->connector, &app->hosts.items[app->chosen], err);
         if (!session)

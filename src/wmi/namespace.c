@@ -74,6 +74,7 @@ bool wmi_enter(bool *ret_entered, struct err *err)
         wmi_leave(*ret_entered);
         return err_wrap(err, "setting up the security of COM");
     }
+    SetErrorInfo(0, NULL); /* what was left by a call whose failure did not matter */
     return true;
 }
 

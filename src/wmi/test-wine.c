@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The session against the WMI there is: Wine's own here, Windows' there. */
 
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "err.h"
@@ -83,5 +84,34 @@ TEST(a_method_of_a_real_provider_is_called)
     cim_instance_free(in);
     cim_instance_free(out);
     cim_path_free(path);
+    cim_release(session);
+}
+
+static void *ask_in_thread(void *user)
+{
+    struct cim_session **session = user;
+    struct err err = ERR_INIT;
+    bool good = false;
+
+    if (!*session)
+        *session = start();
+    CHECK_OK(cim_query(*session, "root/cimv2", "SELECT * FROM Win32_OperatingSystem",
+                       keep_system, &good, &err));
+    CHECK(good);
+    return NULL;
+}
+
+/* One after the other: Wine's provider keeps its tables for all threads, without a lock. */
+TEST(a_session_outlives_the_thread_that_made_it_and_is_used_by_others)
+{
+    struct cim_session *session = NULL;
+
+    for (int i = 0; i < 3; i++) {
+        pthread_t thread;
+
+        CHECK(pthread_create(&thread, NULL, ask_in_thread, &session) == 0);
+        pthread_join(thread, NULL);
+    }
+    ask_in_thread(&session);
     cim_release(session);
 }
