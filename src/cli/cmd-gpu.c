@@ -250,7 +250,7 @@ static void show_amounts(struct output *out, const json_t *gpu)
     if (one)
         output_field(out, LABEL_COLUMNS, _("each partition"), one);
     if (whole)
-        output_field(out, LABEL_COLUMNS, _("all partitions"), whole);
+        output_field(out, LABEL_COLUMNS, _("whole GPU"), whole);
 }
 
 static void show_users(struct output *out, const json_t *gpu)
