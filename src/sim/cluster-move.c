@@ -43,6 +43,13 @@ static bool is_running(struct sim_object *system)
     return hv_state(system) == HV_RUNNING || hv_state(system) == HV_PAUSED;
 }
 
+/* A job or the guest is about to change its state. */
+static bool is_between(struct sim_object *system)
+{
+    return !is_running(system) && hv_state(system) != HV_OFF &&
+           hv_state(system) != HV_SAVED;
+}
+
 static bool set_number(struct sim_cluster *cluster, struct sim_object *object,
                        const char *name, uint64_t number, struct err *err)
 {
@@ -134,7 +141,7 @@ static bool stop(struct sim_cluster *cluster, struct sim_object *group, int acti
 
     if (!system || hv_state(system) == HV_OFF || hv_state(system) == HV_SAVED)
         return true;
-    if (!is_running(system))
+    if (is_between(system))
         return sim_unknown(fault, "taking a VM offline that is between two states");
     if (action < 0)
         action = (int)cluster_private_number(resource, "OfflineAction");
@@ -200,11 +207,13 @@ bool cluster_bring_online(struct sim_cluster *cluster, struct sim_object *group,
                           struct sim_fault *fault)
 {
     struct sim_object *resource = cluster_resource_of(cluster, group, CLUSTER_VM);
+    struct sim_object *system = cluster_vm_of(cluster, group);
     struct err err = ERR_INIT;
     bool started;
 
-    if (!resource)
-        return sim_unknown(fault, "bringing a group online that is no VM's");
+    if (!resource || (system && is_between(system)))
+        return sim_unknown(fault, "bringing a group online that is no VM's, or whose VM is "
+                                  "between two states");
     if (!set_configuration(cluster, group, RESOURCE_ONLINE, &err) ||
         !set_number(cluster, group, "PersistentState", 1, &err) ||
         !start_somewhere(cluster, group, &started, &err) ||
@@ -237,6 +246,7 @@ static const char *forbids_partition(struct sim_host *from, struct sim_host *to,
         partition ? hv_find_by_text(from, "Msvm_PartitionableGpu", "Name",
                                     hv_text(partition, "DeviceInstancePath"))
                   : NULL;
+    const char *pin = cim_get_text_at(sim_object_instance(adapter), "HostResource", 0);
     struct sim_object *there = NULL;
     bool same = false, able = false;
 
@@ -247,6 +257,8 @@ static const char *forbids_partition(struct sim_host *from, struct sim_host *to,
     while ((there = sim_store_next(to->store, there, HV_NS, "Msvm_PartitionableGpu"))) {
         if (!same_model(here, there) || hv_number(here, "OptimalPartitionVRAM") !=
                                             hv_number(there, "OptimalPartitionVRAM"))
+            continue;
+        if (pin && *pin && !text_ieq(hv_text(here, "Name"), hv_text(there, "Name")))
             continue;
         same = true;
         if (!hv_number(there, "SupportsIncomingLiveMigration"))
@@ -284,11 +296,9 @@ static bool move_alive(struct sim_cluster *cluster, struct sim_object *group,
 {
     struct sim_host *from = cluster_node(cluster, hv_text(group, "OwnerNode"));
     struct sim_object *system = cluster_vm_of(cluster, group), *adapter = NULL;
-    const char *why = cluster_forbids_live(cluster, group, to);
     struct err err = ERR_INIT;
+    const char *why;
 
-    if (why)
-        return not_supported(fault, why);
     /* The pin, if there is one, must lead to a card there. */
     while ((adapter = hv_next_resource(from, adapter, "Msvm_GpuPartitionSettingData",
                                        hv_text(system, "Name")))) {
@@ -300,6 +310,9 @@ static bool move_alive(struct sim_cluster *cluster, struct sim_object *group,
             return sim_unknown(fault, "migrating a VM alive that is pinned to a GPU which "
                                       "has another instance path on the target");
     }
+    why = cluster_forbids_live(cluster, group, to);
+    if (why)
+        return not_supported(fault, why);
     hv_remove_devices(from, system);
     if (!cluster_carry(cluster, group, to, &err))
         return sim_fault_err(fault, &err);
@@ -344,8 +357,9 @@ bool cluster_move(struct sim_cluster *cluster, struct sim_object *group,
     struct err err = ERR_INIT;
     bool online, started = true;
 
-    if (!resource || !system)
-        return sim_unknown(fault, "moving a group that is no VM's");
+    if (!resource || !system || is_between(system))
+        return sim_unknown(fault, "moving a group that is no VM's, or whose VM is between "
+                                  "two states");
     if (!check_target(cluster, group, &to, fault))
         return false;
     online = is_running(system);

@@ -338,12 +338,14 @@ static bool is_idle(const struct sim_host *host)
            !sim_jobs_are_pending(host) && (!host->world || world_is_idle(host->world));
 }
 
-/* Frees the store and the world of the host that was not used longest, if it is idle. */
-static void drop_one(struct sim_lab *lab, struct sim_host *except)
+/* Frees the store and the world of the host that was not used longest, if it is idle and there
+ * are too many.  Nodes of a cluster are opened together, so one may not be enough: true, then. */
+static bool drop_one(struct sim_lab *lab, struct sim_host *except)
 {
     struct sim_host *oldest = NULL;
     uint64_t oldest_use = 0;
     size_t open_count = 0;
+    bool dropped;
 
     for (size_t i = 0; i < lab->host_count; i++) {
         struct sim_host *host = lab->hosts[i];
@@ -358,12 +360,14 @@ static void drop_one(struct sim_lab *lab, struct sim_host *except)
         pthread_mutex_unlock(host->lock);
     }
     if (open_count < OPEN_STORES || !oldest || pthread_mutex_trylock(oldest->lock) != 0)
-        return;
-    if (is_idle(oldest)) {
+        return false;
+    dropped = is_idle(oldest);
+    if (dropped) {
         sim_store_free(TAKE(oldest->store));
         sim_world_free(TAKE(oldest->world));
     }
     pthread_mutex_unlock(oldest->lock);
+    return dropped && open_count > OPEN_STORES;
 }
 
 bool sim_host_open(struct sim_lab *lab, struct sim_host *host, struct err *err)
@@ -373,7 +377,8 @@ bool sim_host_open(struct sim_lab *lab, struct sim_host *host, struct err *err)
         return false;
     if (host->store)
         return true;
-    drop_one(lab, host);
+    while (drop_one(lab, host))
+        ;
     return make_store(host, err);
 }
 

@@ -18,6 +18,7 @@ enum {
     PAUSED = (int)0x800713CE,
     DOWN = (int)0x800713BA,
     FAILED = (int)0x800713AE,
+    UNKNOWN = (int)0x80338042,
 };
 
 static bool is_any(const char *name)
@@ -140,6 +141,7 @@ TEST(vm_whose_offline_action_is_save_does_not_move_with_a_partition)
 TEST(vm_that_is_off_moves_and_stays_off)
 {
     CLEANUP(three_close) struct three t;
+    struct err err = ERR_INIT;
 
     if (!three_open(&t, ""))
         return;
@@ -147,8 +149,14 @@ TEST(vm_that_is_off_moves_and_stays_off)
     CHECK(owns(&t, "B", "A3"));
     CHECK_EQ(hv_state(three_vm(&t, "A3")), HV_OFF);
     CHECK_EQ(move(&t, "A3", "NOBODY", -1), NOT_FOUND);
+    CHECK_EQ(move(&t, "A3", "B", -1), UNKNOWN); /* where it is */
+    CHECK_OK(object_set_number(t.nodes[1], three_vm(&t, "A3"), "EnabledState", HV_STARTING,
+                               &err));
+    CHECK_EQ(move(&t, "A3", "A", -1), UNKNOWN);
+    CHECK_EQ(three_call(&t, 0, GROUP, "A3", "BringOnline", NULL, NULL), (uint32_t)UNKNOWN);
+    CHECK_EQ(three_call(&t, 0, GROUP, "A3", "TakeOffline", NULL, NULL), (uint32_t)UNKNOWN);
     CHECK_EQ(three_call(&t, 0, GROUP, "Cluster Group", "MoveToNewNode", NULL, NULL),
-             0x80338042);
+             (uint32_t)UNKNOWN);
 }
 
 TEST(live_migration_wants_drivers_that_can_the_same_parts_and_a_free_one)
@@ -175,6 +183,12 @@ TEST(live_migration_wants_drivers_that_can_the_same_parts_and_a_free_one)
     set_counts(&t, 2, "PartitionCount", 0);
     CHECK_EQ(move(&t, "A1", "C", CLUSTER_LIVE), NOT_SUPPORTED);
     CHECK(strstr(t.fault.text, "no partition is free") != NULL);
+    set_counts(&t, 2, "PartitionCount", 2);
+    /* The other card has room, but the VM is pinned to the first. */
+    CHECK_OK(object_set_number(
+        t.nodes[2], sim_store_next(t.nodes[2]->store, NULL, HV_NS, "Msvm_PartitionableGpu"),
+        "PartitionCount", 0, &err));
+    CHECK_EQ(move(&t, "A1", "C", CLUSTER_LIVE), NOT_SUPPORTED);
     set_counts(&t, 2, "PartitionCount", 2);
     t.nodes[2]->build = 20348;
     CHECK_EQ(move(&t, "A1", "C", CLUSTER_LIVE), NOT_SUPPORTED);

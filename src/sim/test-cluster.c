@@ -209,6 +209,38 @@ TEST(a_disk_on_shared_storage_is_in_use_for_every_node)
     CHECK_OK(world_attach(a, off, true, false, &err));
 }
 
+TEST(nodes_of_a_cluster_that_nobody_asks_leave_memory)
+{
+    static const char text[] =
+        "hosts:\n"
+        "  - { name: 'A{host}', count: 30, product: W, edition: E, build: 26100, cluster: A }\n"
+        "  - { name: 'B{host}', count: 30, product: W, edition: E, build: 26100, cluster: B }\n";
+    char dir[] = "/tmp/hvgpu-two-XXXXXX";
+    CLEANUP(free_cleanup) char *file = NULL;
+    struct sim_lab *lab;
+    struct err err = ERR_INIT;
+
+    CHECK(mkdtemp(dir) != NULL);
+    file = text_printf("%s/two.yaml", dir);
+    CHECK_OK(os_write_file(file, text, strlen(text), &err));
+    lab = sim_lab_open(file, dir, false, &err);
+    CHECK_OK(lab != NULL);
+    for (int i = 0; lab && i < 2; i++) { /* each the way a request does it */
+        struct sim_host *first = lab->clusters[i]->nodes[0];
+        size_t open_count = 0;
+
+        pthread_mutex_lock(first->lock);
+        CHECK_OK(sim_host_open(lab, first, &err));
+        for (size_t h = 0; h < lab->host_count; h++)
+            open_count += lab->hosts[h]->store != NULL;
+        CHECK(open_count <= 17);
+        CHECK_OK(cluster_refresh(lab->clusters[i], &err));
+        pthread_mutex_unlock(first->lock);
+    }
+    sim_lab_close(lab);
+    CHECK_OK(os_remove_tree(dir, &err));
+}
+
 TEST(labs_with_an_impossible_cluster_are_refused)
 {
 #define HEAD "hosts:\n  - { product: W, edition: E, build: 26100, "
