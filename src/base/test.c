@@ -26,6 +26,13 @@ void test_add(const char *name, void (*run)(void))
     tests[test_count++].run = run;
 }
 
+static void (*at_start)(int argc, char **argv);
+
+void test_at_start(void (*run)(int argc, char **argv))
+{
+    at_start = run;
+}
+
 void test_case(const char *name)
 {
     case_name = name;
@@ -77,6 +84,8 @@ int main(int argc, char **argv)
     const char *only = argc > 1 ? argv[1] : NULL;
     unsigned failed = 0, ran = 0;
 
+    if (at_start)
+        at_start(argc, argv);
     setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
     for (size_t i = 0; i < test_count; i++) {
         if (only && !strstr(tests[i].name, only))

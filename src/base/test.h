@@ -14,6 +14,8 @@
 #include "attr.h"
 
 void test_add(const char *name, void (*run)(void));
+/* @run is called first of all in main(), before any test. */
+void test_at_start(void (*run)(int argc, char **argv));
 void test_case(const char *name); /* names the case in later reports */
 void test_report(bool ok, const char *file, int line, const char *fmt, ...)
     PRINTF_LIKE(4, 5);

@@ -185,6 +185,42 @@ static bool serve_inf(void *user, const void *request, size_t len,
     return true;
 }
 
+static void pack_question(const void *user, struct strbuf *to)
+{
+    const struct question *question = user;
+
+    sandbox_pack_text(to, question->path);
+    sandbox_pack_text(to, question->hardware_id);
+    sandbox_pack_text(to, question->architecture);
+    sandbox_pack(to, &question->build, sizeof(question->build));
+}
+
+static void *unpack_question(struct sandbox_packed *from)
+{
+    struct question *question = calloc(1, sizeof(*question));
+    char *path, *hardware_id, *architecture, *build;
+    size_t len;
+
+    if (!question || !sandbox_unpack_text(from, &path) || !path ||
+        !sandbox_unpack_text(from, &hardware_id) ||
+        !sandbox_unpack_text(from, &architecture) || !sandbox_unpack(from, &build, &len) ||
+        len != sizeof(question->build))
+        return NULL;
+    *question = (struct question){ .path = path,
+                                   .hardware_id = hardware_id,
+                                   .architecture = architecture };
+    memcpy(&question->build, build, sizeof(question->build));
+    free(build);
+    return question;
+}
+
+static const struct sandbox_job inf_job = { .name = "inf",
+                                            .open = open_inf,
+                                            .serve = serve_inf,
+                                            .pack = pack_question,
+                                            .unpack = unpack_question };
+SANDBOX_JOB(inf_job)
+
 /* ---- for people ---- */
 
 static void print_inf(struct output *out, const json_t *inf)
@@ -281,9 +317,9 @@ static bool run(const struct invocation *in, int *ret_exit, struct err *err)
                                  .hardware_id = option_get(in, "hardware-id"),
                                  .architecture = option_get(in, "architecture") };
     CLEANUP(free_cleanup) char *answer = NULL;
-    struct sandbox_options sandbox = {
-        .what = "this file", .open = open_inf, .serve = serve_inf, .user = &question
-    };
+    struct sandbox_options sandbox = { .what = "this file",
+                                       .job = &inf_job,
+                                       .user = &question };
     const char *class_name;
     json_t *document;
     size_t len = 0;

@@ -14,6 +14,7 @@
 #include "options.h"
 #include "os.h"
 #include "progress-bar.h"
+#include "sandbox.h"
 #include "session.h"
 #include "language.h"
 #include "tr.h"
@@ -228,6 +229,7 @@ int main(int argc, char **argv)
     bool ok;
 
     os_arguments(&argc, &argv);
+    sandbox_main(argc, argv);
     language_init();
     tr_translate(!command_line_asks_json(argc, argv));
     os_terminal_setup();

@@ -38,6 +38,32 @@ static bool child_serve(void *user, const void *request, size_t len,
     return true;
 }
 
+static void pack(const void *user, struct strbuf *to)
+{
+    const struct question *question = user;
+
+    sandbox_pack(to, question->bytes, question->len);
+}
+
+static void *unpack(struct sandbox_packed *from)
+{
+    struct question *question = calloc(1, sizeof(*question));
+    char *bytes;
+    size_t len;
+
+    if (!question || !sandbox_unpack(from, &bytes, &len) || !bytes)
+        return NULL;
+    *question = (struct question){ bytes, len };
+    return question;
+}
+
+static const struct sandbox_job file_version_job = { .name = "file-version",
+                                                     .open = child_open,
+                                                     .serve = child_serve,
+                                                     .pack = pack,
+                                                     .unpack = unpack };
+SANDBOX_JOB(file_version_job)
+
 /* Of what came back only a plain text and plain truths are believed. */
 static bool take_answer(const char *bytes, size_t len, struct file_version *ret,
                         bool *ret_told)
@@ -68,8 +94,7 @@ bool file_version_read_confined(const void *bytes, size_t len, const char *name,
     struct question question = { bytes, len };
     const struct sandbox_options options = {
         .what = what,
-        .open = child_open,
-        .serve = child_serve,
+        .job = &file_version_job,
         .user = &question,
         .memory_bytes = MEMORY_BYTES,
         .cpu_seconds = CPU_SECONDS,

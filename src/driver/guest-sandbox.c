@@ -81,6 +81,34 @@ static bool child_serve(void *user, const void *request, size_t len,
     return ok;
 }
 
+static void pack(const void *user, struct strbuf *to)
+{
+    const struct sandboxed *disk = user;
+
+    sandbox_pack_text(to, disk->image);
+    sandbox_pack_text(to, disk->parents);
+    sandbox_pack_text(to, disk->backup_dir);
+}
+
+static void *unpack(struct sandbox_packed *from)
+{
+    struct sandboxed *disk = calloc(1, sizeof(*disk));
+
+    return disk && sandbox_unpack_text(from, &disk->image) &&
+                   sandbox_unpack_text(from, &disk->parents) &&
+                   sandbox_unpack_text(from, &disk->backup_dir)
+               ? disk
+               : NULL;
+}
+
+static const struct sandbox_job guest_job = { .name = "guest",
+                                              .open = child_open,
+                                              .serve = child_serve,
+                                              .close = child_close,
+                                              .pack = pack,
+                                              .unpack = unpack };
+SANDBOX_JOB(guest_job)
+
 /* ---- the parent ---- */
 
 /* Sends @in (taken over) as operation @op.  *ret_out: owned; NULL when not wanted. */
@@ -466,9 +494,7 @@ struct guest_disk *guest_disk_open_sandboxed(const char *image, const char *pare
     CLEANUP(guest_disk_cleanup) struct guest_disk *base = NULL;
     struct sandbox_options options = {
         .what = what,
-        .open = child_open,
-        .serve = child_serve,
-        .close = child_close,
+        .job = &guest_job,
         .memory_bytes = MEMORY_BYTES,
     };
     struct sandboxed *disk;

@@ -252,6 +252,38 @@ static bool child_serve(void *user, const void *request, size_t len,
     return ok;
 }
 
+static void pack(const void *user, struct strbuf *to)
+{
+    const struct hive_reader *reader = user;
+
+    for (int i = 0; i < HIVE_WHICH_COUNT; i++)
+        sandbox_pack_text(to, reader->paths[i]);
+    sandbox_pack_text(to, reader->takes_unfinished ? "unfinished too" : NULL);
+}
+
+static void *unpack(struct sandbox_packed *from)
+{
+    struct hive_reader *reader = calloc(1, sizeof(*reader));
+    char *unfinished = NULL;
+
+    for (int i = 0; reader && i < HIVE_WHICH_COUNT; i++)
+        if (!sandbox_unpack_text(from, &reader->paths[i]))
+            return NULL;
+    if (!reader || !sandbox_unpack_text(from, &unfinished))
+        return NULL;
+    reader->takes_unfinished = unfinished;
+    free(unfinished);
+    return reader;
+}
+
+static const struct sandbox_job hives_job = { .name = "hives",
+                                              .open = child_open,
+                                              .serve = child_serve,
+                                              .close = child_close,
+                                              .pack = pack,
+                                              .unpack = unpack };
+SANDBOX_JOB(hives_job)
+
 /* ---- the parent's half ---- */
 
 /* Takes @in over. */
@@ -303,9 +335,7 @@ struct hive_reader *hive_reader_start(const char *const paths[HIVE_WHICH_COUNT],
     CLEANUP(hive_reader_cleanup) struct hive_reader *reader = calloc(1, sizeof(*reader));
     struct sandbox_options options = {
         .what = "reading registry hives",
-        .open = child_open,
-        .serve = child_serve,
-        .close = child_close,
+        .job = &hives_job,
         .user = reader,
         .memory_bytes = MEMORY_BYTES,
         .cpu_seconds = CPU_SECONDS,

@@ -95,6 +95,35 @@ static bool child_serve(void *user, const void *request, size_t len,
     return ok;
 }
 
+static void pack(const void *user, struct strbuf *to)
+{
+    const struct parsing *parsing = user;
+
+    sandbox_pack(to, parsing->bytes, parsing->len);
+    sandbox_pack_text(to, parsing->section);
+    sandbox_pack_text(to, parsing->architecture);
+}
+
+static void *unpack(struct sandbox_packed *from)
+{
+    struct parsing *parsing = calloc(1, sizeof(*parsing));
+    char *bytes, *section, *architecture;
+    size_t len;
+
+    if (!parsing || !sandbox_unpack(from, &bytes, &len) || !bytes ||
+        !sandbox_unpack_text(from, &section) || !sandbox_unpack_text(from, &architecture))
+        return NULL;
+    *parsing = (struct parsing){ bytes, len, section, architecture };
+    return parsing;
+}
+
+static const struct sandbox_job package_inf_job = { .name = "package-inf",
+                                                    .open = child_open,
+                                                    .serve = child_serve,
+                                                    .pack = pack,
+                                                    .unpack = unpack };
+SANDBOX_JOB(package_inf_job)
+
 /* ---- the parent's half ---- */
 
 static char *dup_text(const json_t *json, const char *key)
@@ -168,8 +197,7 @@ bool package_inf_parse(const char *bytes, size_t len, const char *what, const ch
     struct parsing parsing = { bytes, len, section, architecture };
     struct sandbox_options options = {
         .what = what,
-        .open = child_open,
-        .serve = child_serve,
+        .job = &package_inf_job,
         .user = &parsing,
         .memory_bytes = MEMORY_BYTES,
         .cpu_seconds = CPU_SECONDS,

@@ -42,6 +42,33 @@ static bool child_serve(void *user, const void *request, size_t len,
     return true;
 }
 
+static void pack(const void *user, struct strbuf *to)
+{
+    const struct question *question = user;
+
+    sandbox_pack_text(to, question->path);
+    sandbox_pack_text(to, question->parents);
+}
+
+static void *unpack(struct sandbox_packed *from)
+{
+    struct question *question = calloc(1, sizeof(*question));
+    char *path, *parents;
+
+    if (!question || !sandbox_unpack_text(from, &path) || !path ||
+        !sandbox_unpack_text(from, &parents))
+        return NULL;
+    *question = (struct question){ path, parents };
+    return question;
+}
+
+static const struct sandbox_job image_job = { .name = "image",
+                                              .open = child_open,
+                                              .serve = child_serve,
+                                              .pack = pack,
+                                              .unpack = unpack };
+SANDBOX_JOB(image_job)
+
 /* A text that ends within its array and that a person may be shown. */
 static bool is_sound(const char *text, size_t size)
 {
@@ -89,8 +116,7 @@ bool image_inspect_confined(const char *path, const char *parents, struct image_
     struct question question = { path, parents };
     const struct sandbox_options options = {
         .what = what,
-        .open = child_open,
-        .serve = child_serve,
+        .job = &image_job,
         .user = &question,
         .read_dirs = reads,
         .write_dirs = folders, /* whether others have it open is told by opening it so */

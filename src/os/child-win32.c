@@ -104,6 +104,12 @@ static bool make_job(struct child *child, const struct child_options *options,
 {
     JOBOBJECT_EXTENDED_LIMIT_INFORMATION limits = { 0 };
     JOBOBJECT_BASIC_LIMIT_INFORMATION *basic = &limits.BasicLimitInformation;
+    JOBOBJECT_BASIC_UI_RESTRICTIONS windows = {
+        JOB_OBJECT_UILIMIT_DESKTOP | JOB_OBJECT_UILIMIT_DISPLAYSETTINGS |
+        JOB_OBJECT_UILIMIT_EXITWINDOWS | JOB_OBJECT_UILIMIT_GLOBALATOMS |
+        JOB_OBJECT_UILIMIT_HANDLES | JOB_OBJECT_UILIMIT_READCLIPBOARD |
+        JOB_OBJECT_UILIMIT_SYSTEMPARAMETERS | JOB_OBJECT_UILIMIT_WRITECLIPBOARD
+    };
 
     child->job = CreateJobObjectW(NULL, NULL);
     basic->LimitFlags = JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE;
@@ -122,7 +128,10 @@ static bool make_job(struct child *child, const struct child_options *options,
     }
     return (child->job &&
             SetInformationJobObject(child->job, JobObjectExtendedLimitInformation, &limits,
-                                    sizeof(limits))) ||
+                                    sizeof(limits)) &&
+            (!options->is_confined ||
+             SetInformationJobObject(child->job, JobObjectBasicUIRestrictions, &windows,
+                                     sizeof(windows)))) ||
            win32_fail(err, GetLastError(), "cannot limit a process");
 }
 
@@ -275,6 +284,13 @@ bool child_write(struct child *child, const void *from, size_t len)
         len -= n;
     }
     return true;
+}
+
+void child_hang_up(struct child *child)
+{
+    if (win32_is_handle(child->pipe))
+        CloseHandle(child->pipe);
+    child->pipe = NULL;
 }
 
 bool child_wait(struct child *child, uint64_t until)

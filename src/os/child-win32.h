@@ -19,7 +19,7 @@ struct child_options {
     /* False: the child's output and errors go to the pipe, and its input is empty.  True: it
      * is given the pipe's other end as its input and output, for talking both ways. */
     bool is_two_way;
-    bool is_confined;      /* see confine-win32.c */
+    bool is_confined;      /* starts nothing itself, sees no window (sandbox-win32.c) */
     uint64_t memory_bytes; /* 0: no limit */
     unsigned cpu_seconds;  /* 0: no limit */
 };
@@ -34,5 +34,6 @@ enum child_read { CHILD_READ, CHILD_GONE, CHILD_LATE };
 enum child_read child_read(struct child *child, void *to, size_t len, uint64_t until,
                            size_t *ret_len);
 bool child_write(struct child *child, const void *from, size_t len);
+void child_hang_up(struct child *child); /* it reads the end of the pipe */
 bool child_wait(struct child *child, uint64_t until);
 DWORD child_status(struct child *child);

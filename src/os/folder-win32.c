@@ -43,8 +43,7 @@ char *os_config_dir(struct err *err)
     return user_dir(L"APPDATA", "APPDATA", err);
 }
 
-/* The whole name of this program, however long; owned. */
-static wchar_t *program_name(void)
+wchar_t *win32_program_name(void)
 {
     for (DWORD size = MAX_PATH; size <= 32768; size *= 2) {
         wchar_t *name = calloc(size, sizeof(*name));
@@ -61,7 +60,7 @@ static wchar_t *program_name(void)
 
 static char *program_folder(void)
 {
-    CLEANUP(free_cleanup) wchar_t *name = program_name();
+    CLEANUP(free_cleanup) wchar_t *name = win32_program_name();
     wchar_t *slash = name ? wcsrchr(name, L'\\') : NULL;
     struct err ignored = ERR_INIT;
 

@@ -24,6 +24,9 @@ char *win32_utf8(const wchar_t *wide, struct err *err);
 wchar_t *win32_path(const char *path, struct err *err);
 const wchar_t *win32_past_prefix(const wchar_t *path, bool *ret_is_unc);
 
+/* The file of this program, however long its name; owned.  NULL: no memory. */
+wchar_t *win32_program_name(void);
+
 /* A variable of the environment; NULL: not set, or empty, or no memory. */
 char *win32_variable(const wchar_t *name);
 

@@ -19,8 +19,7 @@
 
 #include "err.h"
 #include "os.h"
-#include "progress.h"
-#include "strbuf.h"
+#include "sandbox-frames.h"
 #include "text.h"
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -34,44 +33,29 @@
 #define HAS_SANITIZER 0
 #endif
 
-enum frame_type { FRAME_READY, FRAME_REQUEST, FRAME_ANSWER, FRAME_ERROR, FRAME_PROGRESS };
-
-enum {
-    FRAME_MAX = 256 << 20, /* a SYSTEM hive is 20 MiB, a listing of 100 000 files 20 */
-    WHAT_MAX = 256,
-    STOP_WAIT_MS = 2000,
-    DEFAULT_CPU_SECONDS = 600,
-};
+enum { STOP_WAIT_MS = 2000, DEFAULT_CPU_SECONDS = 600 };
 #define DEFAULT_MEMORY_BYTES (512ull << 20)
 
-struct frame_header {
-    uint32_t type, len;
-};
-
-void (*sandbox_before_serve)(const char *what);
-void (*sandbox_before_answer)(struct strbuf *answer);
-unsigned sandbox_timeout_cap_ms;
-
-struct progress_frame {
-    uint32_t unit;
-    uint64_t done, total;
-    char what[WHAT_MAX];
+/* One end of the socket. */
+struct end {
+    struct sandbox_pipe base; /* first, so that the pointers convert */
+    int fd;                   /* -1: the other side is gone */
 };
 
 struct sandbox {
+    struct end end;
     pid_t child;
-    int fd; /* -1: the child is gone */
     char *what;
 };
 
-/* ---- frames ---- */
+/* ---- the socket ---- */
 
-static bool send_all(int fd, const void *bytes, size_t len)
+static bool send_all(struct sandbox_pipe *pipe, const void *bytes, size_t len)
 {
     const char *at = bytes;
 
     while (len) {
-        ssize_t n = write(fd, at, len);
+        ssize_t n = write(((struct end *)pipe)->fd, at, len);
 
         if (n < 0 && errno == EINTR)
             continue;
@@ -83,19 +67,10 @@ static bool send_all(int fd, const void *bytes, size_t len)
     return true;
 }
 
-static bool send_frame(int fd, enum frame_type type, const void *bytes, size_t len)
-{
-    struct frame_header header = { .type = type, .len = (uint32_t)len };
-
-    if (len > FRAME_MAX)
-        return false;
-    return send_all(fd, &header, sizeof(header)) && send_all(fd, bytes, len);
-}
-
-/* @until 0: wait for ever (the child does; the parent never). */
-static bool receive_all(int fd, void *bytes, size_t len, uint64_t until)
+static bool receive_all(struct sandbox_pipe *pipe, void *bytes, size_t len, uint64_t until)
 {
     char *at = bytes;
+    int fd = ((struct end *)pipe)->fd;
 
     while (len) {
         struct pollfd wait = { .fd = fd, .events = POLLIN };
@@ -314,50 +289,6 @@ static bool close_door(const struct sandbox_options *options, struct err *err)
     return limit_names(options, err) && limit_calls(options, err);
 }
 
-struct child_progress {
-    struct progress base; /* first, so that the pointers convert */
-    int fd;
-};
-
-static bool send_progress(struct progress *self, const char *what, enum progress_unit unit,
-                          uint64_t done, uint64_t total)
-{
-    struct child_progress *child = (struct child_progress *)self;
-    struct progress_frame frame = { .unit = unit, .done = done, .total = total };
-
-    snprintf(frame.what, sizeof(frame.what), "%s", what);
-    return send_frame(child->fd, FRAME_PROGRESS, &frame, sizeof(frame));
-}
-
-static void serve_requests(const struct sandbox_options *options, int fd)
-{
-    struct child_progress progress = { .base.report = send_progress, .fd = fd };
-    struct frame_header header;
-
-    while (receive_all(fd, &header, sizeof(header), 0) && header.len <= FRAME_MAX) {
-        CLEANUP(strbuf_cleanup) struct strbuf answer = STRBUF_INIT;
-        CLEANUP(free_cleanup) char *request = malloc(header.len + 1);
-        struct err err = ERR_INIT;
-        bool ok;
-
-        if (!request || !receive_all(fd, request, header.len, 0))
-            return;
-        request[header.len] = '\0';
-        if (sandbox_before_serve)
-            sandbox_before_serve(options->what);
-        ok = options->serve(options->user, request, header.len, &progress.base, &answer,
-                            &err);
-        if (ok && sandbox_before_answer)
-            sandbox_before_answer(&answer);
-        if (ok && (answer.failed || answer.len > FRAME_MAX))
-            ok = err_no_memory(&err);
-        ok = ok ? send_frame(fd, FRAME_ANSWER, answer.text ? answer.text : "", answer.len)
-                : send_frame(fd, FRAME_ERROR, &err, sizeof(err));
-        if (!ok)
-            return;
-    }
-}
-
 /* What the parent has open is none of the child's business, and a lock on it would outlive
  * the parent here.  Returns the descriptor to go on with. */
 static int close_inherited(int fd)
@@ -375,9 +306,8 @@ static int close_inherited(int fd)
 
 static void be_child(const struct sandbox_options *options, int fd)
 {
+    struct end end = { { send_all, receive_all, NULL, NULL }, close_inherited(fd) };
     struct err err = ERR_INIT;
-
-    fd = close_inherited(fd);
 
     /* Nothing of the parent's: not its Ctrl-C, not its life time. */
     signal(SIGINT, SIG_IGN);
@@ -385,14 +315,14 @@ static void be_child(const struct sandbox_options *options, int fd)
     signal(SIGPIPE, SIG_IGN);
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 
-    if (!options->open(options->user, &err) || !close_door(options, &err)) {
-        send_frame(fd, FRAME_ERROR, &err, sizeof(err));
+    if (!options->job->open(options->user, &err) || !close_door(options, &err)) {
+        frame_send(&end.base, FRAME_ERROR, &err, sizeof(err));
         _exit(1);
     }
-    if (send_frame(fd, FRAME_READY, "", 0))
-        serve_requests(options, fd);
-    if (options->close)
-        options->close(options->user);
+    if (frame_send(&end.base, FRAME_READY, "", 0))
+        frame_serve(options, &end.base);
+    if (options->job->close)
+        options->job->close(options->user);
     _exit(0);
 }
 
@@ -404,17 +334,23 @@ static int end_child(struct sandbox *sandbox)
 {
     int status = 0;
 
-    close(sandbox->fd);
-    sandbox->fd = -1;
+    close(sandbox->end.fd);
+    sandbox->end.fd = -1;
     kill(sandbox->child, SIGKILL);
     while (waitpid(sandbox->child, &status, 0) < 0 && errno == EINTR)
         ;
     return status;
 }
 
-/* The child ended or misbehaved: find out how, in words. */
-static bool child_is_gone(struct sandbox *sandbox, const char *how, struct err *err)
+static void stop_child(struct sandbox_pipe *pipe)
 {
+    end_child((struct sandbox *)pipe);
+}
+
+/* The child ended or misbehaved: find out how, in words. */
+static bool child_is_gone(struct sandbox_pipe *pipe, const char *how, struct err *err)
+{
+    struct sandbox *sandbox = (struct sandbox *)pipe;
     int status = end_child(sandbox);
 
     if (how)
@@ -431,81 +367,6 @@ static bool child_is_gone(struct sandbox *sandbox, const char *how, struct err *
     return err_hint(err, "the data is damaged or made to do harm; nothing was changed");
 }
 
-/* An error from the child is foreign: every field is bounded before it is believed. */
-static bool take_error(const char *bytes, size_t len, struct err *err)
-{
-    struct err sent;
-
-    if (len != sizeof(sent))
-        return false;
-    memcpy(&sent, bytes, sizeof(sent));
-    if (sent.kind == ERR_NONE || (unsigned)sent.kind >= ERR_KIND_COUNT || sent.depth == 0 ||
-        sent.depth > ERR_DEPTH)
-        return false;
-    for (unsigned i = 0; i < ERR_DEPTH; i++)
-        sent.text[i][ERR_TEXT - 1] = '\0';
-    sent.hint[ERR_TEXT - 1] = '\0';
-    *err = sent;
-    return true;
-}
-
-static bool take_progress(struct progress *progress, const char *bytes, size_t len,
-                          struct err *err)
-{
-    struct progress_frame frame;
-
-    if (len != sizeof(frame))
-        return err_fail(err, ERR_PROTOCOL, 0, "a report of progress is malformed");
-    memcpy(&frame, bytes, sizeof(frame));
-    frame.what[WHAT_MAX - 1] = '\0';
-    if (frame.unit > PROGRESS_ITEMS || !text_is_utf8(frame.what, strlen(frame.what)))
-        return true;
-    return progress_report(progress, frame.what, (enum progress_unit)frame.unit, frame.done,
-                           frame.total, err);
-}
-
-/* Reads frames until the answer.  *ret_bytes is owned by the caller. */
-static bool await(struct sandbox *sandbox, enum frame_type wanted, unsigned timeout_ms,
-                  struct progress *progress, char **ret_bytes, size_t *ret_len,
-                  struct err *err)
-{
-    for (;;) {
-        /* Every frame starts the clock anew: work that reports is not stuck. */
-        uint64_t until = os_monotonic_ms() + timeout_ms;
-        CLEANUP(free_cleanup) char *bytes = NULL;
-        struct frame_header header;
-
-        if (!receive_all(sandbox->fd, &header, sizeof(header), until))
-            return child_is_gone(
-                sandbox, errno == ETIMEDOUT ? "its reader did not answer in time" : NULL,
-                err);
-        if (header.len > FRAME_MAX)
-            return child_is_gone(sandbox, "its reader answered nonsense", err);
-        bytes = malloc((size_t)header.len + 1);
-        if (!bytes)
-            return err_no_memory(err);
-        if (!receive_all(sandbox->fd, bytes, header.len, until))
-            return child_is_gone(sandbox, NULL, err);
-        bytes[header.len] = '\0';
-
-        if (header.type == FRAME_PROGRESS) {
-            if (take_progress(progress, bytes, header.len, err))
-                continue;
-            end_child(sandbox);
-            return false;
-        }
-        if (header.type == FRAME_ERROR && take_error(bytes, header.len, err))
-            return false;
-        if (header.type != wanted)
-            return child_is_gone(sandbox, "its reader answered nonsense", err);
-        if (ret_bytes)
-            *ret_bytes = TAKE(bytes);
-        if (ret_len)
-            *ret_len = header.len;
-        return true;
-    }
-}
-
 struct sandbox *sandbox_start(const struct sandbox_options *options, struct err *err)
 {
     CLEANUP(sandbox_cleanup) struct sandbox *sandbox = calloc(1, sizeof(*sandbox));
@@ -513,11 +374,11 @@ struct sandbox *sandbox_start(const struct sandbox_options *options, struct err 
 
     if (!sandbox || !(sandbox->what = text_dup(options->what))) {
         if (sandbox)
-            sandbox->fd = -1;
+            sandbox->end.fd = -1;
         err_no_memory(err);
         return NULL;
     }
-    sandbox->fd = -1;
+    sandbox->end = (struct end){ { send_all, receive_all, stop_child, child_is_gone }, -1 };
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
         err_errno(err, errno, "cannot start the reader of foreign data");
         return NULL;
@@ -529,12 +390,12 @@ struct sandbox *sandbox_start(const struct sandbox_options *options, struct err 
         be_child(options, ends[1]);
     }
     close(ends[1]);
-    sandbox->fd = ends[0];
+    sandbox->end.fd = ends[0];
     if (sandbox->child < 0) {
         err_errno(err, errno, "cannot start the reader of foreign data");
         return NULL;
     }
-    if (!await(sandbox, FRAME_READY, 60000, NULL, NULL, NULL, err))
+    if (!frame_await(&sandbox->end.base, FRAME_READY, START_MS, NULL, NULL, NULL, err))
         return NULL;
     return TAKE(sandbox);
 }
@@ -543,13 +404,10 @@ bool sandbox_call(struct sandbox *sandbox, const void *request, size_t len,
                   unsigned timeout_ms, struct progress *progress, char **ret_answer,
                   size_t *ret_len, struct err *err)
 {
-    if (sandbox->fd < 0)
+    if (sandbox->end.fd < 0)
         return err_fail(err, ERR_SYSTEM, 0, "%s: its reader has ended", sandbox->what);
-    if (!send_frame(sandbox->fd, FRAME_REQUEST, request, len))
-        return child_is_gone(sandbox, NULL, err);
-    if (sandbox_timeout_cap_ms && sandbox_timeout_cap_ms < timeout_ms)
-        timeout_ms = sandbox_timeout_cap_ms;
-    return await(sandbox, FRAME_ANSWER, timeout_ms, progress, ret_answer, ret_len, err);
+    return frame_call(&sandbox->end.base, request, len, timeout_ms, progress, ret_answer,
+                      ret_len, err);
 }
 
 void sandbox_stop(struct sandbox *sandbox)
@@ -558,8 +416,8 @@ void sandbox_stop(struct sandbox *sandbox)
 
     if (!sandbox)
         return;
-    if (sandbox->fd >= 0) {
-        close(sandbox->fd); /* the child reads its end and closes */
+    if (sandbox->end.fd >= 0) {
+        close(sandbox->end.fd); /* the child reads its end and closes */
         while (sandbox->child > 0 && waitpid(sandbox->child, NULL, WNOHANG) == 0) {
             if (os_monotonic_ms() >= until) {
                 kill(sandbox->child, SIGKILL);
@@ -574,12 +432,14 @@ void sandbox_stop(struct sandbox *sandbox)
     free(sandbox);
 }
 
-bool sandbox_run(const struct sandbox_options *options, unsigned timeout_ms,
-                 struct progress *progress, char **ret_answer, size_t *ret_len,
-                 struct err *err)
+/* The child is this process, forked: it has all jobs. */
+void sandbox_register(const struct sandbox_job *job)
 {
-    CLEANUP(sandbox_cleanup) struct sandbox *sandbox = sandbox_start(options, err);
+    (void)job;
+}
 
-    return sandbox &&
-           sandbox_call(sandbox, "", 0, timeout_ms, progress, ret_answer, ret_len, err);
+void sandbox_main(int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
 }

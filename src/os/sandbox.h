@@ -2,13 +2,21 @@
 /*
  * A child process that parses what strangers wrote and can do nothing else.
  *
- * The child first runs @open, with all rights: there it opens its files.  Then the door
- * closes: memory and processor time are limited, and every system call that is not needed
- * for computing on open files ends the process (seccomp; Landlock confines file names
- * where the kernel has it).  After that it answers requests with @serve until stopped.
+ * The child first runs open(), with all rights: there it opens its files.  Then the door
+ * closes.  After that it answers requests with serve() until stopped.  A crash, a forbidden
+ * call, an endless loop in the child is an error in the parent.  What the child sends is
+ * checked like any other foreign input.
  *
- * A crash, a forbidden call, an endless loop in the child is an error in the parent.
- * What the child sends is checked like any other foreign input.
+ * On Linux the child is a fork.  Memory and processor time are limited, and every system call
+ * that is not needed for computing on open files ends the process (seccomp; Landlock confines
+ * file names where the kernel has it).
+ *
+ * On Windows the child is this program started anew, which is told by its pipe which job it
+ * has.  A job object limits memory, processor time and processes (to the one) and shuts it off
+ * from windows and clipboard; what it inherits is the pipe; it has no privileges, makes no code
+ * at run time, and, unless it is given folders, changes nothing of this user's (lowest
+ * integrity).  Two walls of Linux are missing there: it can still read what the user can read,
+ * and, given folders, open names outside of them.
  */
 #pragma once
 
@@ -22,13 +30,47 @@ struct err;
 struct progress;
 struct strbuf;
 
-struct sandbox_options {
-    const char *what; /* for messages: "reading '/vm/disk.vhdx'" */
+/* What was packed for the other process, as far as it is not unpacked yet. */
+struct sandbox_packed {
+    const char *at;
+    size_t left;
+};
+
+struct sandbox_job {
+    const char *name; /* of all jobs of the program another one */
     bool (*open)(void *user, struct err *err);
     /* @progress reaches the parent's; cancelling there ends the child. */
     bool (*serve)(void *user, const void *request, size_t len, struct progress *progress,
                   struct strbuf *answer, struct err *err);
     void (*close)(void *user); /* in the child, when it was asked to stop; may be NULL */
+
+    /* For a child that does not begin with the parent's memory: what of @user open() and
+     * serve() need, and such a @user made of it (NULL: it cannot be; never given back). */
+    void (*pack)(const void *user, struct strbuf *to);
+    void *(*unpack)(struct sandbox_packed *from);
+};
+
+/* Once for each job, where it is defined; so the child finds it by its name. */
+#define SANDBOX_JOB(job)                                          \
+    __attribute__((constructor)) static void register_##job(void) \
+    {                                                             \
+        sandbox_register(&job);                                   \
+    }
+void sandbox_register(const struct sandbox_job *job);
+
+/* First in main() of a program that uses sandboxes: returns unless this is such a child. */
+void sandbox_main(int argc, char **argv);
+
+/* @bytes NULL is packed as such. */
+void sandbox_pack(struct strbuf *to, const void *bytes, size_t len);
+void sandbox_pack_text(struct strbuf *to, const char *text);
+/* Owned by the caller; false: there is no such thing there, or no memory. */
+bool sandbox_unpack(struct sandbox_packed *from, char **ret, size_t *ret_len) MUST_CHECK;
+bool sandbox_unpack_text(struct sandbox_packed *from, char **ret) MUST_CHECK;
+
+struct sandbox_options {
+    const char *what; /* for messages: "reading '/vm/disk.vhdx'" */
+    const struct sandbox_job *job;
     void *user;
 
     /* Folders in and below which files may still be opened after the door closed; each

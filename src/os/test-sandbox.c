@@ -68,10 +68,32 @@ static bool serve(void *user, const void *request, size_t len, struct progress *
     return true;
 }
 
+/* There is nothing to know. */
+static void pack(const void *user, struct strbuf *to)
+{
+    sandbox_pack_text(to, "nothing");
+}
+
+static void *unpack(struct sandbox_packed *from)
+{
+    char *text;
+
+    return sandbox_unpack_text(from, &text) ? text : NULL;
+}
+
+static const struct sandbox_job job = {
+    .name = "test", .open = open_nothing, .serve = serve, .pack = pack, .unpack = unpack
+};
+SANDBOX_JOB(job)
+
+static const struct sandbox_job bad_job = {
+    .name = "bad", .open = open_fails, .serve = serve, .pack = pack, .unpack = unpack
+};
+SANDBOX_JOB(bad_job)
+
 static const struct sandbox_options options = {
     .what = "reading 'test'",
-    .open = open_nothing,
-    .serve = serve,
+    .job = &job,
     .memory_bytes = 64 << 20,
 };
 
@@ -113,7 +135,7 @@ TEST(a_child_that_cannot_open_says_why)
     struct sandbox_options bad = options;
     struct err err = ERR_INIT;
 
-    bad.open = open_fails;
+    bad.job = &bad_job;
     CHECK(!sandbox_start(&bad, &err));
     CHECK_EQ(err.kind, ERR_NOT_FOUND);
     CHECK_STR_EQ(err.hint, "look elsewhere");
