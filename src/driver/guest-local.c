@@ -301,15 +301,35 @@ static bool local_make_dirs(struct guest_disk *self, const char *path, struct er
     return local_need(local, true, err) && volume_make_dirs(local->volume, full, err);
 }
 
+/* A file read piece by piece: where it has no descriptor, as on Windows. */
+struct read_import {
+    struct os_file *file;
+    bool (*on_bytes)(size_t len, void *user, struct err *err);
+    void *user;
+};
+
+static bool next_piece(void *to, size_t len, size_t *ret_len, void *user, struct err *err)
+{
+    struct read_import *r = user;
+
+    return os_file_read(r->file, to, len, ret_len, err) &&
+           (!r->on_bytes || r->on_bytes(*ret_len, r->user, err));
+}
+
 bool local_import(struct local_disk *local, const char *from, const char *path,
                   int64_t mtime_usec, uint32_t attributes,
                   bool (*on_bytes)(size_t len, void *user, struct err *err), void *user,
                   struct err *err)
 {
     CLEANUP(os_file_cleanup) struct os_file *file = os_file_open(from, err);
+    struct read_import reading = { .file = file, .on_bytes = on_bytes, .user = user };
 
-    return file &&
-           volume_import(local->volume, path, os_file_descriptor(file), os_file_size(file),
+    if (!file)
+        return false;
+    if (os_file_descriptor(file) < 0)
+        return volume_write(local->volume, path, os_file_size(file), next_piece, &reading,
+                            mtime_usec, attributes, err);
+    return volume_import(local->volume, path, os_file_descriptor(file), os_file_size(file),
                          on_bytes, user, mtime_usec, attributes, err);
 }
 

@@ -61,16 +61,25 @@ struct commit_journal *commit_journal_new(struct image_file *target,
     return journal;
 }
 
+/* Closed first: Windows removes no file that is open.  The target's lock keeps others out of
+ * the moment in between. */
+static bool remove_file(struct commit_journal *journal, struct err *err)
+{
+    CLEANUP(free_cleanup) char *path = text_dup(journal->file->path);
+
+    image_file_close(journal->file);
+    journal->file = NULL;
+    return path ? image_file_remove(path, err) : err_no_memory(err);
+}
+
 void commit_journal_free(struct commit_journal *journal)
 {
     struct err unused = ERR_INIT;
 
     if (!journal)
         return;
-    if (journal->file) {
-        image_file_remove(journal->file->path, &unused);
-        image_file_close(journal->file);
-    }
+    if (journal->file && !remove_file(journal, &unused))
+        unused = ERR_INIT; /* the next opener of the target removes it */
     free(journal);
 }
 
@@ -164,11 +173,12 @@ static bool finish(struct commit_journal *journal, struct err *err)
     bool ok =
         each_record(journal, put_in_place, err) && image_file_sync(journal->target, err);
 
-    ok = ok && image_file_remove(journal->file->path, err);
+    if (ok)
+        return remove_file(journal, err);
     /* Not removed on failure: the next opener finishes what was begun. */
     image_file_close(journal->file);
     journal->file = NULL;
-    return ok;
+    return false;
 }
 
 bool commit_journal_apply(struct commit_journal *journal, struct err *err)
@@ -240,7 +250,6 @@ bool commit_journal_recover(struct image_file *target, const uint8_t identity[32
 {
     CLEANUP(free_cleanup) char *path = journal_path(target->path);
     struct commit_journal journal = { .target = target };
-    bool ok;
 
     if (!path)
         return err_no_memory(err);
@@ -251,7 +260,5 @@ bool commit_journal_recover(struct image_file *target, const uint8_t identity[32
         return err_wrap(err, "opening the unfinished commit of '%s'", target->path);
     if (is_whole_and_ours(&journal, identity))
         return finish(&journal, err);
-    ok = image_file_remove(path, err);
-    image_file_close(journal.file);
-    return ok;
+    return remove_file(&journal, err);
 }
