@@ -77,30 +77,35 @@ static char *title_of(const char *path)
 static bool make_plan(struct fleet_host *host, struct err *err)
 {
     const struct invocation *in = host->fleet->in;
-    const struct desired_host *wanted = desired_file_part(in, host->name);
+    const struct desired_host *part = desired_file_part(in, host->name, err);
     const struct apply_options options = { .stop = is_given(in, "stop"),
                                            .force_stop = is_given(in, "force-stop"),
                                            .start = is_given(in, "start"),
                                            .no_drivers = is_given(in, "no-drivers") };
     CLEANUP(hv_host_cleanup) struct hv_host *found = NULL;
     CLEANUP(free_cleanup) char *title = title_of(in->operands[0]);
-    struct comparison c;
+    struct comparison c = { 0 };
+    struct desired_host wanted;
     bool ok;
 
-    if (!wanted)
-        return err_fail(err, ERR_NOT_FOUND, 0, "the file says nothing of this host");
+    if (!part)
+        return false;
     if (!title)
         return err_no_memory(err);
     host->context.on_step = NULL; /* looking is no change */
-    if (!read_host(host, wanted, &found, err) || !desired_compare(wanted, found, &c, err))
+    if (!read_host(host, part, &found, err) ||
+        !desired_file_local(in, part, found, &wanted, err))
         return false;
-    ok = options.no_drivers || desired_compare_drivers(&host->context, host->name, &c, err);
+    ok = desired_compare(&wanted, found, &c, err) &&
+         (options.no_drivers ||
+          desired_compare_drivers(&host->context, host->name, &c, err));
     if (ok) {
         host->plan =
             desired_plan(&host->context, &c, found, host->name, title, &options, err);
         ok = host->plan && fail_if_forbidden(host, err);
     }
     comparison_clear(&c);
+    desired_host_clear(&wanted);
     return ok;
 }
 

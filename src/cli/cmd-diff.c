@@ -64,23 +64,24 @@ static bool compare_more(const struct invocation *in, struct comparison *compari
 
 static bool collect(const struct invocation *in, json_t **ret, struct err *err)
 {
-    const struct desired_host *wanted = desired_file_part(in, in->host);
+    const struct desired_host *part = desired_file_part(in, in->host, err);
     CLEANUP(hv_host_cleanup) struct hv_host *host = NULL;
-    struct comparison comparison;
+    struct comparison comparison = { 0 };
+    struct desired_host wanted;
     bool ok;
 
-    if (!wanted)
-        return err_fail(err, ERR_NOT_FOUND, 0, "the file says nothing of this host");
-    if (!hv_inventory_read(in->session, in->host, DESIRED_WHAT, &host, err) ||
-        !survey_judge_gpus(host, err) || !desired_compare(wanted, host, &comparison, err))
+    if (!part || !hv_inventory_read(in->session, in->host, DESIRED_WHAT, &host, err) ||
+        !survey_judge_gpus(host, err) || !desired_file_local(in, part, host, &wanted, err))
         return false;
-    ok = compare_more(in, &comparison, err);
+    ok = desired_compare(&wanted, host, &comparison, err) &&
+         compare_more(in, &comparison, err);
     if (ok) {
         *ret = json_pack("{s:o, s:o}", "os", os_to_json(host), "differences",
                          differences_to_json(&comparison));
         ok = *ret || err_no_memory(err);
     }
     comparison_clear(&comparison);
+    desired_host_clear(&wanted);
     return ok;
 }
 
@@ -122,6 +123,7 @@ static const char *explain(const char *reason)
         { "mmio", N_("device memory window") },
         { "setting", N_("setting") },
         { "driver", N_("the guest has not the host's driver") },
+        { "vm-elsewhere", N_("another node of the cluster has it now") },
         { "unlisted", N_("has a GPU, and the file does not name it") },
     };
 
@@ -149,7 +151,9 @@ static void show_difference(struct output *out, const json_t *difference)
                 explain(reason));
     if (setting)
         output_text(out, " %s", setting);
-    if ((wanted || has) && strcmp(reason, "driver") != 0)
+    if (has && strcmp(reason, "vm-elsewhere") == 0)
+        output_text(out, ": %s", has);
+    else if ((wanted || has) && strcmp(reason, "driver") != 0)
         output_text(out, _(": wanted %s, found %s"), wanted ? wanted : _("nothing"),
                     has ? has : _("nothing"));
     if (clean_detail)

@@ -4,6 +4,7 @@
 #include "desired-file.h"
 
 #include "hosts.h"
+#include "localize.h"
 #include "text.h"
 #include "tr.h"
 
@@ -45,7 +46,19 @@ void desired_file_end(struct invocation *in)
     in->data = NULL;
 }
 
-const struct desired_host *desired_file_part(const struct invocation *in, const char *name)
+const struct desired_host *desired_file_part(const struct invocation *in, const char *name,
+                                             struct err *err)
 {
-    return desired_find_host(in->data, name);
+    const struct desired_host *part = desired_find_host(in->data, name);
+
+    if (!part)
+        err_fail(err, ERR_NOT_FOUND, 0, "the file says nothing of this host");
+    return part;
+}
+
+bool desired_file_local(const struct invocation *in, const struct desired_host *wanted,
+                        const struct hv_host *found, struct desired_host *ret,
+                        struct err *err)
+{
+    return desired_localize(in->data, wanted, found, ret, err);
 }

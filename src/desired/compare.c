@@ -34,6 +34,7 @@ const char *difference_name(enum difference_kind kind)
         [DIFF_SETTING] = "setting",
         [DIFF_DRIVER] = "driver",
         [DIFF_DRIVER_UNKNOWN] = "driver-unknown",
+        [DIFF_VM_ELSEWHERE] = "vm-elsewhere",
         [DIFF_UNLISTED] = "unlisted",
     };
     /* clang-format on */
@@ -43,8 +44,9 @@ const char *difference_name(enum difference_kind kind)
 
 bool difference_is_note(const struct difference *difference)
 {
-    return difference->kind == DIFF_GPU_MOVED || difference->kind == DIFF_GPU_FOUND ||
-           difference->kind == DIFF_DRIVER_UNKNOWN || difference->kind == DIFF_UNLISTED;
+    return difference->kind == DIFF_VM_ELSEWHERE || difference->kind == DIFF_GPU_MOVED ||
+           difference->kind == DIFF_GPU_FOUND || difference->kind == DIFF_DRIVER_UNKNOWN ||
+           difference->kind == DIFF_UNLISTED;
 }
 
 size_t comparison_differences(const struct comparison *comparison)
@@ -423,7 +425,11 @@ static bool compare_vm(struct comparison *c, const struct desired_vm *vm, struct
         c->listed[found - c->found->vms] = true;
         return compare_found_vm(c, vm, found, err);
     }
-    made = comparison_add(c, count ? DIFF_VM_AMBIGUOUS : DIFF_VM_MISSING, NULL, NULL, err);
+    if (vm->elsewhere)
+        made = comparison_add(c, DIFF_VM_ELSEWHERE, NULL, text_dup(vm->elsewhere), err);
+    else
+        made =
+            comparison_add(c, count ? DIFF_VM_AMBIGUOUS : DIFF_VM_MISSING, NULL, NULL, err);
     if (!made)
         return false;
     made->vm = vm;

@@ -25,6 +25,7 @@ enum difference_kind {
     DIFF_SETTING,
     DIFF_DRIVER,         /* the guest's is not the host's */
     DIFF_DRIVER_UNKNOWN, /* its disk cannot be looked at; a note */
+    DIFF_VM_ELSEWHERE,   /* another node of the cluster has it now; a note */
     DIFF_UNLISTED,       /* a VM with a GPU that the file does not name; a note */
     DIFF_KIND_COUNT
 };

@@ -37,6 +37,7 @@ void desired_host_clear(struct desired_host *host)
         free(host->vms[i].name);
         free(host->vms[i].uses);
         free(host->vms[i].comment);
+        free(host->vms[i].elsewhere);
     }
     free(host->name);
     free(host->gpus);

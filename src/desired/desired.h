@@ -49,7 +49,9 @@ struct desired_vm {
     struct known_u64 low_mmio_bytes, high_mmio_bytes; /* not known: computed */
     enum tristate guest_controlled_cache;             /* unknown: on, with a partition */
     struct known_u64 stop_action, checkpoint_type;    /* not known: as attach sets them */
-    char *comment; /* "another name: NAME", ...; NULL: none.  Not read back. */
+    char *comment;   /* "another name: NAME", ...; NULL: none.  Not read back. */
+    char *elsewhere; /* the node of its cluster that has it now; NULL: this one, or nobody
+                      * said.  Not of the file: desired_localize(). */
 };
 
 struct desired_host {

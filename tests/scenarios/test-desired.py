@@ -9,6 +9,8 @@ HVGPU_DESIRED_EVERY=N: of the changes only every N-th is broken.
 import json
 import os
 import pathlib
+import re
+import subprocess
 
 import scenario
 
@@ -16,6 +18,11 @@ LAB = str(pathlib.Path(__file__).resolve().parent / "desired.yaml")
 NODES = ["NODE1", "NODE2", "NODE3"]
 EVERY = int(os.environ.get("HVGPU_DESIRED_EVERY", "37"))
 CHANGES_MAX = 400
+# VMs that go elsewhere when their node fails.
+MOVED = {("NODE002", f"node002-{vm}", "vm-elsewhere")
+         for vm in ("vdi-001", "vdi-002", "design-001", "design-002")}
+# An adapter that was taken away and given back has a new id.
+ADAPTER = re.compile(r"(Microsoft:[0-9A-F-]{36}\\+)[0-9A-F]{8}-[0-9A-F-]{27}", re.I)
 # Only one has a disk that drivers could be on.
 WISHES = dict.fromkeys(["render", "train", "office"], "{ gpus: [a2], drivers: none }")
 WISHES["design"] = "{ gpus: [a2], drivers: host }"
@@ -142,6 +149,28 @@ def test_written_changed_by_hand_compared_healed_and_taken_back(world):
     world.must_be(before, "all undone", LAB)
 
 
+def test_a_vm_of_a_cluster_is_compared_where_it_is(world):
+    path = str(world.dir / "cluster.yaml")
+    scenario.must(world.hvgpu("export", "-o", path, host="sim:cluster"))
+    for what in ("fail", "rejoin"):
+        scenario.must(subprocess.run([world.sim, what, "cluster", "NODE002"], env=world.env,
+                                     capture_output=True, text=True, check=False), what)
+
+    def look(wanted):
+        done = world.hvgpu("diff", path, "--no-drivers", "--json", host=None)
+        found = {(host["host"].rsplit(":", 1)[1], one["name"], one["reason"])
+                 for host in json.loads(done.stdout)["hosts"] for one in host["differences"]}
+        expect("moved", found - MOVED, wanted)
+        expect("notes", found & MOVED, MOVED)
+
+    look(set())
+    scenario.must(world.hvgpu("attach", "node002-design-001", "-y", "-q", "--no-drivers",
+                              host="sim:cluster:NODE001"))
+    look({("NODE001", "node002-design-001", "adapter-extra")})
+    scenario.must(world.hvgpu("apply", path, "-y", "-q", "--no-drivers", host=None))
+    look(set())
+
+
 def apply_broken(world, path, mode, number):
     """apply, broken at a change on the first host only."""
     return world.hvgpu("apply", str(path), "-y", "--json", host=None,
@@ -202,17 +231,28 @@ def undo_all(world, kept):
             scenario.must(world.hvgpu("undo", run, "-y", "-q", host=None), "undo")
 
 
+def dump(world):
+    return "\n".join(sorted(ADAPTER.sub(r"\1NEW", world.dump(LAB)).splitlines()))
+
+
+def must_be(world, before, what):
+    now = dump(world)
+    if now != before:
+        raise AssertionError(f"{what}: the hosts are not as before\n"
+                             f"{scenario.difference(before, now)}")
+
+
 def break_everywhere(world, mode, path):
-    before = world.dump(LAB)
+    before = dump(world)
     kept = history(world, "done")
     number, broken = 1, 0
     while number < CHANGES_MAX and break_at(world, path, kept, mode, number):
-        world.must_be(before, f"{mode}:{number} and undone", LAB)
+        must_be(world, before, f"{mode}:{number} and undone")
         number += EVERY
         broken += 1
     if not 0 < broken < CHANGES_MAX:
         raise AssertionError(f"{broken} changes were broken")
-    world.must_be(before, "not broken, and undone", LAB)
+    must_be(world, before, "not broken, and undone")
 
 
 def give_all(world):
