@@ -184,7 +184,7 @@ static bool start(struct sim_cluster *cluster, struct sim_object *group)
     return is_running(system) || hv_start_now(owner, system) == 0;
 }
 
-/* MsCS restartaction: a resource that fails to come online takes its group to another node
+/* MsCS resources-restartaction: a resource that fails to come online takes its group to another node
  * (the default, ClusterResourceRestartNotify), to each that is up in turn. */
 static bool start_somewhere(struct sim_cluster *cluster, struct sim_object *group,
                             bool *ret_started, struct err *err)

@@ -131,6 +131,7 @@ static struct sim_object *make_resource(struct sim_cluster *cluster,
     make_number(&m, "State", state);
     make_number(&m, "PersistentState", state == RESOURCE_ONLINE);
     make_number(&m, "CoreResource", *private == NULL);
+    make_number(&m, "RestartAction", 2); /* MsCS resources-restartaction: the default */
     make_number(&m, "StatusInformation", 0);
     if (!m.failed && *private)
         m.failed =
