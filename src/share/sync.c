@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "judge.h"
+#include "choose-gpu.h"
 #include "inspect.h"
 #include "seen.h"
 #include "share-plan.h"
@@ -45,21 +46,6 @@ struct sync {
 
 /* ---- which GPUs ---- */
 
-/* Of an adapter that is not pinned (hosts before 20348 cannot): the only one there is. */
-static const char *unpinned(const struct hv_host *host)
-{
-    const char *only = NULL;
-
-    for (size_t i = 0; i < host->gpu_count; i++) {
-        if (!host->gpus[i].interface_path)
-            continue;
-        if (only)
-            return NULL;
-        only = host->gpus[i].interface_path;
-    }
-    return only;
-}
-
 static bool host_has(const struct hv_host *host, const char *interface_path)
 {
     for (size_t i = 0; i < host->gpu_count; i++)
@@ -75,14 +61,18 @@ static bool collect_gpus(struct sync *s, struct err *err)
         return err_no_memory(err);
     for (size_t i = 0; i < s->vm->adapter_count; i++) {
         const char *path = s->vm->adapters[i].interface_path;
+        /* One that is not pinned: of a host before 20348, or of a cluster's VM. */
+        const struct hv_gpu *any =
+            path ? NULL : gpu_of_adapter(s->host, &s->vm->adapters[i]);
         bool seen = false;
 
+        if (any)
+            path = any->interface_path;
         if (!path)
-            path = unpinned(s->host);
-        if (!path)
-            return err_fail(err, ERR_CONFLICT, 0,
-                            _("an adapter of '%s' names no GPU, and the host has several"),
-                            s->vm->name);
+            return err_fail(
+                err, ERR_CONFLICT, 0,
+                _("an adapter of '%s' names no GPU, and the host has different ones"),
+                s->vm->name);
         for (size_t k = 0; k < s->gpu_count; k++)
             seen |= text_ieq(s->gpus[k], path);
         if (!seen)

@@ -1,87 +1,75 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Which VMs do not come up when a node fails.
+ * Which VMs do not come up when a node fails: the cluster in the numbers of src/place.
  *
- * VMs and GPUs with free partitions are the two sides of a matching: a VM takes a place on any
- * GPU that fits it, and one that finds all of them taken makes another move over, if that one
- * fits elsewhere.  So a VM is named only if there is no way to place it beside those before it.
+ * An adapter that names its GPU goes only where that path is; so the path is what GPUs are told
+ * apart by here, and an adapter without one takes any.
  */
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "cluster-view.h"
 #include "err.h"
+#include "place.h"
 #include "survey.h"
 #include "text.h"
 
-struct place {
-    const struct hv_host *host;
-    const struct hv_gpu *gpu;
-    size_t room;    /* free partitions */
-    size_t *guests; /* indexes of VMs placed here; room for all of them */
-    size_t count;
+/* The same things as in the problem, by the same numbers. */
+struct world {
+    const struct cluster_view *view;
+    struct place_node *nodes; /* one per host */
+    struct place_gpu *gpus;   /* of all hosts, one after the other */
+    const struct hv_gpu **hardware;
+    size_t gpu_count;
+    struct place_vm *vms;
+    const struct hv_vm **names;
+    size_t vm_count;
 };
 
-struct guest {
-    const struct hv_vm *vm;
-    const char *pin; /* NULL: any GPU */
-};
-
-struct matching {
-    struct guest *guests;
-    size_t guest_count;
-    struct place *places;
-    size_t place_count;
-    bool *seen; /* places tried for the guest that is being placed */
-};
-
-static size_t free_partitions(const struct hv_host *host, const struct hv_gpu *gpu)
+static void world_clear(struct world *w)
 {
-    struct survey_facts facts = { .host = host, .gpu = gpu };
-
-    if (!gpu->partition_count.known)
-        return 0;
-    survey_count(&facts);
-    return facts.partitions_taken < gpu->partition_count.value
-               ? (size_t)gpu->partition_count.value - facts.partitions_taken
-               : 0;
+    free(w->nodes);
+    free(w->gpus);
+    free(w->hardware);
+    free(w->vms);
+    free(w->names);
 }
 
-static bool fits(const struct guest *guest, const struct place *place)
+/* The number of the first GPU by that path, anywhere: the same on each node. */
+static uint32_t class_of(const struct world *w, const char *path)
 {
-    return !guest->pin || text_ieq(guest->pin, place->gpu->interface_path);
+    for (size_t i = 0; i < w->gpu_count; i++)
+        if (text_ieq(w->hardware[i]->interface_path, path))
+            return (uint32_t)i;
+    return PLACE_ANY_CLASS - 1; /* nowhere */
 }
 
-/* Kuhn's augmenting path, with places that take several. */
-static bool put(struct matching *m, size_t guest)
+static void add_gpus(struct world *w)
 {
-    for (size_t p = 0; p < m->place_count; p++) {
-        struct place *place = &m->places[p];
+    for (size_t h = 0; h < w->view->host_count; h++) {
+        const struct hv_host *host = w->view->hosts[h];
 
-        if (m->seen[p] || !fits(&m->guests[guest], place))
-            continue;
-        m->seen[p] = true;
-        if (place->count < place->room) {
-            place->guests[place->count++] = guest;
-            return true;
+        w->nodes[h].gpus = &w->gpus[w->gpu_count];
+        for (size_t g = 0; g < host->gpu_count; g++) {
+            const struct hv_gpu *gpu = &host->gpus[g];
+            const struct hv_amount *vram = &gpu->amounts[QUOTA_VRAM];
+
+            if (!gpu_has_hardware_partitions(gpu))
+                continue;
+            w->hardware[w->gpu_count] = gpu;
+            w->gpus[w->gpu_count] = (struct place_gpu){
+                .partition_bytes = vram->max.known ? vram->max.value : 0,
+                .partitions =
+                    gpu->partition_count.known && gpu->partition_count.value <= UINT16_MAX
+                        ? (unsigned)gpu->partition_count.value
+                        : 0,
+            };
+            w->gpu_count++;
+            w->nodes[h].gpu_count++;
         }
-        for (size_t i = 0; i < place->count; i++)
-            if (put(m, place->guests[i])) {
-                place->guests[i] = guest;
-                return true;
-            }
     }
-    return false;
-}
-
-static void matching_clear(struct matching *m)
-{
-    for (size_t i = 0; i < m->place_count; i++)
-        free(m->places[i].guests);
-    free(m->places);
-    free(m->guests);
-    free(m->seen);
+    for (size_t i = 0; i < w->gpu_count; i++)
+        w->gpus[i].class_id = class_of(w, w->hardware[i]->interface_path);
 }
 
 /* The adapter for a hardware partition that a VM needs again elsewhere; NULL: none. */
@@ -97,89 +85,101 @@ static const struct hv_adapter *needs_partition(const struct hv_host *host,
     return NULL;
 }
 
-static bool add_guests(struct matching *m, const struct cluster_view *view,
-                       const struct hv_host *failing, struct err *err)
+/* Which GPU of its node it is on, or might be: PLACE_NOWHERE where the node has none. */
+static size_t gpu_number(const struct world *w, size_t h, const struct hv_adapter *adapter)
 {
-    m->guests = calloc(failing->vm_count ? failing->vm_count : 1, sizeof(*m->guests));
-    if (!m->guests)
-        return err_no_memory(err);
-    for (size_t i = 0; i < failing->vm_count; i++) {
-        const struct hv_vm *vm = &failing->vms[i];
-        const struct hv_adapter *adapter = needs_partition(failing, vm);
+    const struct hv_gpu *gpu = hv_adapter_gpu(w->view->hosts[h], adapter);
+    size_t first = (size_t)(w->nodes[h].gpus - w->gpus);
 
-        if (adapter && vm->state == VM_RUNNING && hv_find_role(view->cluster, vm->id))
-            m->guests[m->guest_count++] =
-                (struct guest){ .vm = vm, .pin = adapter->interface_path };
-    }
-    return true;
+    for (size_t g = 0; g < w->nodes[h].gpu_count; g++)
+        if (!gpu || w->hardware[first + g] == gpu)
+            return g;
+    return PLACE_NOWHERE;
 }
 
-static bool add_places(struct matching *m, const struct cluster_view *view,
-                       const struct hv_host *failing, struct err *err)
+static void add_vm(struct world *w, size_t h, const struct hv_vm *vm,
+                   const struct hv_adapter *adapter)
 {
-    size_t most = 0;
+    size_t gpu = gpu_number(w, h, adapter);
+    const struct known_u64 *least = &adapter->quota[QUOTA_VRAM].min;
 
-    for (size_t h = 0; h < view->host_count; h++)
-        most += view->hosts[h] == failing ? 0 : view->hosts[h]->gpu_count;
-    m->places = calloc(most ? most : 1, sizeof(*m->places));
-    m->seen = calloc(most ? most : 1, sizeof(*m->seen));
-    if (!m->places || !m->seen)
-        return err_no_memory(err);
-    for (size_t h = 0; h < view->host_count; h++) {
-        const struct hv_host *host = view->hosts[h];
+    if (gpu == PLACE_NOWHERE)
+        return;
+    /* One that is no role stays where it is, and takes its place there. */
+    if (!hv_find_role(w->view->cluster, vm->id)) {
+        w->gpus[(size_t)(w->nodes[h].gpus - w->gpus) + gpu].taken_by_others++;
+        return;
+    }
+    w->names[w->vm_count] = vm;
+    w->vms[w->vm_count++] = (struct place_vm){
+        .vram_bytes = least->known ? least->value : 0,
+        .class_id = adapter->interface_path ? class_of(w, adapter->interface_path)
+                                            : PLACE_ANY_CLASS,
+        .node = h,
+        .gpu = gpu,
+    };
+}
 
-        for (size_t g = 0; host != failing && g < host->gpu_count; g++) {
-            struct place *place = &m->places[m->place_count];
+static void add_vms(struct world *w)
+{
+    for (size_t h = 0; h < w->view->host_count; h++) {
+        const struct hv_host *host = w->view->hosts[h];
 
-            if (!gpu_has_hardware_partitions(&host->gpus[g]))
-                continue;
-            *place = (struct place){ .host = host,
-                                     .gpu = &host->gpus[g],
-                                     .room = free_partitions(host, &host->gpus[g]),
-                                     .guests = calloc(m->guest_count ? m->guest_count : 1,
-                                                      sizeof(*place->guests)) };
-            m->place_count++;
-            if (!place->guests)
-                return err_no_memory(err);
-            if (place->room > m->guest_count)
-                place->room = m->guest_count;
+        for (size_t v = 0; v < host->vm_count; v++) {
+            const struct hv_vm *vm = &host->vms[v];
+            const struct hv_adapter *adapter = needs_partition(host, vm);
+
+            if (adapter && vm->state == VM_RUNNING)
+                add_vm(w, h, vm, adapter);
         }
     }
-    return true;
 }
 
-static bool add_stranded(struct cluster_view *view, const struct hv_host *host,
-                         const struct hv_vm *vm, struct err *err)
+static bool make_world(struct world *w, const struct cluster_view *view, struct err *err)
 {
-    struct cluster_stranded *grown =
-        realloc(view->stranded, (view->stranded_count + 1) * sizeof(*grown));
+    size_t gpus = 0, vms = 0;
 
-    if (!grown)
-        return err_no_memory(err);
-    view->stranded = grown;
-    grown[view->stranded_count++] = (struct cluster_stranded){ .vm = vm, .host = host };
-    return true;
-}
-
-static bool fail_one(struct cluster_view *view, const struct hv_host *failing,
-                     struct err *err)
-{
-    struct matching m = { 0 };
-    bool ok = add_guests(&m, view, failing, err) && add_places(&m, view, failing, err);
-
-    for (size_t i = 0; ok && i < m.guest_count; i++) {
-        memset(m.seen, 0, m.place_count * sizeof(*m.seen));
-        if (!put(&m, i))
-            ok = add_stranded(view, failing, m.guests[i].vm, err);
+    for (size_t h = 0; h < view->host_count; h++) {
+        gpus += view->hosts[h]->gpu_count;
+        vms += view->hosts[h]->vm_count;
     }
-    matching_clear(&m);
-    return ok;
+    *w = (struct world){
+        .view = view,
+        .nodes = calloc(view->host_count + 1, sizeof(*w->nodes)),
+        .gpus = calloc(gpus + 1, sizeof(*w->gpus)),
+        .hardware = calloc(gpus + 1, sizeof(struct hv_gpu *)),
+        .vms = calloc(vms + 1, sizeof(*w->vms)),
+        .names = calloc(vms + 1, sizeof(struct hv_vm *)),
+    };
+    if (!w->nodes || !w->gpus || !w->hardware || !w->vms || !w->names)
+        return err_no_memory(err);
+    add_gpus(w);
+    add_vms(w);
+    return true;
 }
 
 bool cluster_find_stranded(struct cluster_view *view, struct err *err)
 {
-    for (size_t h = 0; h < view->host_count; h++)
-        if (!fail_one(view, view->hosts[h], err))
-            return false;
-    return true;
+    struct place_loss *losses = NULL;
+    struct place_problem problem;
+    size_t count = 0;
+    struct world w;
+    bool ok = make_world(&w, view, err);
+
+    problem = (struct place_problem){ .nodes = w.nodes,
+                                      .node_count = view->host_count,
+                                      .vms = w.vms,
+                                      .vm_count = w.vm_count };
+    ok = ok && place_check(&problem, &losses, &count, err);
+    if (ok) {
+        view->stranded = calloc(count + 1, sizeof(*view->stranded));
+        ok = view->stranded || err_no_memory(err);
+    }
+    for (size_t i = 0; ok && i < count; i++)
+        view->stranded[view->stranded_count++] =
+            (struct cluster_stranded){ .vm = w.names[losses[i].vm],
+                                       .host = view->hosts[losses[i].node] };
+    free(losses);
+    world_clear(&w);
+    return ok;
 }
