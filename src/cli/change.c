@@ -47,8 +47,11 @@ static bool on_step(const struct plan *plan, const struct step *step, const char
 bool change_may_begin(const struct invocation *in, const struct host_target *target,
                       struct err *err)
 {
-    return !target->is_local || !(in->command->flags & CMD_CHANGES) ||
-           option_get(in, "dry-run") || local_check_rights(err);
+    if (!(in->command->flags & CMD_CHANGES) || option_get(in, "dry-run"))
+        return true;
+    if (target->replay)
+        return err_fail(err, ERR_INVALID, 0, "a report is no host: it cannot be changed");
+    return !target->is_local || local_check_rights(err);
 }
 
 bool command_context_open(const struct invocation *in, struct cim_session *session,

@@ -10,8 +10,8 @@ extern const struct step_kind *const all_step_kinds[];
 
 struct host_target;
 
-/* Whoever cannot change the machine it runs on is told before anything is looked at: asked
- * for each host of a command, true for all others. */
+/* Whoever cannot change the machine it runs on is told before anything is looked at, and so
+ * is whoever wants to change a report.  Asked for each host of a command. */
 bool change_may_begin(const struct invocation *in, const struct host_target *target,
                       struct err *err) MUST_CHECK;
 

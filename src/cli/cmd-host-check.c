@@ -99,12 +99,11 @@ static bool check_way(struct check *c, struct cim_session *session)
     /* What is missing is the password, whatever the log-on made of that. */
     if (!ok && c->way.failed == WSMAN_STEP_LOG_ON && c->no_password.kind != ERR_NONE)
         err = c->no_password;
-    for (int i = 0; i < WSMAN_STEP_COUNT; i++) {
-        c->items[i].is_left_out = i == WSMAN_STEP_TLS && !c->way.is_tls;
+    c->items[WSMAN_STEP_TLS].is_left_out = !c->way.is_tls;
+    for (int i = 0; i < WSMAN_STEP_COUNT; i++)
         if (!c->items[i].is_left_out &&
             !check_judge(&c->items[i], ok || i != (int)c->way.failed, &err))
             return false;
-    }
     return true;
 }
 

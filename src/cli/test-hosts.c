@@ -353,3 +353,27 @@ TEST(a_password_is_the_first_line_of_a_file_others_cannot_read)
     remove_file(open);
     remove_file(empty);
 }
+
+TEST(a_report_is_named_by_its_file_whatever_the_options_say)
+{
+    struct option_values values = { 0 };
+    struct host_list list = { 0 };
+    const struct host_target *target = NULL;
+    struct err err = ERR_INIT;
+
+    give(&values, &host_option, "replay:C:\\a b.zip");
+    give(&values, &user_option, "admin");
+    CHECK_OK(host_list_make(&values, &list, &err));
+    CHECK_EQ(list.count, 1);
+    CHECK_STR_EQ(list.items[0].name, "replay:C:\\a b.zip");
+    CHECK_STR_EQ(list.items[0].replay, "C:\\a b.zip");
+    CHECK(!list.items[0].url && !list.items[0].is_local);
+    CHECK_OK(host_list_find(&list, &values, "replay:c:\\A B.zip", &target, &err));
+    CHECK(target == &list.items[0]);
+    host_list_free(&list);
+    values = (struct option_values){ 0 };
+    give(&values, &host_option, "replay:");
+    CHECK(!host_list_make(&values, &list, &err));
+    CHECK_EQ(err.kind, ERR_INVALID);
+    host_list_free(&list);
+}

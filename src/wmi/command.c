@@ -55,6 +55,7 @@ static bool last_error(const char *what, struct err *err)
 {
     DWORD code = GetLastError();
 
+    SetErrorInfo(0, NULL); /* nothing of WMI's */
     wmi_fail(HRESULT_FROM_WIN32(code), err);
     if (err->kind == ERR_REFUSED)
         err->kind = ERR_SYSTEM;
@@ -100,37 +101,63 @@ static bool is_variable(const WCHAR *entry, const WCHAR *name)
     return _wcsnicmp(entry, name, len) == 0 && entry[len] == L'=';
 }
 
-/* This process's own, with the PATH of the system and without what changes the tools.  Sorted
- * as it was, with PATH at the end, which CreateProcess takes.  Owned. */
+struct block {
+    WCHAR *text; /* entries, each with its NUL, and one more NUL at the end */
+    WCHAR *end;
+    const WCHAR *path; /* the entry of PATH, until it is put in */
+};
+
+static void put_entry(struct block *block, const WCHAR *entry)
+{
+    wcscpy(block->end, entry);
+    block->end += wcslen(entry) + 1;
+}
+
+/* PATH comes where it belongs: CreateProcess wants the names sorted, and so they come. */
+static void put_sorted(struct block *block, const WCHAR *entry)
+{
+    if (block->path && *entry != L'=' && _wcsicmp(entry, block->path) > 0) {
+        put_entry(block, block->path);
+        block->path = NULL;
+    }
+    put_entry(block, entry);
+}
+
+/* This process's own, with the PATH of the system and without what changes the tools.
+ * Owned. */
 static WCHAR *environment(const WCHAR *folder, struct err *err)
 {
     static const WCHAR *const dropped[] = { L"PATH", L"DIRCMD", L"COPYCMD", L"PROMPT" };
-    WCHAR *own = GetEnvironmentStringsW(), *made, *to;
-    WCHAR windows[MAX_PATH];
+    WCHAR *own = GetEnvironmentStringsW();
+    WCHAR windows[MAX_PATH], path[3 * MAX_PATH + 16];
     UINT len = GetSystemWindowsDirectoryW(windows, ARRAY_LEN(windows));
-    size_t size = 8 * MAX_PATH;
+    struct block block = { .path = path };
+    size_t size = ARRAY_LEN(path) + 2;
 
     for (const WCHAR *e = own; e && *e; e += wcslen(e) + 1)
         size += wcslen(e) + 1;
-    made = own && len && len < ARRAY_LEN(windows) ? calloc(size, sizeof(*made)) : NULL;
-    if (!made) {
+    block.text =
+        own && len && len < ARRAY_LEN(windows) ? calloc(size, sizeof(*block.text)) : NULL;
+    if (!block.text) {
         if (own)
             FreeEnvironmentStringsW(own);
         err_no_memory(err);
         return NULL;
     }
-    to = made;
+    swprintf(path, ARRAY_LEN(path), L"PATH=%ls;%ls;%ls\\Wbem", folder, windows, folder);
+    block.end = block.text;
     for (const WCHAR *e = own; *e; e += wcslen(e) + 1) {
         bool keep = true;
 
         for (size_t i = 0; i < ARRAY_LEN(dropped); i++)
             keep = keep && !is_variable(e, dropped[i]);
         if (keep)
-            to = wcscpy(to, e) + wcslen(e) + 1;
+            put_sorted(&block, e);
     }
-    swprintf(to, 4 * MAX_PATH, L"PATH=%ls;%ls;%ls\\Wbem", folder, windows, folder);
+    if (block.path)
+        put_entry(&block, block.path);
     FreeEnvironmentStringsW(own);
-    return made;
+    return block.text;
 }
 
 /* ---- the console ---- */

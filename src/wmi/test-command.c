@@ -9,6 +9,7 @@
 #include "os.h"
 #include "strbuf.h"
 #include "test.h"
+#include "text.h"
 #include "wmi.h"
 
 struct output {
@@ -74,16 +75,29 @@ TEST(a_command_sees_the_systems_path_and_nothing_that_changes_its_tools)
     clear(&o);
 }
 
+/* It would leave a file behind, some time after it was given up. */
 TEST(a_command_that_does_not_end_is_ended_with_all_it_started)
 {
     struct output o = { 0 };
     struct err err = ERR_INIT;
     uint64_t start = os_monotonic_ms();
+    char *left = text_printf("%s/hvgpu-left-%lu", test_temporary_dir(),
+                             (unsigned long)GetCurrentProcessId());
+    char *absolute, *line;
     uint32_t code;
 
-    CHECK(!run("cmd /c ping -n 60 127.0.0.1", 700, &o, &code, &err));
+    CHECK_OK(os_write_file(left, "", 0, &err));
+    absolute = os_absolute_path(left, &err);
+    CHECK_OK(os_remove_file(left, &err));
+    line = text_printf("ping -n 3 127.0.0.1 >NUL & echo x>%s", absolute);
+    CHECK(!run(line, 700, &o, &code, &err));
     CHECK_EQ(err.kind, ERR_UNREACHABLE);
     CHECK(os_monotonic_ms() - start < 20000);
+    os_sleep_ms(3000);
+    CHECK(!os_file_exists(left));
+    free(left);
+    free(absolute);
+    free(line);
     clear(&o);
 }
 
