@@ -5,8 +5,10 @@
 
 #include "command.h"
 #include "commands.h"
+#include "failover.h"
 #include "fleet.h"
 #include "partition.h"
+#include "strbuf.h"
 #include "text.h"
 #include "tr.h"
 #include "vm-plan.h"
@@ -17,6 +19,7 @@ struct seen {
     const struct hv_gpu **gpus; /* chosen */
     size_t count;
     struct hv_host *after; /* read once more when it was changed */
+    struct hv_cluster *cluster;
 };
 
 static bool read_count(const struct invocation *in, uint64_t *ret, struct err *err)
@@ -88,6 +91,7 @@ static bool look(struct fleet_host *host, struct err *err)
 
     return hv_inventory_read(host->context.session, host->name, PARTITION_WHAT, &seen->host,
                              err) &&
+           hv_cluster_read(host->context.session, false, &seen->cluster, err) &&
            choose(host->fleet->in, seen, err);
 }
 
@@ -134,15 +138,64 @@ static struct partition_host *hosts_of(const struct fleet *fleet, bool after,
     return hosts;
 }
 
+static bool is_named(const struct fleet *fleet, const char *node)
+{
+    for (size_t i = 0; i < fleet->count; i++) {
+        const struct seen *seen = fleet->hosts[i].data;
+        const char *name = seen->host ? seen->host->computer_name : NULL;
+
+        if (hv_same_node(name ? name : fleet->hosts[i].name, node))
+            return true;
+    }
+    return false;
+}
+
+/* Nodes of the same clusters that were not named: each once. */
+static bool find_nodes_left_out(const struct fleet *fleet, struct findings *to,
+                                struct err *err)
+{
+    CLEANUP(strbuf_cleanup) struct strbuf text = STRBUF_INIT;
+
+    for (size_t i = 0; i < fleet->count; i++) {
+        const struct seen *seen = fleet->hosts[i].data;
+        bool is_known = !seen->cluster;
+
+        for (size_t k = 0; k < i && !is_known; k++) {
+            const struct seen *other = fleet->hosts[k].data;
+
+            is_known =
+                other->cluster && text_ieq(other->cluster->name, seen->cluster->name);
+        }
+        for (size_t n = 0; !is_known && n < seen->cluster->node_count; n++)
+            if (!is_named(fleet, seen->cluster->nodes[n].name))
+                strbuf_printf(&text, "%s%s", text.len ? "\n" : "",
+                              seen->cluster->nodes[n].name);
+    }
+    if (text.failed)
+        return err_no_memory(err);
+    return text.len == 0 ||
+           findings_add(
+               to, "partition-node-left-out", SEVERITY_WARNING, NULL, text.text,
+               N_("other nodes of the cluster are left out, and VMs move to them, too"),
+               N_("name them as well, or use --cluster"),
+               "MicrosoftDocs/windowsserverdocs virtualization/hyper-v/"
+               "partition-assign-vm-gpu.md",
+               err);
+}
+
 static bool make_plans(struct fleet *fleet, uint64_t count, struct err *err)
 {
     CLEANUP(findings_cleanup) struct findings found = FINDINGS_INIT;
     CLEANUP(free_cleanup) struct partition_host *hosts = hosts_of(fleet, false, err);
     bool ok = hosts && partition_plan(hosts, fleet->count, count, &found, err);
+    size_t steps = 0;
 
-    for (size_t i = 0; hosts && i < fleet->count; i++)
+    for (size_t i = 0; hosts && i < fleet->count; i++) {
         fleet->hosts[i].plan = hosts[i].plan;
-    return ok && keep_findings(fleet, &found, err);
+        steps += hosts[i].plan ? hosts[i].plan->step_count : 0;
+    }
+    return ok && (steps == 0 || find_nodes_left_out(fleet, &found, err)) &&
+           keep_findings(fleet, &found, err);
 }
 
 /* ---- afterwards ---- */
@@ -221,6 +274,7 @@ static void free_seen(struct seen *seen, size_t count)
     for (size_t i = 0; seen && i < count; i++) {
         hv_host_free(seen[i].host);
         hv_host_free(seen[i].after);
+        hv_cluster_free(seen[i].cluster);
         free(seen[i].gpus);
     }
     free(seen);
