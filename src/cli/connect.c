@@ -73,6 +73,7 @@ static bool add_trace(struct cim_session **session, struct err *err)
 static void say_log_on(const char *text, void *user)
 {
     fprintf(stderr, "%s\n", text);
+    fflush(stderr);
 }
 
 static struct cim_session *local_open(const struct connector *connector, struct err *err)

@@ -221,15 +221,41 @@ static void prepare_output(struct app *app)
     progress_bar_init(&app->bar, &app->out);
 }
 
+/* Somebody has opened it in a folder's window: what he sees is how things are, what there is
+ * to say to it, and all of that until he has read it. */
+static bool take_double_click(int *argc, char ***argv)
+{
+    static char name[] = "hvgpu", word[] = "status";
+    static char *words[] = { name, word, NULL };
+
+    if (*argc != 1 || !os_has_own_window())
+        return false;
+    *argc = 2;
+    *argv = words;
+    return true;
+}
+
+static void stay_open(struct app *app)
+{
+    output_text(&app->out, "\n");
+    help_all(&app->out);
+    output_text(&app->out, "\n");
+    output_text(&app->out, _("To say more to it, open a terminal in this folder.\n"));
+    output_text(&app->out, _("Any key closes this window.\n"));
+    fflush(stdout);
+    os_wait_for_key();
+}
+
 int main(int argc, char **argv)
 {
     struct app app = { 0 };
     struct err err = ERR_INIT;
     int status = STATUS_USAGE;
-    bool ok;
+    bool ok, is_double_click;
 
     os_arguments(&argc, &argv);
     sandbox_main(argc, argv);
+    is_double_click = take_double_click(&argc, &argv);
     language_init();
     tr_translate(!command_line_asks_json(argc, argv));
     os_terminal_setup();
@@ -245,6 +271,8 @@ int main(int argc, char **argv)
         if (status == STATUS_DONE)
             status = STATUS_FAILED;
     }
+    if (is_double_click)
+        stay_open(&app);
     if (app.in.command && app.in.command->end)
         app.in.command->end(&app.in);
     host_list_free(&app.hosts);

@@ -51,6 +51,8 @@ void output_text(struct output *out, const char *fmt, ...)
     va_start(args, fmt);
     vfprintf(out->text, fmt, args);
     va_end(args);
+    if (out->columns) /* a terminal, where a console buffers more than a line */
+        fflush(out->text);
 }
 
 void output_note(struct output *out, const char *fmt, ...)
@@ -59,9 +61,11 @@ void output_note(struct output *out, const char *fmt, ...)
 
     if (out->quiet)
         return;
+    fflush(out->text); /* what was said before stands before */
     va_start(args, fmt);
     vfprintf(out->messages, fmt, args);
     va_end(args);
+    fflush(out->messages);
 }
 
 /* Length of the UTF-8 letter at @text, 1 for a byte that begins none; *ret_code its code
@@ -212,6 +216,7 @@ static void print_error(struct output *out, const char *subject, const struct er
             clean ? clean : line);
     if (hint && *hint)
         fprintf(out->messages, "  → %s\n", hint);
+    fflush(out->messages);
 }
 
 void output_error(struct output *out, const char *subject, const struct err *err)

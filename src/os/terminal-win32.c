@@ -70,7 +70,7 @@ static struct {
 
 static void put_back(void)
 {
-    fflush(stdout);
+    fflush(NULL);
     for (int fd = 1; fd <= 2; fd++)
         if (before.has_mode[fd])
             SetConsoleMode(standard_handle(fd), before.modes[fd]);
@@ -84,9 +84,10 @@ void os_terminal_setup(void)
 {
     for (int fd = 0; fd <= 2; fd++)
         _setmode(fd, _O_BINARY); /* no CR added to what scripts read */
-    /* In one piece: a letter of several bytes must not reach the console in two. */
-    if (os_is_terminal(1))
-        setvbuf(stdout, NULL, _IOFBF, BUFFER);
+    /* In one piece: a letter of several bytes must not reach the console in two, and the C
+     * library writes to what has no buffer byte by byte.  It knows no buffer of one line. */
+    setvbuf(stdout, NULL, _IOFBF, BUFFER);
+    setvbuf(stderr, NULL, _IOFBF, BUFFER);
     before.output = GetConsoleOutputCP();
     before.input = GetConsoleCP();
     if (before.output)

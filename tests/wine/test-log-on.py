@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Logging on from Windows: hvgpu.exe under Wine, by SSPI and Schannel, against simulated hosts
-on this machine; those of tests/network/test-log-on.py that Wine can do, and some of its own.
+on this machine; those of tests/network/test-log-on.py that Wine can do, and some of its own:
+what stands between it and a person, too.
 
 usage: test-log-on.py HVGPU-SIM [TEST...], with hvgpu.exe in HVGPU_WINDOWS_EXE and the build
 folder of tests/wine in HVGPU_WINE_BUILD
@@ -10,14 +11,20 @@ What Wine cannot do: Kerberos, NTLM bound to the TLS connection, refusing a cert
 --ca was given for.  Those are in src/wsman/test-sspi-win32.c or need a real Windows.
 """
 
+import fcntl
 import importlib.util
 import os
 import pathlib
+import pty
+import re
+import select
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 
 import prefix
@@ -116,6 +123,58 @@ def test_ctrl_c_stops_what_waits():
             out, said = running.communicate(timeout=60)
         assert time.monotonic() - started < 15, "it waited for the host"
         assert running.returncode == 1 and "stopped" in said, (running.returncode, out, said)
+
+
+def in_a_window(argv, answer, when):
+    """What a console shows of hvgpu.exe, as plain text, and its exit code.  @answer is typed when
+    @when is there.  Wine paints letters one by one, with their places between them."""
+    child, window = pty.fork()
+    if child == 0:
+        fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 120, 0, 0))
+        os.environ["TERM"] = "xterm"
+        os.execv(w.HVGPU, [w.HVGPU, *argv])
+    shown, typed, end = b"", False, time.monotonic() + 60
+    while time.monotonic() < end:
+        if select.select([window], [], [], 0.5)[0]:
+            try:
+                piece = os.read(window, 65536)
+            except OSError:  # nobody has it open any more
+                break
+            if not piece:
+                break
+            shown += piece
+        elif not typed and when in shown:
+            os.write(window, answer)
+            typed = True
+    else:
+        os.kill(child, signal.SIGKILL)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    os.close(window)
+    text = re.sub(rb"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*\x07", b"", shown)
+    return text.decode("utf-8", "replace"), status
+
+
+def test_a_double_click_shows_state_and_help_and_waits_for_a_key():
+    started = time.monotonic()
+    shown, status = in_a_window([], b" ", b"closes")
+    assert time.monotonic() - started < 55, shown
+    assert "Any key closes this window" in shown and "host check" in shown, shown
+    assert status in (0, 1), status  # Wine has no Hyper-V to show the state of
+
+
+def test_a_password_is_typed_unseen():
+    with w.Sim() as sim:
+        shown, status = in_a_window(["-H", sim.url, "--user", "admin", "gpu", "list"],
+                                    w.PASSWORD.encode() + b"\r", b"assword")
+    assert status == 0 and "RTX 4070" in shown, (status, shown)
+    assert w.PASSWORD not in shown and w.PASSWORD[4:] not in shown, shown
+
+
+def test_what_is_said_in_a_window_is_whole():
+    """No letter comes in two pieces: an arrow stands before a hint."""
+    shown, status = in_a_window(["-H", "http://127.0.0.1:1/wsman", "--user", "u",
+                                 "--password-file", w.W.password, "gpu", "list"], b"", b"never")
+    assert status == 1 and "\u2192 " in shown and "\ufffd" not in shown, (status, shown)
 
 
 if __name__ == "__main__":
