@@ -187,7 +187,11 @@ bool fleet_each(struct fleet *fleet, const char *what, fleet_work_fn *work_fn,
 {
     struct crowd crowd = new_crowd(fleet, work_fn, has_not_failed);
 
-    return run_crowd(&crowd, what, err);
+    if (!run_crowd(&crowd, what, err))
+        return false;
+    /* What was asked for before changes is not asked for to make them all the same. */
+    return os_interrupt_count() == crowd.interrupts ||
+           err_fail(err, ERR_CANCELLED, 0, "stopped by the user");
 }
 
 /* ---- what there is to do ---- */

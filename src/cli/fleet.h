@@ -73,7 +73,7 @@ void fleet_close(struct fleet *fleet);
 
 /* Calls @work for every host that has not failed, on up to --jobs threads, each with a session
  * and a context of its own.  What it returns false for has failed.  @what says what is being
- * done, for progress.  False only when nothing could be started at all. */
+ * done, for progress.  False when nothing could be started at all, or the user stopped it. */
 bool fleet_each(struct fleet *fleet, const char *what, fleet_work_fn *work, struct err *err)
     MUST_CHECK;
 
