@@ -129,6 +129,8 @@ struct com_request {
 /* Answers everything but CONNECT. */
 void com_answer(struct com_request *request);
 bool com_has_namespace(struct endpoint *endpoint, const char *ns);
+/* RUN, whose two arguments are there (com-run.c). */
+void com_run(struct com_request *request);
 
 /* ---- the server (com-server.c) ---- */
 
