@@ -10,6 +10,7 @@
 #include "plan.h"
 
 #include <inttypes.h>
+#include <pthread.h>
 #include <sqlite3.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -142,6 +143,42 @@ static bool execute(struct journal *journal, const char *sql, struct err *err)
     return code == SQLITE_OK || fail(journal, code, err);
 }
 
+/* ---- turns ---- */
+
+/*
+ * SQLite lets those who wait for a lock ask again and again until their patience ends, in no
+ * order: with many hosts at work in one process some would starve.  So the threads of one
+ * process take turns here, and only other processes are waited for in SQLite's way.
+ * A thread that has its turn may take it again: what journal_list() calls may read plans.
+ */
+static pthread_mutex_t turn_mutex;
+static pthread_once_t turn_once = PTHREAD_ONCE_INIT;
+
+static void make_turns(void)
+{
+    pthread_mutexattr_t attributes;
+
+    pthread_mutexattr_init(&attributes);
+    pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_RECURSIVE);
+    pthread_mutex_init(&turn_mutex, &attributes);
+    pthread_mutexattr_destroy(&attributes);
+}
+
+static bool take_turn(void)
+{
+    pthread_once(&turn_once, make_turns);
+    return pthread_mutex_lock(&turn_mutex) == 0;
+}
+
+static void end_turn(const bool *taken)
+{
+    if (*taken)
+        pthread_mutex_unlock(&turn_mutex);
+}
+
+/* From here to the end of the function. */
+#define MY_TURN CLEANUP(end_turn) const bool my_turn = take_turn()
+
 /* Ends the transaction that "BEGIN IMMEDIATE" began. */
 static bool end_transaction(struct journal *journal, bool ok, struct err *err)
 {
@@ -202,6 +239,7 @@ static bool check_schema(struct journal *journal, struct err *err)
 
 struct journal *journal_open(const char *state_dir, struct err *err)
 {
+    MY_TURN;
     CLEANUP(journal_cleanup) struct journal *journal = calloc(1, sizeof(*journal));
     int code;
 
@@ -284,6 +322,7 @@ static bool insert_step(struct journal *journal, const struct plan *plan,
 
 bool journal_begin(struct journal *journal, const struct plan *plan, struct err *err)
 {
+    MY_TURN;
     CLEANUP(free_cleanup) char *findings = dump(plan->findings);
     sqlite3_stmt *statement;
     bool ok;
@@ -305,6 +344,7 @@ bool journal_begin(struct journal *journal, const struct plan *plan, struct err 
 
 bool journal_save_steps(struct journal *journal, const struct plan *plan, struct err *err)
 {
+    MY_TURN;
     CLEANUP(free_cleanup) char *findings = dump(plan->findings);
     sqlite3_stmt *statement;
     bool ok;
@@ -327,6 +367,7 @@ bool journal_save_steps(struct journal *journal, const struct plan *plan, struct
 bool journal_save_step(struct journal *journal, const struct plan *plan,
                        const struct step *step, const json_t *found, struct err *err)
 {
+    MY_TURN;
     char *params = dump(step->params), *seen = found ? dump(found) : NULL;
     sqlite3_stmt *statement;
     bool ok = params && (seen || !found);
@@ -351,6 +392,7 @@ bool journal_save_step(struct journal *journal, const struct plan *plan,
 bool journal_save_run(struct journal *journal, const char *id, enum run_state state,
                       struct err *err)
 {
+    MY_TURN;
     sqlite3_stmt *statement;
 
     return prepare(journal, &statement, err, "UPDATE runs SET state = ? WHERE id = ?", "tt",
@@ -360,6 +402,7 @@ bool journal_save_run(struct journal *journal, const char *id, enum run_state st
 
 bool journal_forget(struct journal *journal, const char *id, struct err *err)
 {
+    MY_TURN;
     sqlite3_stmt *statement;
     bool ok;
 
@@ -446,6 +489,7 @@ bool journal_list(struct journal *journal,
                   bool (*on_run)(const struct run_info *info, void *user, struct err *err),
                   void *user, struct err *err)
 {
+    MY_TURN;
     sqlite3_stmt *statement;
     bool ok = true;
     int code = SQLITE_DONE;
@@ -470,6 +514,7 @@ bool journal_list(struct journal *journal,
 bool journal_run_state(struct journal *journal, const char *id, enum run_state *ret,
                        struct err *err)
 {
+    MY_TURN;
     struct run_info info;
     sqlite3_stmt *statement;
     bool found;
@@ -501,6 +546,7 @@ static bool find_unfinished(struct journal *journal, const char *line, const cha
 bool journal_find_unfinished(struct journal *journal, const char *lock, const char *except,
                              bool *ret_found, struct run_info *ret, struct err *err)
 {
+    MY_TURN;
     *ret_found = false;
     for (const char *line = lock; *line && !*ret_found;) {
         size_t len = strcspn(line, "\n");
@@ -634,6 +680,7 @@ static bool read_step(struct journal *journal, sqlite3_stmt *statement, struct p
 struct plan *journal_load(struct journal *journal, const char *id, bool unfinished,
                           const struct step_kind *const *kinds, struct err *err)
 {
+    MY_TURN;
     CLEANUP(plan_cleanup) struct plan *plan = NULL;
     struct run_info info;
     sqlite3_stmt *statement;
@@ -682,6 +729,7 @@ struct plan *journal_load(struct journal *journal, const char *id, bool unfinish
 bool journal_note(struct journal *journal, const char *name, const json_t *json,
                   struct err *err)
 {
+    MY_TURN;
     char *text = json ? dump(json) : NULL;
     sqlite3_stmt *statement;
     bool ok;
@@ -700,6 +748,7 @@ bool journal_note(struct journal *journal, const char *name, const json_t *json,
 bool journal_read_note(struct journal *journal, const char *name, json_t **ret,
                        struct err *err)
 {
+    MY_TURN;
     sqlite3_stmt *statement;
     int code;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the journal keeps: notes and runs, also damaged ones and very many. */
 
+#include <pthread.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
@@ -188,5 +189,72 @@ TEST(ten_thousand_runs_are_listed_quickly)
     CHECK_OK(journal_list(journal, count_run, &count, &err));
     CHECK_EQ(count.steps, 10000);
     CHECK(os_monotonic_ms() - began < 5000); /* about 0.2 s; sanitizers are slower */
+    stop(journal);
+}
+
+/* ---- many hosts at work in one process ---- */
+
+enum { WRITERS = 12, NOTES = 10 };
+
+struct writer {
+    unsigned n;
+    unsigned written, listed;
+    struct err err;
+};
+
+static bool load_while_listing(const struct run_info *info, void *user, struct err *err)
+{
+    struct journal *journal = ((void **)user)[0];
+    struct writer *writer = ((void **)user)[1];
+    CLEANUP(plan_cleanup)
+    struct plan *plan = journal_load(journal, info->id, false, kinds, err);
+
+    writer->listed += plan != NULL;
+    return plan != NULL;
+}
+
+static void *write_notes(void *user)
+{
+    struct writer *writer = user;
+    CLEANUP(journal_cleanup)
+    struct journal *journal = journal_open(state_dir, &writer->err);
+    void *both[] = { journal, writer };
+
+    for (int i = 0; journal && i < NOTES; i++) {
+        char name[32];
+        json_t *note = json_integer(i);
+
+        snprintf(name, sizeof(name), "of %u", writer->n);
+        writer->written += journal_note(journal, name, note, &writer->err);
+        json_decref(note);
+    }
+    if (journal && !journal_list(journal, load_while_listing, both, &writer->err))
+        writer->listed = 0;
+    return NULL;
+}
+
+TEST(hosts_that_work_at_once_take_turns)
+{
+    struct err err = ERR_INIT;
+    struct journal *journal = start(&err);
+    struct plan_context context = context_of(journal);
+    CLEANUP(plan_cleanup) struct plan *plan = make_plan(&err);
+    struct writer writers[WRITERS];
+    pthread_t threads[WRITERS];
+    unsigned started = 0;
+
+    CHECK_OK(plan_run(plan, &context, &err));
+    for (; started < WRITERS; started++) {
+        writers[started] = (struct writer){ .n = started, .err = ERR_INIT };
+        if (pthread_create(&threads[started], NULL, write_notes, &writers[started]) != 0)
+            break;
+    }
+    CHECK_EQ(started, WRITERS);
+    for (unsigned i = 0; i < started; i++) {
+        pthread_join(threads[i], NULL);
+        err = writers[i].err;
+        CHECK_OK(writers[i].written == NOTES);
+        CHECK_EQ(writers[i].listed, 1);
+    }
     stop(journal);
 }
