@@ -177,7 +177,7 @@ static void end_turn(const bool *taken)
 }
 
 /* From here to the end of the function. */
-#define MY_TURN CLEANUP(end_turn) const bool my_turn = take_turn()
+#define MY_TURN CLEANUP(end_turn) __attribute__((unused)) const bool my_turn = take_turn()
 
 /* Ends the transaction that "BEGIN IMMEDIATE" began. */
 static bool end_transaction(struct journal *journal, bool ok, struct err *err)
