@@ -294,12 +294,14 @@ static bool reconcile_group(struct sim_cluster *cluster, struct sim_object *grou
 
         if (!system || system == own)
             continue;
-        if (own)
+        if (own) {
+            hv_remove_devices(node, system);
             hv_forget_vm(node, system);
-        else if (!cluster_change_owner(cluster, group, node, err))
-            return false;
-        else
+        } else if (cluster_change_owner(cluster, group, node, err)) {
             own = system;
+        } else {
+            return false;
+        }
     }
     return true;
 }

@@ -396,6 +396,21 @@ TEST(move_that_was_killed_leaves_the_vm_on_one_node)
         return;
     CHECK_OK(cluster_refresh(t.cluster, &err));
     CHECK(owns(&t, "A", "A3"));
+    /* The same with one that runs: its partition there goes with it. */
+    CHECK_OK(
+        hv_transplant(t.nodes[0], t.nodes[1], hv_text(three_vm(&t, "A1"), "Name"), &err));
+    CHECK_OK(hv_make_devices(
+        t.nodes[1], hv_find_by_text(t.nodes[1], "Msvm_ComputerSystem", "ElementName", "A1"),
+        &err));
+    CHECK_EQ(partitions(&t, 1), 2);
+    CHECK_OK(sim_host_save_alone(t.nodes[1], &err));
+    t.nodes[0]->dirty = t.cluster->dirty = false;
+    if (!three_reopen(&t))
+        return;
+    CHECK_OK(cluster_refresh(t.cluster, &err));
+    CHECK(owns(&t, "A", "A1"));
+    CHECK_EQ(partitions(&t, 0), 2);
+    CHECK_EQ(partitions(&t, 1), 1);
     /* Written on both, and the cluster does not know. */
     CHECK_OK(
         hv_transplant(t.nodes[0], t.nodes[1], hv_text(three_vm(&t, "A3"), "Name"), &err));
