@@ -28,10 +28,14 @@ rm -rf "$build/dist"
 mkdir -p "$build/dist/$name/licenses" "$build/dist/winget"
 cd "$build/dist"
 
-x86_64-w64-mingw32-strip -o hvgpu.exe "$build/src/cli/hvgpu.exe"
+# -p: the time in its header stays none.
+x86_64-w64-mingw32-strip -p -o hvgpu.exe "$build/src/cli/hvgpu.exe"
 cp hvgpu.exe "$name"
 cp "$source/LICENSE" "$source/NEWS.md" "$name"
 cp "$deps"/licenses/*.txt "$name/licenses"
+# The C library's and the threads' parts that every program carries; which sources all this was.
+cp /usr/share/doc/mingw-w64-common/copyright "$name/licenses/mingw-w64.txt"
+cp "$here/windows/sources.txt" "$name/licenses"
 cp "$source/docs/windows.md" "$name/README.md"
 
 # ---- the zip: no times, owners or order of this machine ----
