@@ -95,13 +95,18 @@ static bool look(struct fleet_host *host, struct err *err)
            choose(host->fleet->in, seen, err);
 }
 
-/* What the device reports with its new count. */
+/* What the device reports with its new count.  The step has read the count itself: what cannot
+ * be read now is not told, and the host has not failed. */
 static bool look_again(struct fleet_host *host, struct err *err)
 {
     struct seen *seen = host->data;
+    struct err ignored = ERR_INIT;
 
-    return hv_inventory_read(host->context.session, host->name, PARTITION_WHAT,
-                             &seen->after, err);
+    (void)err;
+    if (!hv_inventory_read(host->context.session, host->name, PARTITION_WHAT, &seen->after,
+                           &ignored))
+        seen->after = NULL;
+    return true;
 }
 
 /* ---- all hosts together ---- */
@@ -132,6 +137,9 @@ static struct partition_host *hosts_of(const struct fleet *fleet, bool after,
         const struct seen *seen = fleet->hosts[i].data;
         const struct hv_host *host = after && seen->after ? seen->after : seen->host;
 
+        /* What it has now is not known of one that was changed and not read again. */
+        if (after && fleet->hosts[i].was_run && !seen->after)
+            continue;
         if (host && (after || !fleet->hosts[i].failed))
             hosts[i] = (struct partition_host){ host, seen->gpus, seen->count, NULL };
     }

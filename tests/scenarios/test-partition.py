@@ -8,6 +8,7 @@ usage: test-partition.py HVGPU HVGPU-SIM [NAME...]      (see scenario.py)
 
 import json
 import signal
+import time
 
 import scenario
 from scenario import must
@@ -36,10 +37,13 @@ def must_be(found, wanted, what):
         raise AssertionError(f"{what}: {found}, not {wanted}")
 
 
+def history(world):
+    return json.loads(must(world.hvgpu("history", "--json", host=None)).stdout)["runs"]
+
+
 def undo_all(world):
     """Every run that is not undone, newest first."""
-    listed = json.loads(must(world.hvgpu("history", "--json", host=None)).stdout)
-    for entry in listed["runs"]:
+    for entry in history(world):
         if entry["state"] != "undone":
             must(world.hvgpu("undo", entry["id"], "--yes", host=None), f"undo {entry['id']}")
 
@@ -99,8 +103,7 @@ def test_a_vm_that_takes_a_partition_forbids_it_there_and_the_way_back(world):
     if "part003-vdi (off)" not in refused.stdout:
         raise AssertionError(f"the VM is not named: {refused.stdout}")
     must_be(counts(world), [4, 4, 4], "nothing was changed anywhere")
-    runs = json.loads(must(world.hvgpu("history", "--json", host=None)).stdout)["runs"]
-    mine = next(r for r in runs if "PART-003" in r["host"] and "partitions" in r["title"])
+    mine = next(r for r in history(world) if "PART-003" in r["host"] and "partitions" in r["title"])
     back = world.hvgpu("undo", mine["id"], "--yes", host=None)
     must_be(back.returncode, 1, "undo while a partition is assigned")
     if "'part003-vdi'" not in back.stderr:
@@ -108,6 +111,24 @@ def test_a_vm_that_takes_a_partition_forbids_it_there_and_the_way_back(world):
     must(world.hvgpu("detach", "part003-vdi", "--yes", host=host))
     must(world.hvgpu("undo", mine["id"], "--yes", host=None))
     must_be(counts(world), [4, 4, 16], "undone")
+
+
+def test_stopped_by_ctrl_c_the_host_at_work_is_taken_back_and_no_other_begins(world):
+    world.hosts_of = lambda lab: 4
+    with world.serve(LAB, "--ephemeral", "--fault", "PART-002:*.Put@1=delay:5000") as server:
+        urls = [server.hosts[node] for node in NODES]
+        words = [word for url in urls for word in ("-H", url)] + server.login
+        running = world.start(*words, *SET, "--jobs", "1", host=None)
+        while len(history(world)) < 2:  # until the second host is at work
+            time.sleep(0.05)
+        running.send_signal(signal.SIGINT)
+        running.stdout.read()
+        running.stderr.read()
+        must_be(running.wait(60), 4, "stopped")
+        listed = json.loads(must(world.hvgpu(*words, "gpu", "list", "--json", host=None)).stdout)
+        must_be([gpu["partition_count"] for host in listed["hosts"] for gpu in host["gpus"]],
+                [4, 16, 16], "stopped")
+        must_be(sorted(r["state"] for r in history(world)), ["done", "undone"], "runs")
 
 
 if __name__ == "__main__":
