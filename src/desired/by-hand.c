@@ -171,7 +171,8 @@ static enum verdict_of_run judge_count(const json_t *step, const struct comparis
 static enum verdict_of_run judge_step(const json_t *step, const struct comparison *c,
                                       const struct difference *difference)
 {
-    bool adds = is_kind(step, "adapter-add") || is_kind(step, "device-add");
+    bool whole = difference->wanted && strstr(difference->wanted, "(dda)");
+    bool adds = is_kind(step, "adapter-add"), assigns = is_kind(step, "device-add");
     bool removes = is_kind(step, "adapter-remove") || is_kind(step, "device-remove");
 
     if (difference->kind == DIFF_PARTITION_COUNT)
@@ -182,11 +183,11 @@ static enum verdict_of_run judge_step(const json_t *step, const struct compariso
     case DIFF_ADAPTER_MISSING:
     case DIFF_WRONG_GPU:
     case DIFF_MODE:
-        if (!(adds || removes) || !is_about_gpu(step, c, difference->gpu))
+        if (!(adds || assigns || removes) || !is_about_gpu(step, c, difference->gpu))
             return SAYS_NOTHING;
-        return adds ? LEFT_SO : LEFT_OTHERWISE;
+        return (whole ? assigns : adds) ? LEFT_SO : LEFT_OTHERWISE;
     case DIFF_ADAPTER_EXTRA:
-        return removes ? LEFT_SO : adds ? LEFT_OTHERWISE : SAYS_NOTHING;
+        return removes ? LEFT_SO : adds || assigns ? LEFT_OTHERWISE : SAYS_NOTHING;
     case DIFF_MMIO:
     case DIFF_SETTING:
         return is_kind(step, "vm-settings") ? judge_setting(step, difference)
