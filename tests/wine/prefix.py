@@ -84,6 +84,18 @@ def make(folder, wbem_dll, cmd_exe):
     return folder
 
 
+def wrapper(exe, folder, where):
+    """The name of a program, made in @where, that is @exe in the prefix @folder, whatever the
+    environment it is started in."""
+    path = pathlib.Path(where) / "hvgpu"
+    path.write_text("#!/bin/sh\nunset DISPLAY WAYLAND_DISPLAY HVGPU_TEST_COM\n" +
+                    "".join(f"export {k}='{v}'\n" for k, v in environment(folder, {}).items()) +
+                    f"exec '{wine()}' '{pathlib.Path(exe).absolute()}' \"$@\"\n",
+                    encoding="utf-8")
+    path.chmod(0o755)
+    return str(path)
+
+
 if __name__ == "__main__":
     if len(sys.argv) != 4:
         sys.exit(__doc__)

@@ -43,17 +43,6 @@ def skip_all(why):
     sys.exit(0)
 
 
-def wrapper(exe, wine_prefix, folder):
-    """A program that is hvgpu.exe in its prefix, whatever environment it is started in."""
-    env = prefix.environment(wine_prefix, base={})
-    path = pathlib.Path(folder) / "hvgpu"
-    path.write_text("#!/bin/sh\nunset DISPLAY WAYLAND_DISPLAY\n" +
-                    "".join(f"export {k}='{v}'\n" for k, v in env.items()) +
-                    f"exec '{prefix.wine()}' '{exe}' \"$@\"\n", encoding="utf-8")
-    path.chmod(0o755)
-    return str(path)
-
-
 def load(name):
     spec = importlib.util.spec_from_file_location(name.replace("-", "_"),
                                                   NETWORK / f"{name}.py")
@@ -191,7 +180,7 @@ if __name__ == "__main__":
     made = prefix.make(build / "prefix", build / "hvgpu-test-wbem.dll", build / "cmd.exe")
     with tempfile.TemporaryDirectory() as folder:
         sim_program, only = sys.argv[1], sys.argv[2:]
-        sys.argv = [sys.argv[0], wrapper(os.path.abspath(exe), made, folder), sim_program, *only]
+        sys.argv = [sys.argv[0], prefix.wrapper(exe, made, folder), sim_program, *only]
         sys.path.insert(0, str(NETWORK))
         import world as w
         w.W.tools = "Kerberos for Wine"
