@@ -52,6 +52,8 @@ def readers(found):
     yield ["vm", "list"]
     yield ["survey"]
     yield ["dda", "list"]
+    yield ["export"]
+    yield ["partition", "place"]
     for gpu in found["gpus"][:2]:
         if gpu["instance_id"]:
             yield ["gpu", "show", gpu["instance_id"]]
