@@ -69,7 +69,7 @@ static bool choose(const struct invocation *in, struct seen *seen, struct err *e
         size_t count = 1;
 
         if (!all && !hv_select_gpu(seen->host, in->operands[i], &one, err)) {
-            if (err->kind != ERR_INVALID)
+            if (err->kind != ERR_INVALID || !*in->operands[i])
                 return false;
             err->hint[0] = '\0';
             return err_hint(err,

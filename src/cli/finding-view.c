@@ -45,12 +45,14 @@ static void put_uses(struct strbuf *to, const json_t *finding)
 
 void finding_view(struct output *out, const json_t *finding, bool with_evidence)
 {
+    /* Those of a plan are English as they are kept in the journal; a text that is translated
+     * already is no msgid and stays. */
     const char *severity = view_text(finding, "severity");
     const char *cause = view_text(finding, "cause");
     const char *fix = view_text(finding, "fix");
     const char *subject = with_evidence ? view_text(finding, "subject") : NULL;
-    CLEANUP(free_cleanup) char *said = clean_text(cause ? cause : "", 0);
-    CLEANUP(free_cleanup) char *advice = clean_text(fix ? fix : "", 0);
+    CLEANUP(free_cleanup) char *said = clean_text(cause ? tr_text(cause) : "", 0);
+    CLEANUP(free_cleanup) char *advice = clean_text(fix ? tr_text(fix) : "", 0);
     CLEANUP(free_cleanup) char *whose = clean_text(subject ? subject : "", 0);
     CLEANUP(strbuf_cleanup) struct strbuf uses = STRBUF_INIT;
     enum style style = STYLE_PLAIN;
