@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A session that appends every operation and its answer to a file. */
+/* A session that writes every operation and its answer to a file. */
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cim-json.h"
 #include "err.h"
+#include "os.h"
 #include "record-file.h"
 #include "session.h"
 #include "strbuf.h"
@@ -15,8 +15,7 @@
 struct record_session {
     struct cim_session base;
     struct cim_session *next;
-    FILE *file;
-    char *path;
+    struct os_file *file;
 };
 
 static json_t *pack_failed(json_t *json, struct err *err)
@@ -83,14 +82,17 @@ static bool write_entry(struct record_session *r, json_t *request, json_t *answe
         ok ? json_pack("{s:o, s:o}", "request", request, "answer", answer)
            : json_pack("{s:o, s:o}", "request", request, "error", cim_error_to_json(err));
     CLEANUP(free_cleanup) char *line = entry ? json_dumps(entry, JSON_COMPACT) : NULL;
-    bool written = line && fprintf(r->file, "%s\n", line) > 0 && fflush(r->file) == 0;
-    int code = errno;
+    struct err why = ERR_INIT;
+    bool written;
 
     json_decref(entry);
-    if (!written && ok)
-        return line ? err_errno(err, code, "cannot write the recording '%s'", r->path)
-                    : err_fail(err, ERR_INVALID, 0, "an answer cannot be written as JSON");
-    return ok;
+    written = line ? os_file_write(r->file, line, strlen(line), &why) &&
+                         os_file_write(r->file, "\n", 1, &why)
+                   : err_fail(&why, ERR_INVALID, 0, "an answer cannot be written as JSON");
+    if (written || !ok)
+        return ok;
+    *err = why;
+    return err_wrap(err, "writing the recording");
 }
 
 struct recorded_rows {
@@ -241,9 +243,7 @@ static void session_release(struct cim_session *self)
     struct record_session *r = (struct record_session *)self;
 
     cim_release(r->next);
-    if (r->file)
-        fclose(r->file);
-    free(r->path);
+    os_file_close(r->file);
     free(r);
 }
 
@@ -269,14 +269,9 @@ struct cim_session *cim_record_open(struct cim_session **next, const char *path,
     }
     r->base.ops = &record_ops;
     session = &r->base;
-    r->path = text_dup(path);
-    if (!r->path) {
-        err_no_memory(err);
-        return NULL;
-    }
-    r->file = fopen(path, "ab");
+    r->file = os_file_create(path, err);
     if (!r->file) {
-        err_errno(err, errno, "cannot open the recording '%s'", path);
+        err_wrap(err, "making a recording");
         return NULL;
     }
     r->next = TAKE(*next);

@@ -90,7 +90,8 @@ DEFINE_CLEANUP(cim_session_cleanup, struct cim_session *, cim_release)
 /* Writes one line per operation, with its duration, to @out (lent); values of
  * parameters whose name looks like a secret are left out. */
 struct cim_session *cim_trace_open(struct cim_session **next, FILE *out, struct err *err);
-/* Appends every operation and its answer to @path (JSON lines); replay answers from
+/* Writes every operation and its answer to @path (JSON lines, a new file that only the user
+ * can read); replay answers from
  * such a file and fails on what was not recorded. */
 struct cim_session *cim_record_open(struct cim_session **next, const char *path,
                                     struct err *err);
