@@ -47,10 +47,10 @@ static void make(struct data *d, size_t nodes, size_t vms)
         .nodes = d->nodes, .node_count = nodes, .vms = d->vms, .vm_count = vms
     };
     for (size_t n = 0; n < nodes; n++)
-        d->nodes[n] = (struct place_node){ &d->gpus[n * GPUS_PER_NODE], GPUS_PER_NODE, false };
+        d->nodes[n] =
+            (struct place_node){ &d->gpus[n * GPUS_PER_NODE], GPUS_PER_NODE, false };
     for (size_t i = 0; i < vms; i++)
-        d->vms[i] =
-            (struct place_vm){ .class_id = PLACE_ANY_CLASS, .node = PLACE_NOWHERE };
+        d->vms[i] = (struct place_vm){ .class_id = PLACE_ANY_CLASS, .node = PLACE_NOWHERE };
 }
 
 static void clear(struct data *d)
@@ -148,14 +148,16 @@ int main(int argc, char **argv)
 {
     size_t nodes = argc > 2 ? strtoul(argv[1], NULL, 10) : 1000;
     size_t vms = argc > 2 ? strtoul(argv[2], NULL, 10) : 10000;
-    unsigned slots = (unsigned)(vms / nodes + GPUS_PER_NODE) / GPUS_PER_NODE * GPUS_PER_NODE;
+    unsigned slots =
+        (unsigned)(vms / nodes + GPUS_PER_NODE) / GPUS_PER_NODE * GPUS_PER_NODE;
     size_t full = (nodes - 1) * slots;
     struct place_answer answer;
     struct data d;
 
     if (nodes <= NODES_OF_VM || vms < nodes)
         return 2;
-    printf("| problem | nodes | VMs | answer | losses | CPU |\n|---|---|---|---|---|---|\n");
+    printf(
+        "| problem | nodes | VMs | answer | losses | CPU |\n|---|---|---|---|---|---|\n");
     make(&d, nodes, vms);
     alike(&d, slots);
     answer = solve(&d, "all alike");
