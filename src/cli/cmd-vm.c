@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "cluster-hosts.h"
 #include "command.h"
 #include "commands.h"
 #include "host-json.h"
@@ -294,6 +295,13 @@ static bool print_show(const struct invocation *in, const json_t *document, stru
     return true;
 }
 
+/* With --cluster: on the node that has it. */
+static bool choose_show(const struct invocation *in, const struct host_views *views,
+                        size_t *ret, struct err *err)
+{
+    return host_views_find_vm(views, in->connector->hosts, in->operands[0], ret, err);
+}
+
 const struct command cmd_vm_list = {
     .name = "vm list",
     .summary = N_("list the VMs of hosts with their GPUs"),
@@ -311,6 +319,8 @@ const struct command cmd_vm_show = {
     .flags = CMD_HOST,
     .list = "vms",
     .collect = collect,
+    .choose_what = HV_VMS,
+    .choose = choose_show,
     .print = print_show,
     .in_blocks = true,
 };

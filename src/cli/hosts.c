@@ -71,6 +71,18 @@ bool host_target_copy(const struct host_target *from, struct host_target *to,
     return false;
 }
 
+void host_list_keep(struct host_list *list, size_t only)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (i != only)
+            host_target_clear(&list->items[i]);
+    if (only > 0) {
+        list->items[0] = list->items[only];
+        list->items[only] = (struct host_target){ 0 };
+    }
+    list->count = 1;
+}
+
 void host_list_free(struct host_list *list)
 {
     for (size_t i = 0; i < list->count; i++)

@@ -88,6 +88,7 @@ bool host_list_append(struct host_list *list, const struct host_target *target,
 /* The computer's name in how a target is named: of "https://hv-01.example:5986/wsman",
  * "sim:LAB:NODE", "hv-01:5986".  Owned; NULL: no memory. */
 char *host_target_computer(const struct host_target *target);
+void host_list_keep(struct host_list *list, size_t only); /* drops all others */
 void host_list_free(struct host_list *list);
 
 /* The password for @target: typed or from a file only the user can read.  NULL with @err;

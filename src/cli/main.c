@@ -133,6 +133,9 @@ static bool choose_host(struct app *app, struct err *err)
         return false;
     ok = command->choose(&app->in, &views, &app->chosen, err);
     host_views_clear(&views);
+    /* A command that looks at all hosts of the list looks at this one then. */
+    if (ok && command->collect)
+        host_list_keep(&app->hosts, app->chosen);
     return ok;
 }
 
