@@ -7,8 +7,15 @@
 #include <string.h>
 
 #include "os.h"
+#include "sandbox.h"
 #include "test.h"
 #include "text.h"
+
+/* What parses foreign data is this program started anew, on Windows. */
+__attribute__((constructor)) static void begin_as_child(void)
+{
+    test_at_start(sandbox_main);
+}
 
 /* What a test cannot go on without. */
 #define MUST(call)                                                     \

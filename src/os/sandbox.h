@@ -15,8 +15,8 @@
  * has.  A job object limits memory, processor time and processes (to the one) and shuts it off
  * from windows and clipboard; what it inherits is the pipe; it has no privileges, makes no code
  * at run time, and, unless it is given folders, changes nothing of this user's (lowest
- * integrity).  Two walls of Linux are missing there: it can still read what the user can read,
- * and, given folders, open names outside of them.
+ * integrity).  Three walls of Linux are missing there: it can still read what the user can read,
+ * reach the network, and, given folders, open names outside of them.
  */
 #pragma once
 
