@@ -6,6 +6,7 @@
 #
 # A prefix is named by the hash of everything that decides what is in it: the second run
 # only prints it.  HVGPU_DEBIAN_MIRROR: another mirror, HVGPU_JOBS: how many at a time.
+# Exit status 75: a source cannot be had from the mirror.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -17,6 +18,12 @@ target=x86_64-w64-mingw32
 fail() {
     echo "windows-deps: $*" >&2
     exit 1
+}
+
+# Not a fault of the tree: 75, "try again later" (sysexits.h).
+unavailable() {
+    echo "windows-deps: $*" >&2
+    exit 75
 }
 
 for tool in $target-gcc $target-gcc-ar cmake curl patch tclsh cc make sha256sum xz; do
@@ -59,7 +66,7 @@ fetch() {
         # A + in a path is a space to some servers.
         curl --fail --silent --show-error --location --retry 3 --output "$file.part" \
             "$mirror/${path//+/%2b}" ||
-            fail "cannot get $mirror/$path (Debian replaces a package's patches now and then: then sources.txt needs the new name and hash)"
+            unavailable "cannot get $mirror/$path (Debian replaces a package's patches now and then: then sources.txt needs the new name and hash)"
         echo "$sum  $file.part" | sha256sum --check --status ||
             fail "$name is not what tools/windows/sources.txt expects: $(sha256sum <"$file.part" | cut -c1-64)"
         mv "$file.part" "$file"
