@@ -88,8 +88,10 @@ static char *clean_recording(char *text, const struct host_target *target,
         if (ok)
             report_names_learn(names, entry);
     }
-    if (ok)
+    if (ok) {
+        report_names_learn(names, report);
         add_target(names, target);
+    }
     json_array_foreach(entries, i, entry)
     {
         json_t *clean = ok ? report_names_clean(names, entry, err) : NULL;

@@ -12,7 +12,7 @@
 #include "strbuf.h"
 #include "text.h"
 
-enum { SHORTEST = 2, SERIAL_DIGITS = 16 };
+enum { SHORTEST = 2, SERIAL_DIGITS = 16, QUOTED_MOST = 512 };
 
 struct report_names {
     json_t *words; /* in lower case, to their stand-ins: replaced wherever they stand */
@@ -157,6 +157,23 @@ static void learn_system(struct report_names *names, const json_t *instance)
         (void)stand_in(names, names->whole, element, "vm", "");
 }
 
+static void learn_whole(struct report_names *names, const json_t *instance,
+                        const char *property_name, const char *kind)
+{
+    const json_t *value = property(instance, property_name);
+
+    if (json_string_length(value))
+        (void)stand_in(names, names->whole, json_string_value(value), kind, "");
+}
+
+/* A role is called as its VM, or as somebody liked; the VM's resource "Virtual Machine NAME".
+ * Those of the other nodes' VMs are met nowhere else. */
+static void learn_role(struct report_names *names, const json_t *instance)
+{
+    learn_whole(names, instance, "OwnerGroup", "vm");
+    learn_whole(names, instance, "Name", "resource");
+}
+
 static const struct {
     const char *property, *kind;
 } known[] = {
@@ -206,6 +223,22 @@ static void learn_user_folder(struct report_names *names, const char *path)
         (void)stand_in(names, names->words, name, "user", "");
 }
 
+/* What a certificate is for, as messages list it: "DNS:hv-01.example.org, IP
+ * Address:192.0.2.7". */
+static void learn_certificate(struct report_names *names, const char *text)
+{
+    static const char *const labels[] = { "DNS:", "IP Address:" };
+
+    for (size_t i = 0; i < ARRAY_LEN(labels); i++)
+        for (const char *at = text; (at = strstr(at, labels[i]));) {
+            CLEANUP(free_cleanup) char *name = NULL;
+
+            at += strlen(labels[i]);
+            name = text_ndup(at, strcspn(at, ",) "));
+            report_names_add(names, name, "host");
+        }
+}
+
 static void learn_texts(struct report_names *names, const json_t *json)
 {
     const json_t *element;
@@ -215,6 +248,7 @@ static void learn_texts(struct report_names *names, const json_t *json)
     if (json_is_string(json)) {
         learn_device(names, json_string_value(json));
         learn_user_folder(names, json_string_value(json));
+        learn_certificate(names, json_string_value(json));
     }
     json_array_foreach(json, i, element) learn_texts(names, element);
     json_object_foreach((json_t *)(uintptr_t)json, key, element)
@@ -233,16 +267,31 @@ static void learn_instances(struct report_names *names, const json_t *json)
         if (text_ieq(class, "Win32_ComputerSystem") ||
             text_ieq(class, "MSCluster_Cluster") || text_ieq(class, "MSCluster_Node"))
             learn_value(names, property(json, "Name"), "host");
-        if (text_ieq(class, "Msvm_VirtualSystemSettingData") &&
-            json_string_length(property(json, "ElementName")))
-            (void)stand_in(names, names->whole,
-                           json_string_value(property(json, "ElementName")), "vm", "");
+        if (text_ieq(class, "MSCluster_Resource"))
+            learn_role(names, json);
+        if (text_ieq(class, "Msvm_VirtualSystemSettingData"))
+            learn_whole(names, json, "ElementName", "vm");
         for (size_t n = 0; n < ARRAY_LEN(known); n++)
             learn_value(names, property(json, known[n].property), known[n].kind);
     }
     json_array_foreach(json, i, element) learn_instances(names, element);
     json_object_foreach((json_t *)(uintptr_t)json, key, element)
         learn_instances(names, element);
+}
+
+/* "hv-01" and "example.org" of "hv-01.example.org"; an address has no parts. */
+static void learn_host_parts(struct report_names *names, const char *name)
+{
+    const char *dot = strchr(name, '.');
+    CLEANUP(free_cleanup) char *label = NULL;
+
+    if (!dot || !name[strspn(name, "0123456789.")])
+        return;
+    label = text_ndup(name, (size_t)(dot - name));
+    if (label && !is_nothing(label))
+        (void)stand_in(names, names->words, label, "host", "");
+    if (strchr(dot + 1, '.'))
+        (void)stand_in(names, names->words, dot + 1, "domain", "");
 }
 
 void report_names_add(struct report_names *names, const char *name, const char *kind)
@@ -252,6 +301,8 @@ void report_names_add(struct report_names *names, const char *name, const char *
     if (strchr(name, '.') && !is_nothing(name))
         (void)stand_in(names, names->words, name, kind, "");
     learn_words(names, name, kind);
+    if (strcmp(kind, "host") == 0)
+        learn_host_parts(names, name);
 }
 
 void report_names_learn(struct report_names *names, const json_t *entry)
@@ -304,14 +355,38 @@ static const char *word_at(const struct report_names *names, const char *at,
     return found;
 }
 
+/* What is replaced only as a whole, where quotes are around it: a VM's name in a message or
+ * a path.  NULL: none. */
+static const char *quoted_at(const struct report_names *names, const char *at,
+                             size_t *ret_len)
+{
+    const char *end = at[0] == '"' || at[0] == '\'' ? strchr(at + 1, at[0]) : NULL;
+    CLEANUP(free_cleanup) char *key = NULL;
+
+    if (!end || end - at > QUOTED_MOST)
+        return NULL;
+    key = text_ndup(at + 1, (size_t)(end - at) - 1);
+    if (!key)
+        return NULL;
+    text_lower(key);
+    *ret_len = (size_t)(end - at) - 1;
+    return json_string_value(json_object_get(names->whole, key));
+}
+
 static void put_words(struct strbuf *to, const struct report_names *names, const char *text)
 {
     for (const char *at = text; *at;) {
         bool begins = at == text || !is_letter(at[-1]);
         size_t len = 0;
         const char *found = begins && is_letter(*at) ? word_at(names, at, &len) : NULL;
+        const char *quoted = found ? NULL : quoted_at(names, at, &len);
 
-        if (found) {
+        if (quoted) {
+            strbuf_putc(to, *at);
+            strbuf_puts(to, quoted);
+            strbuf_putc(to, at[0]);
+            at += len + 2;
+        } else if (found) {
             strbuf_puts(to, found);
             at += len;
         } else {
@@ -431,8 +506,10 @@ static enum rule rule_of(const char *class, const char *name)
 
     if (is_one_of(name, blank))
         return RULE_BLANK;
-    if (text_ieq(name, "Description") && (text_ieq(class, "Win32_OperatingSystem") ||
-                                          text_ieq(class, "Msvm_VirtualSystemSettingData")))
+    if (text_ieq(name, "Description") &&
+        (text_ieq(class, "Win32_OperatingSystem") ||
+         text_ieq(class, "Msvm_VirtualSystemSettingData") ||
+         (class && text_istarts(class, "MSCluster_"))))
         return RULE_BLANK;
     return text_iends(name, "ExchangeItems") ? RULE_GUEST : RULE_ANY;
 }

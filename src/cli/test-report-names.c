@@ -146,3 +146,55 @@ TEST(names_of_classes_and_properties_are_windows_own)
                  "\"NAME\",\"type\":\"string\",\"array\":false,\"value\":\"host-1\"}]}");
     free(got);
 }
+
+TEST(roles_of_a_cluster_are_called_as_their_vms)
+{
+    static const char *const cluster[] = {
+        ENTRY("x", ROW("Msvm_ComputerSystem",
+                       P("Name", "6B29FC40-CA47-1067-B31D-00DD010662DA") "," P(
+                           "ElementName", "Payroll"))),
+        ENTRY("x", ROW("MSCluster_Resource", P("Name", "Virtual Machine Payroll") "," P(
+                                                 "OwnerGroup", "Payroll"))),
+        ENTRY("x", ROW("MSCluster_Resource", P("Name", "Virtual Machine Acme") "," P(
+                                                 "OwnerGroup", "Acme of the other node"))),
+        NULL
+    };
+    static const struct {
+        const char *text, *want;
+    } cases[] = {
+        { ROW("MSCluster_Resource",
+              P("Name", "Virtual Machine Payroll") "," P("OwnerGroup", "Payroll")),
+          ROW("MSCluster_Resource", P("Name", "resource-1") "," P("OwnerGroup", "vm-1")) },
+        { "\"Acme of the other node\"", "\"vm-2\"" },
+        /* within quotes of a path and of a message, and nowhere else */
+        { "\"MSCluster_Resource.Name=\\\"Virtual Machine Acme\\\"\"",
+          "\"MSCluster_Resource.Name=\\\"resource-2\\\"\"" },
+        { "\"the VM 'payroll' runs: 'no'\"", "\"the VM 'vm-1' runs: 'no'\"" },
+        { "\"the payroll's 'end\"", "\"the payroll's 'end\"" },
+        { ROW("MSCluster_Node", P("Description", "rack of Mr Smith")),
+          ROW("MSCluster_Node", P("Description", "removed")) },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char *got = clean(cluster, cases[i].text);
+
+        test_case(cases[i].text);
+        CHECK_STR_EQ(got, cases[i].want);
+        free(got);
+    }
+}
+
+TEST(names_in_a_certificate_go_and_so_do_their_parts)
+{
+    static const char *const refused[] = {
+        "{\"error\":{\"hint\":\"the name it was made for (DNS:hv-01.acme.example, DNS:box, "
+        "IP Address:192.0.2.7)\"}}",
+        NULL
+    };
+    char *got = clean(refused, "\"(DNS:hv-01.acme.example, DNS:box, IP Address:192.0.2.7), "
+                               "HV-01, x@ACME.EXAMPLE, 192.0.2.70\"");
+
+    CHECK_STR_EQ(got, "\"(DNS:host-1, DNS:host-3, IP Address:host-4), host-2, x@domain-1, "
+                      "192.0.2.70\"");
+    free(got);
+}
