@@ -91,7 +91,7 @@ static bool run_on_one(struct app *app, int *ret_exit, struct err *err)
     bool ok;
 
     if (app->line.command->flags & CMD_HOST) {
-        if (!change_may_begin(&app->in, &app->hosts.items[0], err))
+        if (!change_may_begin(&app->in, &app->hosts.items[app->chosen], err))
             return false;
         session = connector_open(&app->connector, &app->hosts.items[app->chosen], err);
         if (!session)
