@@ -453,4 +453,8 @@ TEST(a_list_for_one_value_is_refused_and_a_null_is_written_as_null)
     CHECK(!wmi_value_write(&value, WBEM_CIM_UINT16, &objects, &v, &err));
     CHECK_EQ(err.kind, ERR_INVALID);
     cim_value_clear(&value);
+    value = (struct cim_value){ .type = CIM_UINT16, .is_array = true };
+    err = ERR_INIT;
+    CHECK(!wmi_value_write(&value, WBEM_CIM_UINT16, &objects, &v, &err));
+    CHECK_EQ(err.kind, ERR_INVALID);
 }

@@ -418,8 +418,10 @@ bool wmi_value_write(const struct cim_value *value, CIMTYPE type,
     /* The same bits: some classes call a uint32 a sint32 (HKEY_LOCAL_MACHINE is 0x80000002). */
     if (types[copy.type].bits && types[copy.type].bits == types[wanted].bits)
         reinterpret(&copy, wanted);
-    if ((copy.type != wanted || copy.is_array != is_array) &&
-        !wmi_value_retype(&copy, wanted, is_array)) {
+    /* An empty array has nothing to give to what takes one value. */
+    if ((!is_array && copy.count != 1) ||
+        ((copy.type != wanted || copy.is_array != is_array) &&
+         !wmi_value_retype(&copy, wanted, is_array))) {
         ok = err_fail(err, ERR_INVALID, 0, "a %s%s was given where a %s%s belongs",
                       cim_type_name(value->type), value->is_array ? " array" : "",
                       cim_type_name(wanted), is_array ? " array" : "");
