@@ -166,6 +166,22 @@ static void start_cleanup(struct start *start)
     free(start->info.lpAttributeList);
 }
 
+/* Who runs within a job already (started by the Task Scheduler, over SSH or WinRM, in a build)
+ * has this child in there, too, and a job within a job may not have limits on windows: "cannot
+ * have UI limits set", sdk-api jobapi2 AssignProcessToJobObject.  Then it goes without these;
+ * all other limits hold. */
+static bool assign(struct child *child, const struct child_options *options)
+{
+    JOBOBJECT_BASIC_UI_RESTRICTIONS none = { 0 };
+
+    if (AssignProcessToJobObject(child->job, child->process))
+        return true;
+    return options->is_confined && GetLastError() == ERROR_ACCESS_DENIED &&
+           SetInformationJobObject(child->job, JobObjectBasicUIRestrictions, &none,
+                                   sizeof(none)) &&
+           AssignProcessToJobObject(child->job, child->process);
+}
+
 /* Suspended until it is in its job. */
 static bool create(struct child *child, const struct child_options *options, wchar_t *line,
                    HANDLE theirs, struct err *err)
@@ -199,8 +215,7 @@ static bool create(struct child *child, const struct child_options *options, wch
                    : false;
     }
     child->process = made.hProcess;
-    ok = AssignProcessToJobObject(child->job, made.hProcess) &&
-         ResumeThread(made.hThread) != (DWORD)-1;
+    ok = assign(child, options) && ResumeThread(made.hThread) != (DWORD)-1;
     if (!ok)
         win32_fail(err, GetLastError(), "cannot start '%s'", options->argv[0]);
     CloseHandle(made.hThread);

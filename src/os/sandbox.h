@@ -13,10 +13,11 @@
  *
  * On Windows the child is this program started anew, which is told by its pipe which job it
  * has.  A job object limits memory, processor time and processes (to the one) and shuts it off
- * from windows and clipboard; what it inherits is the pipe; it has no privileges, makes no code
- * at run time, and, unless it is given folders, changes nothing of this user's (lowest
- * integrity).  Three walls of Linux are missing there: it can still read what the user can read,
- * reach the network, and, given folders, open names outside of them.
+ * from windows and clipboard, the latter not where hvgpu runs in a job itself; what it inherits
+ * is the pipe; it has no privileges, makes no code at run time, and, unless it is given folders,
+ * changes nothing of this user's (lowest integrity).  Three walls of Linux are missing there: it
+ * can still read what the user can read, reach the network, and, given folders, open names
+ * outside of them.
  */
 #pragma once
 

@@ -163,6 +163,25 @@ static bool ask(struct sandbox *sandbox, const char *what, char **answer, struct
 
 /* ---- tests ---- */
 
+/* As under the Task Scheduler.  This process stays in the job; what stands
+ * first here runs last. */
+TEST(within_a_job_the_child_is_confined_as_well)
+{
+    CLEANUP(sandbox_cleanup) struct sandbox *sandbox = NULL;
+    CLEANUP(free_cleanup) char *answer = NULL;
+    HANDLE around = CreateJobObjectW(NULL, NULL);
+    struct err err = ERR_INIT;
+
+    CHECK(AssignProcessToJobObject(around, GetCurrentProcess()));
+    sandbox = start();
+    CHECK_OK(ask(sandbox, "echo", &answer, &err));
+    CHECK(answer && strncmp(answer, "open ", 5) == 0);
+    free(TAKE(answer));
+    CHECK_OK(ask(sandbox, "privileges", &answer, &err));
+    CHECK(answer && atoi(answer) <= 1);
+    CloseHandle(around);
+}
+
 TEST(the_child_is_told_what_the_parent_knows)
 {
     CLEANUP(free_cleanup) char *answer = NULL;
