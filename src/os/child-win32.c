@@ -203,9 +203,11 @@ static bool create(struct child *child, const struct child_options *options, wch
         return win32_fail(err, GetLastError(), "cannot start '%s'", options->argv[0]);
     info->hStdInput = options->is_two_way ? theirs : nothing.h;
     info->hStdOutput = info->hStdError = options->is_two_way ? nothing.h : theirs;
-    /* Without a console: its Ctrl-C is ours, not the child's. */
+    /* Without our console: its Ctrl-C is ours, not the child's.  Who is confined has none at all,
+     * whose host would be a second process. */
     if (!CreateProcessW(options->program, line, NULL, NULL, TRUE,
-                        CREATE_SUSPENDED | CREATE_NO_WINDOW | EXTENDED_STARTUPINFO_PRESENT,
+                        CREATE_SUSPENDED | EXTENDED_STARTUPINFO_PRESENT |
+                            (options->is_confined ? DETACHED_PROCESS : CREATE_NO_WINDOW),
                         NULL, NULL, info, &made)) {
         DWORD code = GetLastError();
 
