@@ -86,23 +86,15 @@ static bool is_one_of(const char *text, const char *const *list)
 /* What Windows fills in when there is nothing to say, and what says nothing of anybody. */
 static bool is_nothing(const char *text)
 {
-    static const char *const list[] = { "WORKGROUP",
-                                        "None",
-                                        "Default string",
-                                        "To be filled by O.E.M.",
-                                        "Not Specified",
-                                        "System Serial Number",
-                                        "unknown",
-                                        "localhost",
-                                        "Administrator",
-                                        "Administrators",
-                                        "user",
-                                        "host",
-                                        "Windows User",
-                                        "removed",
-                                        "Microsoft",
-                                        "Windows",
-                                        NULL };
+    static const char *const list[] = { "WORKGROUP",      "None",
+                                        "Default string", "To be filled by O.E.M.",
+                                        "Not Specified",  "System Serial Number",
+                                        "unknown",        "localhost",
+                                        "local",          "Administrator",
+                                        "Administrators", "user",
+                                        "host",           "Windows User",
+                                        "removed",        "Microsoft",
+                                        "Windows",        NULL };
 
     return !text || strlen(text) < SHORTEST || is_one_of(text, list);
 }
