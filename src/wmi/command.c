@@ -28,7 +28,8 @@ enum {
     LINE_MOST = 8000,     /* cmd.exe takes 8191 characters in all */
     WAIT_LONGEST_MS = 20, /* between two looks at the pipes */
     PIPE_BYTES = 64 << 10,
-    GRACE_MS = 2000, /* for output of what still runs when cmd.exe has ended */
+    PIECES_MOST = 64, /* read from one pipe without looking at anything else */
+    GRACE_MS = 2000,  /* for output of what still runs when cmd.exe has ended */
 };
 
 struct running {
@@ -288,14 +289,17 @@ static bool give(const char *text, size_t len, bool is_stderr, void *user, struc
            command->on_output(text, len, is_stderr, command->user, err);
 }
 
-/* What is in the pipe now.  *ret_some: there was something. */
+/* What is in the pipe now, or much of it: who never stops writing is stopped, too.  *ret_some:
+ * there was something. */
 static bool receive(struct running *r, int i, struct receiver *to, bool *ret_some,
                     struct err *err)
 {
     char bytes[8192];
     DWORD there = 0, got = 0;
 
-    while (PeekNamedPipe(r->out[i], NULL, 0, NULL, &there, NULL) && there > 0) {
+    for (int n = 0; n < PIECES_MOST; n++) {
+        if (!PeekNamedPipe(r->out[i], NULL, 0, NULL, &there, NULL) || there == 0)
+            return true;
         if (!ReadFile(r->out[i], bytes, there < sizeof(bytes) ? there : sizeof(bytes), &got,
                       NULL) ||
             got == 0)
