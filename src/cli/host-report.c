@@ -66,6 +66,8 @@ static void add_target(struct report_names *names, const struct host_target *tar
     report_names_add(names, name, "host");
     report_names_add(names, address, "host");
     report_names_add(names, target->user, "user");
+    if (target->is_local) /* where not even COM works, nothing else tells it */
+        report_names_add(names, os_user_name(), "user");
 }
 
 /* One line per entry, names taken out; and @report likewise. */
