@@ -692,6 +692,7 @@ struct plan *journal_load(struct journal *journal, const char *id, bool unfinish
     plan = plan_new(info.host, info.title, err);
     if (plan) {
         memcpy(plan->id, info.id, sizeof(plan->id));
+        plan->is_journaled = true;
         plan->lock = TAKE(info.lock);
     }
     run_info_clear(&info);

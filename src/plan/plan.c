@@ -4,11 +4,14 @@
 #include "plan.h"
 
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "os.h"
 #include "text.h"
+
+enum { NUMBER_MAX = 0xFFFF }; /* the last part of an id */
 
 /* clang-format off */
 static const char *const state_names[] = {
@@ -42,6 +45,26 @@ static void civil_from_days(int64_t days, int *year, unsigned *month, unsigned *
     *year = (int)(era * 400 + year_of_era + (*month <= 2));
 }
 
+/* No id twice in this process: a fleet makes hundreds of plans within a second, so that chance
+ * alone would soon give two of them the same. */
+static unsigned unused_number(int64_t second, unsigned chance)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    static uint8_t used[(NUMBER_MAX + 1) / 8];
+    static int64_t when;
+    unsigned tries = 0;
+
+    pthread_mutex_lock(&lock);
+    if (second != when)
+        memset(used, 0, sizeof(used));
+    when = second;
+    while ((used[chance / 8] >> chance % 8 & 1) && tries++ < NUMBER_MAX)
+        chance = (chance + 1) & NUMBER_MAX;
+    used[chance / 8] |= (uint8_t)(1u << chance % 8);
+    pthread_mutex_unlock(&lock);
+    return chance;
+}
+
 static void make_id(char id[24])
 {
     int64_t seconds = os_now_usec() / 1000000;
@@ -52,9 +75,9 @@ static void make_id(char id[24])
 
     civil_from_days(seconds / 86400, &year, &month, &day);
     os_random(chance, sizeof(chance));
-    snprintf(id, 24, "%04u%02u%02u-%02u%02u%02u-%02x%02x", (unsigned)year % 10000,
-             month % 100, day % 100, of_day / 3600 % 24, of_day / 60 % 60, of_day % 60,
-             chance[0], chance[1]);
+    snprintf(id, 24, "%04u%02u%02u-%02u%02u%02u-%04x", (unsigned)year % 10000, month % 100,
+             day % 100, of_day / 3600 % 24, of_day / 60 % 60, of_day % 60,
+             unused_number(seconds, (unsigned)chance[0] << 8 | chance[1]) & NUMBER_MAX);
 }
 
 struct plan *plan_new(const char *host, const char *title, struct err *err)

@@ -89,6 +89,7 @@ struct plan {
     json_t *findings; /* array of findings as in the contract */
     struct step *steps;
     size_t step_count;
+    bool is_journaled; /* the run of its id in the journal is this one */
 };
 
 struct plan *plan_new(const char *host, const char *title, struct err *err);

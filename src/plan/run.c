@@ -346,7 +346,8 @@ static bool begin(struct plan *plan, struct plan_context *context, struct err *e
         run_info_clear(&other);
         return false;
     }
-    return journal_begin(context->journal, plan, err);
+    plan->is_journaled = journal_begin(context->journal, plan, err);
+    return plan->is_journaled;
 }
 
 /* What a crash took with it: steps into a disk that is one transaction, not committed. */
@@ -418,6 +419,11 @@ static bool run_locked(struct plan *plan, struct plan_context *context, struct e
     bool stays;
 
     if (journal_run_state(context->journal, plan->id, &state, &unknown)) {
+        /* Made in the same second by another process: what that one does is not this. */
+        if (!plan->is_journaled) {
+            err_fail(err, ERR_CONFLICT, 0, "another run has the id %s", plan->id);
+            return err_hint(err, "run the command again");
+        }
         if (!reload(plan, context, &state, err))
             return false;
         if (state == RUN_DONE)

@@ -523,3 +523,44 @@ TEST(a_step_that_only_tells_fails_the_run_and_takes_nothing_back)
     CHECK(is_before());
     stop(journal);
 }
+
+TEST(a_new_plan_is_never_taken_for_a_run_of_the_same_id)
+{
+    struct err err = ERR_INIT;
+    struct journal *journal = start(&err);
+    struct plan_context context = context_of(journal);
+    CLEANUP(plan_cleanup) struct plan *first = make_plan(&err);
+    CLEANUP(plan_cleanup) struct plan *second = plan_new("other", "another", &err);
+
+    CHECK(plan_add(second, &kind_cell, "cell 3", json_pack("{s:i}", "cell", 3),
+                   json_integer(4), json_integer(24), NULL, &err));
+    memcpy(second->id, first->id, sizeof(second->id));
+    CHECK_OK(plan_run(first, &context, &err));
+    CHECK(!plan_run(second, &context, &err));
+    CHECK_EQ(err.kind, ERR_CONFLICT);
+    CHECK(is_after()); /* cell 3 among them: neither this plan was run nor that one again */
+    CHECK_STR_EQ(second->title, "another");
+    err = ERR_INIT;
+    CHECK_OK(plan_undo(first, &context, &err));
+    CHECK(is_before());
+    stop(journal);
+}
+
+TEST(no_two_of_many_plans_have_the_same_id)
+{
+    enum {
+        COUNT = 2000
+    }; /* of 65536 numbers in a second: by chance some would be the same */
+    static struct plan *plans[COUNT];
+    struct err err = ERR_INIT;
+
+    for (size_t i = 0; i < COUNT; i++) {
+        plans[i] = plan_new("lab", "one of many", &err);
+        CHECK(plans[i] && strlen(plans[i]->id) == 20);
+        for (size_t k = 0; k < i; k++)
+            if (strcmp(plans[i]->id, plans[k]->id) == 0)
+                CHECK_STR_EQ(plans[i]->id, "an id of its own");
+    }
+    for (size_t i = 0; i < COUNT; i++)
+        plan_free(plans[i]);
+}
