@@ -64,6 +64,11 @@ struct step_kind {
     bool (*expand)(struct plan_context *context, const struct step *step, struct plan *more,
                    struct err *err);
     unsigned flags;
+    /* Whether the host at hand is the one that this step was done on, where that can be told
+     * and the rest of @plan depends on it: asked of each step that is done, before an undo or
+     * a resume touches anything.  NULL: it does not matter. */
+    bool (*check_host)(struct plan_context *context, const struct plan *plan,
+                       const struct step *step, struct err *err);
 };
 
 enum step_state { STEP_PENDING, STEP_STARTED, STEP_DONE, STEP_UNDONE };
@@ -172,7 +177,8 @@ bool plan_run(struct plan *plan, struct plan_context *context, struct err *err) 
  * Takes back what is done or started, last first, going on after failures.  Idempotent.
  * A step whose state is neither what it was before nor what the plan made of it was
  * changed by others: it is left alone and named in an ERR_CONFLICT (context->undo_changed
- * takes it back all the same).
+ * takes it back all the same).  ERR_CONFLICT before anything is touched where a step's kind
+ * says that this is not the host it was done on.
  */
 bool plan_undo(struct plan *plan, struct plan_context *context, struct err *err) MUST_CHECK;
 

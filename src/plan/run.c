@@ -324,6 +324,20 @@ static bool reload(struct plan *plan, struct plan_context *context, enum run_sta
     return true;
 }
 
+/* A VM may have moved to another host since, or another one may have been named. */
+static bool check_host(const struct plan *plan, struct plan_context *context,
+                       struct err *err)
+{
+    for (size_t i = 0; i < plan->step_count; i++) {
+        const struct step *step = &plan->steps[i];
+
+        if (step->state == STEP_DONE && step->kind->check_host &&
+            !step->kind->check_host(context, plan, step, err))
+            return err_wrap(err, "nothing was changed");
+    }
+    return true;
+}
+
 static bool begin(struct plan *plan, struct plan_context *context, struct err *err)
 {
     struct run_info other;
@@ -436,6 +450,8 @@ static bool run_locked(struct plan *plan, struct plan_context *context, struct e
                        ? false
                        : err_hint(err, "finish that with 'hvgpu undo %s'", plan->id);
         }
+        if (!check_host(plan, context, err))
+            return false;
         doubt_uncommitted(plan);
     } else if (unknown.kind != ERR_NOT_FOUND) {
         *err = unknown;
@@ -475,7 +491,8 @@ bool plan_undo(struct plan *plan, struct plan_context *context, struct err *err)
     enum run_state state;
     bool ok = take_locks(plan, context, &locks, err) &&
               reload(plan, context, &state, err) &&
-              (state == RUN_UNDONE || take_back(plan, context, err));
+              (state == RUN_UNDONE ||
+               (check_host(plan, context, err) && take_back(plan, context, err)));
 
     drop_locks(&locks);
     return ok;

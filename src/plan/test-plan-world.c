@@ -15,6 +15,7 @@ enum fault fault;
 unsigned fault_at;
 unsigned refuse_at;
 bool unreachable;
+bool elsewhere;
 
 static bool change(int *what, int value, struct err *err)
 {
@@ -167,8 +168,16 @@ static bool expand_files(struct plan_context *context, const struct step *step,
 const struct step_kind kind_cell = { "cell", probe_cell, apply_cell, revert_cell, NULL, 0 };
 static const struct step_kind kind_base = { "base",      probe_cell, apply_cell,
                                             revert_cell, NULL,       STEP_HOLDS_LATER };
+
+static bool check_host(struct plan_context *context, const struct plan *plan,
+                       const struct step *step, struct err *err)
+{
+    return !elsewhere || err_fail(err, ERR_CONFLICT, 0, "this is another host");
+}
+
 static const struct step_kind kind_mount = { "mount",      probe_mount, apply_mount,
-                                             revert_mount, NULL,        STEP_HOLDS_LATER };
+                                             revert_mount, NULL,        STEP_HOLDS_LATER,
+                                             check_host };
 static const struct step_kind kind_unmount = { "unmount",    probe_mount, apply_mount,
                                                revert_mount, NULL,        0 };
 static const struct step_kind kind_file = { "file",      probe_file, apply_file,
@@ -224,7 +233,7 @@ struct journal *start(struct err *err)
         world->disk[i] = i + 11;
     }
     fault_at = refuse_at = 0;
-    unreachable = false;
+    unreachable = elsewhere = false;
     snprintf(state_dir, sizeof(state_dir), "/tmp/hvgpu-plan-XXXXXX");
     if (!mkdtemp(state_dir))
         return NULL;

@@ -23,6 +23,7 @@ extern enum fault fault;
 extern unsigned fault_at;  /* the change that it happens at; 0: never */
 extern unsigned refuse_at; /* the same, but the host says no */
 extern bool unreachable;
+extern bool elsewhere; /* what was mounted is not of this host */
 extern char state_dir[64];
 
 /* A cell that takes two changes to set; one that may be so already; one that complains. */

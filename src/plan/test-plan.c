@@ -564,3 +564,47 @@ TEST(no_two_of_many_plans_have_the_same_id)
     for (size_t i = 0; i < COUNT; i++)
         plan_free(plans[i]);
 }
+
+TEST(a_run_of_another_host_is_not_taken_back_here)
+{
+    struct err err = ERR_INIT;
+    struct journal *journal = start(&err);
+    struct plan_context context = context_of(journal);
+    CLEANUP(plan_cleanup) struct plan *plan = make_plan(&err);
+    enum run_state state;
+
+    CHECK_OK(plan_run(plan, &context, &err));
+    world->changes = 0;
+    elsewhere = true;
+    CHECK(!undo_newest(journal, &err));
+    CHECK_EQ(err.kind, ERR_CONFLICT);
+    CHECK_EQ(world->changes, 0);
+    CHECK_OK(journal_run_state(journal, plan->id, &state, &err));
+    CHECK_EQ(state, RUN_DONE); /* and is not in the way of others */
+    elsewhere = false;
+    err = ERR_INIT;
+    CHECK_OK(undo_newest(journal, &err));
+    CHECK(is_before());
+    stop(journal);
+}
+
+TEST(a_run_of_another_host_is_not_finished_here)
+{
+    struct err err = ERR_INIT;
+    struct journal *journal = start(&err);
+
+    fault = KILL_BEFORE;
+    fault_at = 7; /* two cells of two changes each, the disk, a file: the second file */
+    CHECK(in_child(work_run));
+    fault_at = 0;
+    world->changes = 0;
+    elsewhere = true;
+    CHECK(!resume_newest(journal, &err));
+    CHECK_EQ(err.kind, ERR_CONFLICT);
+    CHECK_EQ(world->changes, 0);
+    elsewhere = false;
+    err = ERR_INIT;
+    CHECK_OK(resume_newest(journal, &err));
+    CHECK(is_after());
+    stop(journal);
+}

@@ -97,12 +97,43 @@ static bool revert_folder(struct plan_context *context, struct step *step, struc
     return host_remove_empty_folder(context->session, WORK_FOLDER, err);
 }
 
+/* The former registry hives and files lie in the folder.  Without them the disk would be
+ * attached, given back in part and left so; a VM does not start like that. */
+static bool check_folder_host(struct plan_context *context, const struct plan *plan,
+                              const struct step *step, struct err *err)
+{
+    const char *folder;
+    bool exists, needed = false;
+
+    for (size_t i = 0; i < plan->step_count; i++) {
+        const struct step *one = &plan->steps[i];
+
+        needed |= (one->kind->flags & STEP_NEEDS_GUEST) && !one->kind->expand &&
+                  (one->state == STEP_STARTED || one->state == STEP_DONE);
+    }
+    if (!needed)
+        return true;
+    if (!param_text(step, "folder", &folder, err) ||
+        !host_folder_exists(context->session, folder, &exists, err))
+        return false;
+    if (exists)
+        return true;
+    err_fail(err, ERR_CONFLICT, 0, "this host has no folder '%s', which run %s made",
+             folder, plan->id);
+    return err_hint(
+        err,
+        "the run was on '%.80s': if the VM is on another host now, move it back "
+        "there first; if -H named another host, leave it out",
+        plan->host);
+}
+
 const struct step_kind step_host_folder = {
     .name = "host-folder",
     .probe = probe_folder,
     .apply = apply_folder,
     .revert = revert_folder,
     .flags = STEP_HOLDS_LATER | STEP_PRIVATE,
+    .check_host = check_folder_host,
 };
 
 /* ---- image-attach, image-detach ---- */
