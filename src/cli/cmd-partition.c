@@ -85,14 +85,27 @@ static bool choose(const struct invocation *in, struct seen *seen, struct err *e
     return true;
 }
 
+/* Only for a warning: who may set counts and not look at the cluster sets them all the same. */
+static bool look_at_cluster(struct fleet_host *host, struct err *err)
+{
+    struct seen *seen = host->data;
+    struct err why = ERR_INIT;
+
+    if (hv_cluster_read(host->context.session, false, &seen->cluster, &why) ||
+        (why.kind != ERR_UNREACHABLE && why.kind != ERR_CANCELLED &&
+         why.kind != ERR_NO_MEMORY))
+        return true;
+    *err = why;
+    return false;
+}
+
 static bool look(struct fleet_host *host, struct err *err)
 {
     struct seen *seen = host->data;
 
     return hv_inventory_read(host->context.session, host->name, PARTITION_WHAT, &seen->host,
                              err) &&
-           hv_cluster_read(host->context.session, false, &seen->cluster, err) &&
-           choose(host->fleet->in, seen, err);
+           look_at_cluster(host, err) && choose(host->fleet->in, seen, err);
 }
 
 /* What the device reports with its new count.  The step has read the count itself: what cannot
