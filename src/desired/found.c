@@ -13,7 +13,7 @@
 #include "vm-plan.h"
 #include "wants.h"
 
-enum { ALIAS_MAX = 40, NAME_MAX_BYTES = 512 };
+enum { ALIAS_MAX = 40, NAME_MAX_BYTES = 512, NAME_SHOWN_BYTES = 200 };
 
 struct finding_out {
     const struct hv_host *host;
@@ -304,6 +304,30 @@ static bool is_fit_for_a_key(const char *name)
     return len > 0 && len <= NAME_MAX_BYTES && text_is_utf8(name, len);
 }
 
+/* How much of a name a comment holds: whole letters, since half of one would make the file no
+ * UTF-8. */
+static int length_shown(const char *name)
+{
+    size_t len = strlen(name);
+
+    if (len <= NAME_SHOWN_BYTES)
+        return (int)len;
+    len = NAME_SHOWN_BYTES;
+    while (len > 0 && ((unsigned char)name[len] & 0xC0) == 0x80)
+        len--;
+    return (int)len;
+}
+
+/* Why a VM is named by its id. */
+static char *why_by_id(const struct hv_vm *vm, bool is_unique)
+{
+    if (!text_is_utf8(vm->name, strlen(vm->name)))
+        return text_dup("its name is not valid UTF-8");
+    return text_printf(is_unique ? "'%.*s', which a file cannot hold as a name"
+                                 : "'%.*s', which is not the only one of that name",
+                       length_shown(vm->name), vm->name);
+}
+
 /* @is_unique: no other VM of the host is called so. */
 static bool add_vm(struct finding_out *out, const struct hv_vm *vm, bool is_unique,
                    struct desired_vm *to, struct err *err)
@@ -313,8 +337,7 @@ static bool add_vm(struct finding_out *out, const struct hv_vm *vm, bool is_uniq
 
     to->name = text_dup(by_name ? vm->name : vm->id);
     if (!by_name && vm->name)
-        to->comment =
-            text_printf("'%.200s', which is not the only one of that name", vm->name);
+        to->comment = why_by_id(vm, is_unique);
     to->uses = calloc(vm->adapter_count + vm->device_count + 1, sizeof(*to->uses));
     if (!to->name || !to->uses || (!by_name && vm->name && !to->comment))
         return err_no_memory(err);
