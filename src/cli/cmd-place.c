@@ -139,9 +139,12 @@ static struct place_vm *add_guest(struct placing *p, size_t host, const struct h
 static bool add_placed(struct placing *p, size_t h, struct err *err)
 {
     const struct hv_host *host = p->hosts[h];
-    bool may_move = option_get(p->fleet->in, "move") != NULL;
+    bool move = option_get(p->fleet->in, "move") != NULL;
 
-    for (size_t v = 0; v < host->vm_count; v++)
+    for (size_t v = 0; v < host->vm_count; v++) {
+        /* One of several partitions does not go anywhere without the others. */
+        bool may_move = move && host->vms[v].adapter_count == 1;
+
         for (size_t a = 0; a < host->vms[v].adapter_count; a++) {
             const struct hv_adapter *adapter = &host->vms[v].adapters[a];
             const struct hv_gpu *gpu = hv_adapter_gpu(host, adapter);
@@ -163,6 +166,7 @@ static bool add_placed(struct placing *p, size_t h, struct err *err)
             vm->gpu = g;
             vm->may_move = may_move;
         }
+    }
     return true;
 }
 

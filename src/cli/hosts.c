@@ -553,11 +553,13 @@ static bool is_address(const char *host)
     return host[0] == '[' || host[strspn(host, "0123456789.")] == '\0';
 }
 
-/* @text with @computer in it replaced; NULL where it is not in there. */
+/* @text with @computer in it replaced, behind the scheme if it has one; NULL where it is not in
+ * there. */
 static bool replace_computer(const char *text, const char *computer, const char *by,
                              char **ret, struct err *err)
 {
-    const char *at = text ? text_istr(text, computer) : NULL;
+    const char *slashes = text ? strstr(text, "://") : NULL;
+    const char *at = text ? text_istr(slashes ? slashes + 3 : text, computer) : NULL;
 
     if (!at)
         return true;
