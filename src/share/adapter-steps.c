@@ -374,6 +374,7 @@ const struct step_kind step_adapter_add = {
     .probe = probe_count,
     .apply = apply_add,
     .revert = revert_add,
+    .check_host = vm_check_host,
 };
 
 /* ---- adapter-quota ---- */
@@ -431,6 +432,7 @@ const struct step_kind step_adapter_quota = {
     .probe = probe_quota,
     .apply = apply_quota,
     .revert = revert_quota,
+    .check_host = vm_check_host,
 };
 
 /* ---- adapter-remove ---- */
@@ -463,6 +465,7 @@ const struct step_kind step_adapter_remove = {
     .probe = probe_remove,
     .apply = apply_add,
     .revert = revert_remove,
+    .check_host = vm_check_host,
 };
 
 /* ---- making steps ---- */

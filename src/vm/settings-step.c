@@ -294,6 +294,7 @@ const struct step_kind step_vm_settings = {
     .probe = probe,
     .apply = apply,
     .revert = revert,
+    .check_host = vm_check_host,
 };
 
 /* What Set-VM calls the numbers; NULL: a number it does not know. */

@@ -10,6 +10,7 @@
 #include "plan.h"
 #include "progress.h"
 #include "schema.h"
+#include "step-params.h"
 #include "text.h"
 
 enum {
@@ -68,6 +69,32 @@ bool read_enabled_state(struct cim_session *session, const char *vm_id, uint64_t
     if (!cim_get_u64(vm, "EnabledState", ret))
         return err_fail(err, ERR_PROTOCOL, 0, "the host does not tell whether the VM runs");
     return true;
+}
+
+bool vm_check_host(struct plan_context *context, const struct plan *plan,
+                   const struct step *step, struct err *err)
+{
+    const char *vm_id, *name = param_optional(step, "name");
+    struct err why = ERR_INIT;
+    uint64_t ignored;
+
+    if (context->undo_changed)
+        return true;
+    if (!param_text(step, "vm", &vm_id, err))
+        return false;
+    if (read_enabled_state(context->session, vm_id, &ignored, &why) ||
+        why.kind == ERR_PROTOCOL)
+        return true;
+    if (why.kind != ERR_NOT_FOUND) {
+        *err = why;
+        return false;
+    }
+    err_fail(err, ERR_CONFLICT, 0, "this host has no VM '%.80s' now", name ? name : vm_id);
+    return err_hint(
+        err,
+        "the run was on '%.80s'; if another node of its cluster has the VM now, "
+        "name that one with -H, or move the VM back",
+        plan->host);
 }
 
 static bool wait_for_state(struct plan_context *context, const char *vm_id,

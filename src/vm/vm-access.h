@@ -4,7 +4,9 @@
 
 #include "session.h"
 
+struct plan;
 struct plan_context;
+struct step;
 
 struct cim_path *vm_path(const char *vm_id);          /* Msvm_ComputerSystem */
 struct cim_path *vm_settings_path(const char *vm_id); /* the realized settings */
@@ -13,6 +15,11 @@ struct cim_path *vm_settings_path(const char *vm_id); /* the realized settings *
 enum { VM_ENABLED = 2, VM_DISABLED = 3 };
 bool read_enabled_state(struct cim_session *session, const char *vm_id, uint64_t *ret,
                         struct err *err) MUST_CHECK;
+/* For step_kind.check_host: whether the host at hand has the VM of a step's "vm".  Else the undo
+ * of other steps would go on, and what was done to the VM count as taken back, or be left in the
+ * middle.  An undo that takes back what others changed (--force) does without the VM. */
+bool vm_check_host(struct plan_context *context, const struct plan *plan,
+                   const struct step *step, struct err *err) MUST_CHECK;
 /* Starts (VM_ENABLED) or turns off (VM_DISABLED), and waits until it is so. */
 bool request_state(struct plan_context *context, const char *vm_id, const char *name,
                    unsigned state, struct err *err) MUST_CHECK;
