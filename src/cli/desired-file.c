@@ -22,6 +22,19 @@ static bool check_named(const struct desired *desired, const struct host_list *l
     return true;
 }
 
+/* Hosts have one name, by which the file is asked about them: 'local' is this machine's. */
+static bool check_called(const char *const *names, const struct host_list *list,
+                         struct err *err)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (!text_ieq(names[i], list->items[i].name)) {
+            err_fail(err, ERR_INVALID, 0, _("the file's host '%.80s' is called '%.80s'"),
+                     names[i], list->items[i].name);
+            return err_hint(err, _("give it that name in the file"));
+        }
+    return true;
+}
+
 bool desired_file_hosts(struct invocation *in, struct host_list *list, struct err *err)
 {
     struct desired *desired = desired_read_file(in->operands[0], err);
@@ -37,7 +50,8 @@ bool desired_file_hosts(struct invocation *in, struct host_list *list, struct er
         return err_no_memory(err);
     for (size_t i = 0; i < desired->host_count; i++)
         names[i] = desired->hosts[i].name;
-    return host_list_name(in->values, names, desired->host_count, list, err);
+    return host_list_name(in->values, names, desired->host_count, list, err) &&
+           check_called(names, list, err);
 }
 
 void desired_file_end(struct invocation *in)
