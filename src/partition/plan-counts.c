@@ -132,6 +132,14 @@ static bool plan_gpu(const struct plan_of *p, struct err *err)
     if (!partition_is_hardware(p->gpu) || !takes_count(p->gpu, p->count) ||
         (p->gpu->partition_count.known && p->gpu->partition_count.value == p->count))
         return true;
+    /* Former values come back, or nothing is begun. */
+    if (!p->gpu->partition_count.known)
+        return plan_find(p->to->plan, "partition-count-unknown", "error", gpu_label(p->gpu),
+                         NULL,
+                         N_("the GPU does not tell its present count, which could not be "
+                            "given back then"),
+                         N_("look at it with 'hvgpu gpu show', and run the command again"),
+                         SRC_PARTITION, err);
     return tell_sizes(p, err) && check_users(p, err) &&
            add_partition_count(p->to->plan, p->host, p->gpu, p->count, err);
 }

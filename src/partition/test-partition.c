@@ -229,6 +229,18 @@ TEST(a_gpu_that_tells_no_counts_takes_none)
     stop(&b);
 }
 
+TEST(a_gpu_that_does_not_tell_its_present_count_is_left_alone)
+{
+    struct bench b;
+
+    start(&b, 1);
+    b.gpus[0][0].partition_count.known = false;
+    make(&b, 8);
+    CHECK(plan_has_errors(b.of[0].plan));
+    CHECK_EQ(b.of[0].plan->step_count, 0);
+    stop(&b);
+}
+
 TEST(a_count_that_one_of_many_does_not_take_names_the_host_and_what_all_take)
 {
     static uint64_t few[] = { 4, 1 };
