@@ -10,6 +10,7 @@
 
 #include "command.h"
 #include "commands.h"
+#include "failover.h"
 #include "finding-view.h"
 #include "fleet.h"
 #include "partition.h"
@@ -22,7 +23,9 @@
 #define SRC_FAILOVER \
     "MicrosoftDocs/windowsserverdocs virtualization/hyper-v/gpu-partitioning.md"
 
-enum { WHAT = HV_GPUS | HV_VMS | HV_PARTITIONS | HV_GPU_DRIVERS | HV_GPU_DETAILS };
+enum {
+    WHAT = HV_GPUS | HV_VMS | HV_PARTITIONS | HV_GPU_DRIVERS | HV_GPU_DETAILS | HV_CLUSTER
+};
 enum { NAMED_MAX = 8 }; /* VMs of one finding; the rest is a number */
 
 /* One VM of the problem, as the hosts call it. */
@@ -320,11 +323,15 @@ static char *command_of(const struct placing *p, size_t i)
     const char *action = action_of(p, i);
     struct place_spot to = p->answer.spots[i];
     const struct hv_vm *vm = p->guests[i].vm;
+    const struct hv_role *role = hv_find_role(p->hosts[p->guests[i].host]->cluster, vm->id);
     CLEANUP(free_cleanup) char *name = ps_quote(vm->name ? vm->name : vm->id);
+    /* A role is often called like its VM, and need not be. */
+    CLEANUP(free_cleanup)
+    char *group = role && role->group ? ps_quote(role->group) : text_dup(name);
     CLEANUP(free_cleanup) char *gpu = NULL, *node = NULL;
     struct strbuf text = STRBUF_INIT;
 
-    if (!name || strcmp(action, "stay") == 0 || strcmp(action, "nowhere") == 0)
+    if (!name || !group || strcmp(action, "stay") == 0 || strcmp(action, "nowhere") == 0)
         return NULL;
     gpu = ps_quote(p->gpus[to.node][to.gpu]->instance_id);
     node = ps_quote(p->hosts[to.node]->computer_name ? p->hosts[to.node]->computer_name
@@ -332,7 +339,7 @@ static char *command_of(const struct placing *p, size_t i)
     if (!gpu || !node)
         return NULL;
     if (strncmp(action, "move", 4) == 0)
-        strbuf_printf(&text, "Move-ClusterVirtualMachineRole -Name %s -Node %s%s", name,
+        strbuf_printf(&text, "Move-ClusterVirtualMachineRole -Name %s -Node %s%s", group,
                       node, strcmp(action, "move") == 0 ? "" : "; ");
     if (strcmp(action, "move") != 0)
         strbuf_printf(&text, "hvgpu -H %s attach %s --gpu %s%s",
