@@ -168,8 +168,10 @@ static bool run_command(struct app *app, int *ret_exit, struct err *err)
     *ret_exit = STATUS_FAILED;
     if (alone)
         return command->run(&app->in, ret_exit, err);
+    /* Once more for nodes that have a user of their own in the inventory. */
     if (!host_list_ask(&app->hosts, err) ||
-        !cluster_hosts_expand(&app->connector, &app->hosts, err))
+        !cluster_hosts_expand(&app->connector, &app->hosts, err) ||
+        !host_list_ask(&app->hosts, err))
         return false;
     if (may_choose(app) && app->hosts.count > 1) {
         if (!choose_host(app, err)) {
