@@ -293,7 +293,8 @@ static bool read_uses(struct yaml_reader *r, yaml_node_t *node, void *target)
          i < node->data.sequence.items.top; i++) {
         struct use_reading use = { reading->host, &vm->uses[vm->use_count++], NULL };
 
-        if (!read_use(r, yaml_node(r, *i), &use) || !check_use(r, &use, vm))
+        if (!yaml_count(r, node) || !read_use(r, yaml_node(r, *i), &use) ||
+            !check_use(r, &use, vm))
             return false;
     }
     return true;

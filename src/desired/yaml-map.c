@@ -227,7 +227,7 @@ bool yaml_word(struct yaml_reader *r, yaml_node_t *node, const char *what,
 
 /* ---- mappings ---- */
 
-static bool count_entry(struct yaml_reader *r, const yaml_node_t *at)
+bool yaml_count(struct yaml_reader *r, const yaml_node_t *at)
 {
     return ++r->entries <= YAML_ENTRIES_MAX ||
            yaml_fail(r, at, "the file has too many entries");
@@ -266,7 +266,7 @@ bool yaml_map(struct yaml_reader *r, yaml_node_t *node, const char *what,
         const char *name = yaml_text(r, key, "a key");
         size_t i = 0;
 
-        if (!name || !count_entry(r, key))
+        if (!name || !yaml_count(r, key))
             return false;
         while (keys[i].name && strcmp(keys[i].name, name) != 0)
             i++;
@@ -321,7 +321,7 @@ static bool read_elements(struct yaml_reader *r, yaml_node_t *node,
         yaml_node_t *key = yaml_node(r, pair->key);
         const char *name = yaml_text(r, key, "a name");
 
-        if (!name || !count_entry(r, key))
+        if (!name || !yaml_count(r, key))
             return false;
         all[count] = (struct named){ name, key, count };
     }

@@ -39,6 +39,9 @@ bool yaml_fail(struct yaml_reader *r, const yaml_node_t *at, const char *fmt, ..
     PRINTF_LIKE(3, 4);
 
 yaml_node_t *yaml_node(struct yaml_reader *r, int index);
+/* One more of what the file's entries become; mappings count their own, lists do not.  False:
+ * too many, as of a small file whose aliases multiply. */
+bool yaml_count(struct yaml_reader *r, const yaml_node_t *at) MUST_CHECK;
 /* The node's text, lent; NULL with an error.  UTF-8 without control characters. */
 const char *yaml_text(struct yaml_reader *r, yaml_node_t *node, const char *what);
 bool yaml_number(struct yaml_reader *r, yaml_node_t *node, const char *what, uint64_t min,
