@@ -79,6 +79,16 @@ static bool append(struct maker *m, struct plan *more, struct vm_work *work,
     return ok;
 }
 
+/* Plans for partitions of several VMs have nothing to do with each other.  A whole GPU may go from
+ * one VM to another, and counts depend on all. */
+static bool append_of_vm(struct maker *m, struct plan *more, struct vm_work *work,
+                         struct err *err)
+{
+    if (more)
+        plan_part(more, work - m->work + 1);
+    return append(m, more, work, err);
+}
+
 /* The last plan of a VM starts it, if that is wanted. */
 static bool starts(const struct maker *m, const struct vm_work *work, bool is_last)
 {
@@ -215,7 +225,7 @@ static bool plan_detach(struct maker *m, struct vm_work *work, const char *gpu,
             keeps_guest || m->options->no_drivers || work->wanted->drivers == DRIVERS_NONE,
     };
 
-    return append(
+    return append_of_vm(
         m,
         share_detach_from(m->context, m->host, m->host_name, work->vm->id, &options, err),
         work, err);
@@ -318,7 +328,7 @@ static bool hold_off(struct maker *m, struct vm_work *work, struct err *err)
         return false;
     }
     work->held_off = true;
-    return append(m, more, work, err);
+    return append_of_vm(m, more, work, err);
 }
 
 /* A GPU is cut only while nobody has a partition of it. */
@@ -497,7 +507,7 @@ static bool attach(struct maker *m, struct vm_work *work, const struct desired_u
             return false;
     }
     desired_wish(work->wanted, &options.wish);
-    return append(
+    return append_of_vm(
         m,
         share_attach_from(m->context, m->host, m->host_name, work->vm->id, &options, err),
         work, err);
@@ -537,10 +547,10 @@ static bool sync_all(struct maker *m, struct err *err)
         struct vm_work *work = &m->work[v];
 
         if (work->vm && work->driver && !work->changed &&
-            !append(m,
-                    share_sync_from(m->context, m->host, m->host_name, work->vm->id,
-                                    &options, err),
-                    work, err))
+            !append_of_vm(m,
+                          share_sync_from(m->context, m->host, m->host_name, work->vm->id,
+                                          &options, err),
+                          work, err))
             return false;
     }
     return true;
@@ -548,9 +558,22 @@ static bool sync_all(struct maker *m, struct err *err)
 
 static bool start_held(struct maker *m, struct err *err)
 {
-    for (size_t v = 0; v < m->c->wanted->vm_count; v++)
-        if (m->work[v].held_off && !add_vm_start(m->plan, m->work[v].vm, err))
+    for (size_t v = 0; v < m->c->wanted->vm_count; v++) {
+        struct vm_work *work = &m->work[v];
+        struct plan *more;
+
+        if (!work->held_off)
+            continue;
+        more = plan_new(m->host_name, m->plan->title, err);
+        if (!more)
             return false;
+        if (!add_vm_start(more, work->vm, err)) {
+            plan_free(more);
+            return false;
+        }
+        if (!append_of_vm(m, more, work, err))
+            return false;
+    }
     return true;
 }
 

@@ -146,6 +146,18 @@ struct step *plan_add(struct plan *plan, const struct step_kind *kind, const cha
     return &steps[plan->step_count++];
 }
 
+void plan_part(struct plan *plan, json_int_t part)
+{
+    /* Without memory for it the step is connected with all others, which is safe. */
+    for (size_t i = 0; part > 0 && i < plan->step_count; i++)
+        json_object_set_new(plan->steps[i].params, "part", json_integer(part));
+}
+
+json_int_t plan_part_of(const struct step *step)
+{
+    return json_integer_value(json_object_get(step->params, "part"));
+}
+
 bool plan_splice(struct plan *plan, size_t at, struct plan *more, struct err *err)
 {
     size_t count = plan->step_count + more->step_count;

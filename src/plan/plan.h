@@ -31,7 +31,7 @@ enum {
      * transaction).  Until it is done a crash loses those steps: resume looks again. */
     STEP_COMMITS_GUEST = 1 << 1,
     /* Later steps stand on this one (an attached disk, a VM that is off): not taken back
-     * while one of them could not be. */
+     * while one of them could not be, see plan_part(). */
     STEP_HOLDS_LATER = 1 << 2,
     /* About things that only hvgpu has business with: taken back whatever state they are
      * in (a restarted host has lost an attached disk half way). */
@@ -117,6 +117,11 @@ bool plan_has_errors(const struct plan *plan);       /* a finding of severity "e
 bool plan_only_looks(const struct plan *plan);
 /* Some step works on a host: not every one is STEP_NO_HOST. */
 bool plan_needs_host(const struct plan *plan);
+/* All steps of @plan become of that part (from 1 on) of a plan made of many: a step that could
+ * not be taken back keeps those that later ones stand on (STEP_HOLDS_LATER) only in its own
+ * part.  0, as without this: of no part, and connected with all. */
+void plan_part(struct plan *plan, json_int_t part);
+json_int_t plan_part_of(const struct step *step);
 /* Cause and fix of the first finding of severity "error"; lent.  NULL: none. */
 const char *plan_first_error(const struct plan *plan, const char **ret_fix);
 /* Moves all steps of @more behind the first @at steps of @plan, and its findings. */

@@ -75,6 +75,7 @@ static bool expand(struct plan *plan, size_t i, struct plan_context *context,
         err_fail(err, ERR_CONFLICT, 0, "%s", cause);
         return fix ? err_hint(err, "%s", fix) : false;
     }
+    plan_part(more, plan_part_of(&plan->steps[i]));
     if (!plan_splice(plan, i + 1, more, err))
         return false;
     /* Done together with the steps it made: a crash before this plans them anew. */
@@ -160,15 +161,35 @@ struct undo {
     struct plan *plan;
     struct plan_context *context;
     bool *uncommitted;    /* per step */
+    bool *failed;         /* per step: could not be taken back */
     unsigned left;        /* could not be taken back */
     unsigned unreachable; /* failures in a row because the host is gone */
     struct err first;
 };
 
-static void note_failure(struct undo *undo, const struct err *err)
+static void note_failure(struct undo *undo, size_t i, const struct err *err)
 {
+    undo->failed[i] = true;
     if (undo->left++ == 0)
         undo->first = *err;
+}
+
+/* Whether a later step that may stand on it is still there.  What was done to one VM of a plan
+ * for many does not stand on the disk of another. */
+static bool is_held(const struct undo *undo, size_t i)
+{
+    json_int_t part = plan_part_of(&undo->plan->steps[i]);
+
+    for (size_t k = i + 1; undo->left > 0 && k < undo->plan->step_count; k++) {
+        json_int_t other;
+
+        if (!undo->failed[k])
+            continue;
+        other = plan_part_of(&undo->plan->steps[k]);
+        if (part == 0 || other == 0 || part == other)
+            return true;
+    }
+    return false;
 }
 
 static void commit_reverted(struct undo *undo)
@@ -188,7 +209,7 @@ static void commit_reverted(struct undo *undo)
         if (committed && save(plan, step, STEP_UNDONE, NULL, undo->context, &one))
             tell(plan, step, undo->context, "undone");
         else
-            note_failure(undo, &one);
+            note_failure(undo, i, &one);
     }
 }
 
@@ -224,13 +245,14 @@ static void undo_all(struct undo *undo)
             commit_reverted(undo);
         if (step->state == STEP_PENDING || step->state == STEP_UNDONE)
             continue;
-        if ((step->kind->flags & STEP_HOLDS_LATER) && undo->left > 0) {
+        if ((step->kind->flags & STEP_HOLDS_LATER) && is_held(undo, i)) {
+            undo->failed[i] = true;
             undo->left++;
             continue;
         }
         if (try_undo(undo, i, &one))
             continue;
-        note_failure(undo, &one);
+        note_failure(undo, i, &one);
     }
     commit_reverted(undo);
 }
@@ -246,10 +268,15 @@ static bool take_back(struct plan *plan, struct plan_context *context, struct er
         return false;
     os_forget_interrupt();
     undo.uncommitted = calloc(plan->step_count + 1, sizeof(bool));
-    if (!undo.uncommitted)
+    undo.failed = calloc(plan->step_count + 1, sizeof(bool));
+    if (!undo.uncommitted || !undo.failed) {
+        free(undo.uncommitted);
+        free(undo.failed);
         return err_no_memory(err);
+    }
     undo_all(&undo);
     free(undo.uncommitted);
+    free(undo.failed);
     if (undo.left == 0)
         return journal_save_run(context->journal, plan->id, RUN_UNDONE, err);
 

@@ -166,8 +166,8 @@ static bool expand_files(struct plan_context *context, const struct step *step,
                          struct plan *more, struct err *err);
 
 const struct step_kind kind_cell = { "cell", probe_cell, apply_cell, revert_cell, NULL, 0 };
-static const struct step_kind kind_base = { "base",      probe_cell, apply_cell,
-                                            revert_cell, NULL,       STEP_HOLDS_LATER };
+const struct step_kind kind_base = { "base",      probe_cell, apply_cell,
+                                     revert_cell, NULL,       STEP_HOLDS_LATER };
 
 static bool check_host(struct plan_context *context, const struct plan *plan,
                        const struct step *step, struct err *err)

@@ -26,8 +26,9 @@ extern bool unreachable;
 extern bool elsewhere; /* what was mounted is not of this host */
 extern char state_dir[64];
 
-/* A cell that takes two changes to set; one that may be so already; one that complains. */
-extern const struct step_kind kind_cell, kind_maybe, kind_tell;
+/* A cell that takes two changes to set; one that may be so already; one that complains;
+ * one that later steps stand on. */
+extern const struct step_kind kind_cell, kind_maybe, kind_tell, kind_base;
 extern const struct step_kind *const kinds[];
 
 /* A new world and an empty journal. */

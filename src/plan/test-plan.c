@@ -608,3 +608,51 @@ TEST(a_run_of_another_host_is_not_finished_here)
     CHECK(is_after());
     stop(journal);
 }
+
+/* Cell 1 is what cell 0 stands on, and cell 5 what cell 4 does: two VMs, say. */
+static struct plan *make_parts(bool apart, struct err *err)
+{
+    static const struct {
+        const struct step_kind *kind;
+        int cell;
+    } steps[] = {
+        { &kind_base, 1 }, { &kind_cell, 0 }, { &kind_base, 5 }, { &kind_cell, 4 }
+    };
+    struct plan *plan = plan_new("lab", "two parts", err);
+
+    for (int part = 1; part <= 2; part++) {
+        struct plan *more = plan_new("lab", "one of them", err);
+
+        for (int i = 2 * part - 2; i < 2 * part; i++)
+            CHECK(plan_add(more, steps[i].kind, "a cell",
+                           json_pack("{s:i}", "cell", steps[i].cell),
+                           json_integer(steps[i].cell + 1),
+                           json_integer(steps[i].cell + 21), NULL, err));
+        if (apart)
+            plan_part(more, part);
+        CHECK(plan_splice(plan, plan->step_count, more, err));
+        plan_free(more);
+    }
+    return plan;
+}
+
+TEST(what_cannot_be_taken_back_holds_only_its_own_part)
+{
+    for (int apart = 0; apart < 2; apart++) {
+        struct err err = ERR_INIT;
+        struct journal *journal = start(&err);
+        struct plan_context context = context_of(journal);
+        CLEANUP(plan_cleanup) struct plan *plan = make_parts(apart, &err);
+
+        test_case(apart ? "two parts" : "one plan");
+        CHECK_OK(plan_run(plan, &context, &err));
+        world->cell[4] = 77; /* by others */
+        CHECK(!undo_newest(journal, &err));
+        CHECK_EQ(err.kind, ERR_CONFLICT);
+        CHECK_EQ(world->cell[4], 77);
+        CHECK_EQ(world->cell[5], 26); /* cell 4 stands on it */
+        CHECK_EQ(world->cell[0], 1);
+        CHECK_EQ(world->cell[1], apart ? 2 : 22);
+        stop(journal);
+    }
+}
