@@ -10,6 +10,7 @@
 #include "make-file.h"
 #include "os.h"
 #include "package.h"
+#include "strbuf.h"
 #include "test-world-host.h"
 #include "test.h"
 #include "text.h"
@@ -110,6 +111,59 @@ TEST(registry_changes_are_in_the_file_and_survive_the_simulator)
     CHECK_EQ(world_reg_delete_key(w, "HKLM\\SOFTWARE\\Test", true), WIN_FILE_NOT_FOUND);
     CHECK_EQ(world_reg_create(w, "HKCU\\x"), WIN_UNKNOWN);
     CHECK_EQ(world_reg_create(w, "HKLM\\SAM\\x"), WIN_ACCESS_DENIED);
+}
+
+static char *dump_of(struct sim_world *w)
+{
+    CLEANUP(strbuf_cleanup) struct strbuf text = STRBUF_INIT;
+    struct err err = ERR_INIT;
+
+    CHECK_OK(world_dump(w, &text, &err));
+    return strbuf_take(&text);
+}
+
+TEST(a_copy_of_a_hive_is_dumped_as_its_values_not_its_bytes)
+{
+    static const char copy[] = "C:\\kept\\DRIVERS";
+    struct err err = ERR_INIT;
+    CLEANUP(test_host_clear) struct test_host t;
+    struct sim_world *w = test_host_world(&t, &err);
+    CLEANUP(hive_value_clear) struct hive_value value = { 0 };
+    CLEANUP(free_cleanup) char *before = NULL;
+    CLEANUP(free_cleanup) char *changed = NULL;
+    CLEANUP(free_cleanup) char *back = NULL;
+    CLEANUP(free_cleanup) char *damaged = NULL;
+    CLEANUP(free_cleanup) uint8_t *old = NULL;
+    CLEANUP(free_cleanup) uint8_t *new = NULL;
+    size_t old_len = 0, new_len = 0;
+
+    if (!test_has_tools())
+        SKIP("mkntfs, mkfs.vfat or mtools is missing");
+    CHECK_OK(world_make_dir(w, "C:\\kept", &err));
+    CHECK_OK(world_copy(w, "C:\\Windows\\System32\\config\\DRIVERS", copy, &err));
+    CHECK_OK(world_read_all(w, copy, 1 << 24, &old, &old_len, &err));
+    before = dump_of(w);
+
+    CHECK(hive_value_set_text(&value, HIVE_SZ, "x"));
+    CHECK_EQ(world_reg_load(w, "HKLM\\Kept", copy), 0);
+    CHECK_EQ(world_reg_create(w, "HKLM\\Kept\\New"), 0);
+    CHECK_EQ(world_reg_set(w, "HKLM\\Kept\\New", "a", &value), 0);
+    CHECK_EQ(world_reg_unload(w, "HKLM\\Kept"), 0);
+    changed = dump_of(w);
+    CHECK(before && changed && strcmp(before, changed) != 0);
+    CHECK(changed && strstr(changed, "  [New]\n    a = 1:78000000\n"));
+
+    CHECK_EQ(world_reg_load(w, "HKLM\\Kept", copy), 0);
+    CHECK_EQ(world_reg_delete_key(w, "HKLM\\Kept\\New", true), 0);
+    CHECK_EQ(world_reg_unload(w, "HKLM\\Kept"), 0);
+    CHECK_OK(world_read_all(w, copy, 1 << 24, &new, &new_len, &err));
+    CHECK(old && new && (old_len != new_len || memcmp(old, new, old_len) != 0));
+    back = dump_of(w);
+    CHECK(before && back && strcmp(before, back) == 0);
+
+    CHECK_OK(world_write_all(w, copy, "none", 4, 0, FILE_IS_ARCHIVE, &err));
+    damaged = dump_of(w);
+    CHECK(damaged && strstr(damaged, "C:\\kept\\DRIVERS 20 hive\n  no readable hive, "));
 }
 
 TEST(paths_compare_without_case_and_refuse_what_windows_refuses)

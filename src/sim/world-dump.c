@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Everything below CIM as stable text: files with size, attributes, time and hash, hives
- * as their keys and values (a hive that was changed and changed back has other bytes but
- * the same values), each VM disk's volumes likewise.  Times of folders and of hives are
- * left out: they change without anything having changed.
+ * and copies of them as their keys and values (a hive that was changed and changed back has
+ * other bytes but the same values), each VM disk's volumes likewise.  Times of folders and
+ * of hives are left out: they change without anything having changed.
  */
 #include <inttypes.h>
 #include <nettle/sha2.h>
@@ -63,10 +63,11 @@ static bool dump_key(struct hive *hive, const char *key, unsigned depth, struct 
     return ok;
 }
 
+/* By its name, wherever it lies: a copy of a hive tells its values as the hive itself does. */
 static bool is_hive(const char *path)
 {
-    return text_iends(path, "\\config\\SYSTEM") || text_iends(path, "\\config\\SOFTWARE") ||
-           text_iends(path, "\\config\\DRIVERS");
+    return text_iends(path, "\\SYSTEM") || text_iends(path, "\\SOFTWARE") ||
+           text_iends(path, "\\DRIVERS");
 }
 
 static void put_hash(const uint8_t *bytes, size_t len, struct strbuf *to)

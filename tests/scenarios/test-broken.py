@@ -145,6 +145,19 @@ def new_names(text):
     return ADAPTER.sub(r"\1NEW", text)
 
 
+def hives(dump):
+    """What a dump tells of hives, and of the copies of them that a run keeps: (path, values)."""
+    return re.findall(r"^(\S.*) [0-9a-f]+ hive\n((?:  .*\n)*)", dump, re.M)
+
+
+def check_kept_hives(before, now):
+    """What is kept of a hive is worth nothing unless it is from before the change."""
+    known = {values for _, values in hives(before)}
+    for path, values in hives(now):
+        if "\\hvgpu\\RUN\\backup\\" in path and values not in known:
+            raise Failure(f"{path} is not the hive from before")
+
+
 def difference(before, now):
     old, new = before.splitlines(), now.splitlines()
     gone = [line for line in old if line not in set(new)][:20]
@@ -226,6 +239,7 @@ def resume(bench, _mode, n, before, after):
         return False
     bench.must("resume", bench.run("resume", "--yes"))
     state = bench.dump()
+    check_kept_hives(before, state)
     # Killed while it only looked, there is nothing to finish: then all is as before.
     if state != before and new_names(state) != new_names(after):
         raise Failure("resume: not finished\n" +
@@ -289,6 +303,7 @@ def main():
         after = bench.dump()
         if after == before:
             raise Failure("attach changed nothing")
+        check_kept_hives(before, after)
         again = bench.attach()
         bench.must("attach again", again)
         bench.must_be("attach again", after)
