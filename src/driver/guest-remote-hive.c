@@ -65,6 +65,9 @@ static bool clean_up(struct remote_disk *remote, struct err *err)
 
 bool remote_hive_close(struct remote_disk *remote, struct err *err)
 {
+    /* Also what a run that died had loaded: it holds the folder that the run made. */
+    if (!clean_up(remote, err))
+        return false;
     if (remote->edit_loaded) {
         if (!unload(remote, "edit", false, err))
             return false;
@@ -317,8 +320,7 @@ bool remote_hive_begin(struct guest_disk *self, const char *backup_name, struct 
         return false;
     if (!half)
         return err_no_memory(err);
-    if (!clean_up(remote, err) || !remote_hive_close(remote, err) ||
-        !remote_exists(remote, copy, &kept, err))
+    if (!remote_hive_close(remote, err) || !remote_exists(remote, copy, &kept, err))
         return false;
     if (!kept && (!remote_remove_folder(remote, half, false, err) ||
                   !remote_make_folder(remote, half, false, err) ||
@@ -411,8 +413,7 @@ bool remote_hive_restore(struct guest_disk *self, const char *backup_name,
     *ret_restored = false;
     if (!config || !file || !copy)
         return false;
-    if (!clean_up(remote, err) || !remote_hive_close(remote, err) ||
-        !shell_hash(remote->session, file, now, err))
+    if (!remote_hive_close(remote, err) || !shell_hash(remote->session, file, now, err))
         return false;
     if (strcmp(now, sha256) != 0)
         return true;
