@@ -376,15 +376,18 @@ static void put_identity(const struct operation *op, struct answer *answer)
 /* MS-WSMAN 3.1.4.1.19: as many requests as MaxConnections are served at one time, others
  * are rejected; DSP0226 14.6: wsman:QuotaLimit, "the service is busy servicing other
  * requests". */
-static bool is_busy(const struct endpoint *endpoint, struct sim_fault *fault)
+static bool is_busy(const struct endpoint *endpoint, unsigned others,
+                    struct sim_fault *fault)
 {
-    return atomic_load(&endpoint->being_served) > endpoint->host->winrm.max_connections &&
+    return others >= endpoint->host->winrm.max_connections &&
            !sim_refuse(fault, "w:QuotaLimit", CODE_QUOTA_LIMIT,
                        "The service is busy servicing other requests.");
 }
 
+/* @others were being served when it came. */
 static void answer_message(struct endpoint *endpoint, const char *bytes, size_t len,
-                           const char *encoding, const char *client, struct answer *answer)
+                           const char *encoding, const char *client, unsigned others,
+                           struct answer *answer)
 {
     CLEANUP(soap_request_cleanup) struct soap_request *request = NULL;
     CLEANUP(strbuf_cleanup) struct strbuf body = STRBUF_INIT;
@@ -410,7 +413,7 @@ static void answer_message(struct endpoint *endpoint, const char *bytes, size_t 
     if (endpoint->faults)
         hit = fault_rules_ask(endpoint->faults, endpoint->host->name, call.class_name,
                               call.name);
-    if (is_busy(endpoint, &fault)) {
+    if (is_busy(endpoint, others, &fault)) {
         put_fault(&op, answer);
         return;
     }
@@ -432,8 +435,9 @@ static void answer_message(struct endpoint *endpoint, const char *bytes, size_t 
 void dispatch(struct endpoint *endpoint, const char *bytes, size_t len,
               const char *encoding, const char *client, struct answer *answer)
 {
-    atomic_fetch_add(&endpoint->being_served, 1);
-    answer_message(endpoint, bytes, len, encoding, client, answer);
+    unsigned others = atomic_fetch_add(&endpoint->being_served, 1);
+
+    answer_message(endpoint, bytes, len, encoding, client, others, answer);
     atomic_fetch_sub(&endpoint->being_served, 1);
 }
 

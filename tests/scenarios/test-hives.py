@@ -46,7 +46,7 @@ def made(world, *steps):
 
 def put(world, **files):
     """SYSTEM and its logs, alone in a folder."""
-    folder = world.dir / "config"
+    folder = world.dir / "hives"
     folder.mkdir(exist_ok=True)
     for old in folder.iterdir():
         old.unlink()
