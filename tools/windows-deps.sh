@@ -5,13 +5,16 @@
 #   tools/windows-deps.sh [FOLDER]     prints the prefix; FOLDER: where to build and keep it
 #
 # A prefix is named by the hash of everything that decides what is in it: the second run
-# only prints it.  HVGPU_DEBIAN_MIRROR: another mirror, HVGPU_JOBS: how many at a time.
+# only prints it.  HVGPU_DEBIAN_MIRROR: another mirror than apt's, HVGPU_JOBS: how many at a time.
 # Exit status 75: a source cannot be had from the mirror.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
 cache=${1:-${XDG_CACHE_HOME:-$HOME/.cache}/hvgpu}
-mirror=${HVGPU_DEBIAN_MIRROR:-http://deb.debian.org/debian}
+# The mirror that this system's apt is set to.
+# shellcheck disable=SC2016
+mirror=${HVGPU_DEBIAN_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 2>/dev/null |
+    sed -n 's,/debian/*$,/debian,p' | head -n 1 || true)}
 jobs=${HVGPU_JOBS:-$(nproc)}
 target=x86_64-w64-mingw32
 
@@ -63,6 +66,7 @@ fetch() {
     name=${path##*/}
     file=$cache/sources/$name
     if ! echo "$sum  $file" | sha256sum --check --status 2>/dev/null; then
+        [ -n "$mirror" ] || unavailable "apt names no Debian mirror here: name one in HVGPU_DEBIAN_MIRROR"
         # A + in a path is a space to some servers.
         curl --fail --silent --show-error --location --retry 3 --output "$file.part" \
             "$mirror/${path//+/%2b}" ||

@@ -72,7 +72,7 @@ static const struct {
     { WBEM_E_OUT_OF_DISK_SPACE, ERR_REFUSED, "the disk is full", NULL },
     { WBEM_E_TOO_MUCH_DATA, ERR_REFUSED, "too much data at once", NULL },
     { WBEM_E_SERVER_TOO_BUSY, ERR_CONFLICT, "WMI is too busy", BUSY_HINT },
-    { WBEM_E_METHOD_NOT_IMPLEMENTED, ERR_UNSUPPORTED, "the method is not implemented",
+    { WBEM_E_METHOD_NOT_IMPLEMENTED, ERR_UNSUPPORTED, "the host does not have the method",
       NULL },
     { WBEM_E_METHOD_DISABLED, ERR_UNSUPPORTED, "the method is switched off", NULL },
     { WBEM_E_UNPARSABLE_QUERY, ERR_INVALID, "the query cannot be read", NULL },

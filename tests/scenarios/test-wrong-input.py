@@ -19,7 +19,7 @@ import jsonschema
 import scenario
 from scenario import SOURCE, must
 
-LONG = "x" * 10_000
+LONG = "v" * 10_000
 YES = ["--gpu", "1", "--yes"]
 
 # name, arguments, status, kind, what the error says, whether there is something to do about it
@@ -53,9 +53,9 @@ CASES = [
      "conflict", "cannot be asked to shut down"),
     ("a guest that says no", ["attach", "locked-session", *YES, "--stop"], 1, "conflict",
      "the guest is locked"),
-    ("a long VM name", ["attach", LONG, *YES], 1, "not-found", "no VM fits 'xxx"),
+    ("a long VM name", ["attach", LONG, *YES], 1, "not-found", "no VM fits 'vvv"),
     ("a long GPU name", ["attach", "games", "--gpu", LONG, "-y"], 1, "not-found",
-     "no GPU fits 'xxx"),
+     "no GPU fits 'vvv"),
     ("control characters", ["attach", "ga\x1b[31mmes\x07\n", *YES], 1, "not-found", "no VM fits"),
     ("quotes and backslashes", ["attach", "x' OR Name='games\\", *YES], 1, "not-found",
      "no VM fits"),
