@@ -16,8 +16,9 @@
  * from windows and clipboard, the latter not where hvgpu runs in a job itself; what it inherits
  * is the pipe; it has no privileges, makes no code at run time, and, unless it is given folders,
  * changes nothing of this user's (lowest integrity).  Three walls of Linux are missing there: it
- * can still read what the user can read, reach the network, and, given folders, open names
- * outside of them.
+ * can still read what the user can read, reach the network, and, given folders (its integrity
+ * is not lowered then), change whatever the user may.  Bans on code made at run time and on
+ * windows are set where Windows knows them.
  */
 #pragma once
 
