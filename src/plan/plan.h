@@ -187,7 +187,7 @@ bool plan_run(struct plan *plan, struct plan_context *context, struct err *err) 
  */
 bool plan_undo(struct plan *plan, struct plan_context *context, struct err *err) MUST_CHECK;
 
-/* ---- the journal: SQLite in the state folder (journal.c) ---- */
+/* ---- the journal: SQLite in the state folder (journal*.c) ---- */
 
 /* "journal.db" in @state_dir, mode 0600, made when missing.  ERR_PROTOCOL: damaged or not
  * a journal; ERR_UNSUPPORTED: of a newer hvgpu. */
