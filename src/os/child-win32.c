@@ -8,6 +8,7 @@
 
 #include "child-win32.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -261,42 +262,51 @@ static DWORD left_until(uint64_t until)
     return until <= now ? 0 : until - now < INFINITE ? (DWORD)(until - now) : INFINITE - 1;
 }
 
-enum child_read child_read(struct child *child, void *to, size_t len, uint64_t until,
-                           size_t *ret_len)
+/* What began on the pipe is ended: so much of it was done. */
+static enum child_talk finish(struct child *child, bool began, OVERLAPPED *state,
+                              uint64_t until, size_t *ret_len)
 {
-    OVERLAPPED state = { .hEvent = child->event };
     DWORD n = 0;
 
-    if (!ReadFile(child->pipe, to, len < PIPE_BYTES ? (DWORD)len : PIPE_BYTES, NULL,
-                  &state) &&
-        GetLastError() != ERROR_IO_PENDING)
+    if (!began && GetLastError() != ERROR_IO_PENDING)
         return CHILD_GONE;
     if (WaitForSingleObject(child->event, left_until(until)) != WAIT_OBJECT_0) {
-        CancelIoEx(child->pipe, &state);
+        CancelIoEx(child->pipe, state);
         /* It may have come in the meantime; then it is not lost. */
-        if (!GetOverlappedResult(child->pipe, &state, &n, TRUE) || n == 0)
+        if (!GetOverlappedResult(child->pipe, state, &n, TRUE) || n == 0)
             return CHILD_LATE;
-    } else if (!GetOverlappedResult(child->pipe, &state, &n, TRUE)) {
+    } else if (!GetOverlappedResult(child->pipe, state, &n, TRUE)) {
         return CHILD_GONE;
     }
     *ret_len = n;
-    return n > 0 ? CHILD_READ : CHILD_GONE;
+    return n > 0 ? CHILD_DONE : CHILD_GONE;
 }
 
-bool child_write(struct child *child, const void *from, size_t len)
+enum child_talk child_read(struct child *child, void *to, size_t len, uint64_t until,
+                           size_t *ret_len)
+{
+    OVERLAPPED state = { .hEvent = child->event };
+    bool began =
+        ReadFile(child->pipe, to, len < PIPE_BYTES ? (DWORD)len : PIPE_BYTES, NULL, &state);
+
+    return finish(child, began, &state, until, ret_len);
+}
+
+bool child_write(struct child *child, const void *from, size_t len, uint64_t until)
 {
     const char *at = from;
 
     while (len) {
         OVERLAPPED state = { .hEvent = child->event };
-        DWORD n = 0;
+        bool began = WriteFile(child->pipe, at, len < PIPE_BYTES ? (DWORD)len : PIPE_BYTES,
+                               NULL, &state);
+        size_t n = 0;
+        enum child_talk how = finish(child, began, &state, until, &n);
 
-        if (!WriteFile(child->pipe, at, len < PIPE_BYTES ? (DWORD)len : PIPE_BYTES, NULL,
-                       &state) &&
-            GetLastError() != ERROR_IO_PENDING)
+        if (how != CHILD_DONE) {
+            errno = how == CHILD_LATE ? ETIMEDOUT : EPIPE;
             return false;
-        if (!GetOverlappedResult(child->pipe, &state, &n, TRUE) || n == 0)
-            return false;
+        }
         at += n;
         len -= n;
     }

@@ -30,10 +30,11 @@ bool child_start(struct child *child, const struct child_options *options, struc
 void child_cleanup(struct child *child);
 
 /* @until: in time of os_monotonic_ms(); 0: no end. */
-enum child_read { CHILD_READ, CHILD_GONE, CHILD_LATE };
-enum child_read child_read(struct child *child, void *to, size_t len, uint64_t until,
+enum child_talk { CHILD_DONE, CHILD_GONE, CHILD_LATE };
+enum child_talk child_read(struct child *child, void *to, size_t len, uint64_t until,
                            size_t *ret_len);
-bool child_write(struct child *child, const void *from, size_t len);
+/* All of @len; false with errno ETIMEDOUT or EPIPE. */
+bool child_write(struct child *child, const void *from, size_t len, uint64_t until);
 void child_hang_up(struct child *child); /* it reads the end of the pipe */
 bool child_wait(struct child *child, uint64_t until);
 DWORD child_status(struct child *child);

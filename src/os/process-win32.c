@@ -195,7 +195,7 @@ static bool collect(struct child *child, uint64_t until, size_t max, struct strb
             return false;
         case CHILD_GONE:
             return child_wait(child, until);
-        case CHILD_READ:
+        case CHILD_DONE:
             if (output->len < max)
                 strbuf_add(output, piece, n < max - output->len ? n : max - output->len);
         }

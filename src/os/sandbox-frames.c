@@ -32,14 +32,17 @@ void (*sandbox_before_serve)(const char *what);
 void (*sandbox_before_answer)(struct strbuf *answer);
 unsigned sandbox_timeout_cap_ms;
 
-bool frame_send(struct sandbox_pipe *pipe, enum frame_type type, const void *bytes,
-                size_t len)
+bool frame_send(struct sandbox_pipe *pipe, uint64_t until, enum frame_type type,
+                const void *bytes, size_t len)
 {
     struct frame_header header = { .type = type, .len = (uint32_t)len };
 
-    if (len > FRAME_MAX)
+    if (len > FRAME_MAX) {
+        errno = EMSGSIZE;
         return false;
-    return pipe->send(pipe, &header, sizeof(header)) && pipe->send(pipe, bytes, len);
+    }
+    return pipe->send(pipe, &header, sizeof(header), until) &&
+           pipe->send(pipe, bytes, len, until);
 }
 
 bool frame_receive(struct sandbox_pipe *pipe, uint64_t until, enum frame_type *ret_type,
@@ -82,7 +85,7 @@ static bool send_progress(struct progress *self, const char *what, enum progress
     struct progress_frame frame = { .unit = unit, .done = done, .total = total };
 
     snprintf(frame.what, sizeof(frame.what), "%s", what);
-    return frame_send(child->pipe, FRAME_PROGRESS, &frame, sizeof(frame));
+    return frame_send(child->pipe, 0, FRAME_PROGRESS, &frame, sizeof(frame));
 }
 
 void frame_serve(const struct sandbox_options *options, struct sandbox_pipe *pipe)
@@ -107,8 +110,9 @@ void frame_serve(const struct sandbox_options *options, struct sandbox_pipe *pip
             sandbox_before_answer(&answer);
         if (ok && (answer.failed || answer.len > FRAME_MAX))
             ok = err_no_memory(&err);
-        ok = ok ? frame_send(pipe, FRAME_ANSWER, answer.text ? answer.text : "", answer.len)
-                : frame_send(pipe, FRAME_ERROR, &err, sizeof(err));
+        ok = ok ? frame_send(pipe, 0, FRAME_ANSWER, answer.text ? answer.text : "",
+                             answer.len)
+                : frame_send(pipe, 0, FRAME_ERROR, &err, sizeof(err));
     }
 }
 
@@ -196,10 +200,11 @@ bool frame_call(struct sandbox_pipe *pipe, const void *request, size_t len,
                 unsigned timeout_ms, struct progress *progress, char **ret_answer,
                 size_t *ret_len, struct err *err)
 {
-    if (!frame_send(pipe, FRAME_REQUEST, request, len))
-        return pipe->gone(pipe, NULL, err);
     if (sandbox_timeout_cap_ms && sandbox_timeout_cap_ms < timeout_ms)
         timeout_ms = sandbox_timeout_cap_ms;
+    if (!frame_send(pipe, os_monotonic_ms() + timeout_ms, FRAME_REQUEST, request, len))
+        return pipe->gone(
+            pipe, errno == ETIMEDOUT ? "its reader took no request in time" : NULL, err);
     return frame_await(pipe, FRAME_ANSWER, timeout_ms, progress, ret_answer, ret_len, err);
 }
 

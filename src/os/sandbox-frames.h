@@ -21,9 +21,9 @@ enum {
 
 /* First in what a system has for a pipe.  The child's side has no stop() and gone(). */
 struct sandbox_pipe {
-    bool (*send)(struct sandbox_pipe *pipe, const void *bytes, size_t len);
-    /* All of @len; false with errno ETIMEDOUT, or another.  @until 0: wait for ever (the child
-     * does; the parent never). */
+    /* Both all of @len; false with errno ETIMEDOUT, or another.  @until 0: wait for ever (the
+     * child does; the parent never: whoever was taken over may neither write nor read). */
+    bool (*send)(struct sandbox_pipe *pipe, const void *bytes, size_t len, uint64_t until);
     bool (*receive)(struct sandbox_pipe *pipe, void *bytes, size_t len, uint64_t until);
     /* Ends the child at once, whatever it does; what it did not commit is dropped with it. */
     void (*stop)(struct sandbox_pipe *pipe);
@@ -31,8 +31,8 @@ struct sandbox_pipe {
     bool (*gone)(struct sandbox_pipe *pipe, const char *how, struct err *err);
 };
 
-bool frame_send(struct sandbox_pipe *pipe, enum frame_type type, const void *bytes,
-                size_t len);
+bool frame_send(struct sandbox_pipe *pipe, uint64_t until, enum frame_type type,
+                const void *bytes, size_t len);
 /* One frame of any type.  *ret_bytes: owned, with a NUL behind. */
 bool frame_receive(struct sandbox_pipe *pipe, uint64_t until, enum frame_type *ret_type,
                    char **ret_bytes, size_t *ret_len);
@@ -44,6 +44,7 @@ void frame_serve(const struct sandbox_options *options, struct sandbox_pipe *pip
 bool frame_await(struct sandbox_pipe *pipe, enum frame_type wanted, unsigned timeout_ms,
                  struct progress *progress, char **ret_bytes, size_t *ret_len,
                  struct err *err) MUST_CHECK;
+/* @timeout_ms for taking the request, and again for the answer. */
 bool frame_call(struct sandbox_pipe *pipe, const void *request, size_t len,
                 unsigned timeout_ms, struct progress *progress, char **ret_answer,
                 size_t *ret_len, struct err *err) MUST_CHECK;

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/landlock.h>
 #include <poll.h>
 #include <seccomp.h>
@@ -50,14 +51,37 @@ struct sandbox {
 
 /* ---- the socket ---- */
 
-static bool send_all(struct sandbox_pipe *pipe, const void *bytes, size_t len)
+/* False with errno ETIMEDOUT. */
+static bool wait_for(int fd, short events, uint64_t until)
+{
+    struct pollfd wait = { .fd = fd, .events = events };
+
+    for (;;) {
+        uint64_t now = os_monotonic_ms();
+
+        if (now >= until) {
+            errno = ETIMEDOUT;
+            return false;
+        }
+        if (poll(&wait, 1, until - now < INT_MAX ? (int)(until - now) : INT_MAX) > 0)
+            return true;
+    }
+}
+
+static bool send_all(struct sandbox_pipe *pipe, const void *bytes, size_t len,
+                     uint64_t until)
 {
     const char *at = bytes;
+    int fd = ((struct end *)pipe)->fd;
 
     while (len) {
-        ssize_t n = write(((struct end *)pipe)->fd, at, len);
+        ssize_t n;
 
-        if (n < 0 && errno == EINTR)
+        if (until && !wait_for(fd, POLLOUT, until))
+            return false;
+        /* The child, which waits for ever, may call nothing else. */
+        n = until ? send(fd, at, len, MSG_DONTWAIT | MSG_NOSIGNAL) : write(fd, at, len);
+        if (n < 0 && (errno == EINTR || errno == EAGAIN))
             continue;
         if (n <= 0)
             return false;
@@ -73,16 +97,10 @@ static bool receive_all(struct sandbox_pipe *pipe, void *bytes, size_t len, uint
     int fd = ((struct end *)pipe)->fd;
 
     while (len) {
-        struct pollfd wait = { .fd = fd, .events = POLLIN };
-        uint64_t now = until ? os_monotonic_ms() : 0;
         ssize_t n;
 
-        if (until && now >= until) {
-            errno = ETIMEDOUT;
+        if (until && !wait_for(fd, POLLIN, until))
             return false;
-        }
-        if (until && poll(&wait, 1, (int)(until - now)) <= 0)
-            continue;
         n = read(fd, at, len);
         if (n < 0 && errno == EINTR)
             continue;
@@ -316,10 +334,10 @@ static void be_child(const struct sandbox_options *options, int fd)
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 
     if (!options->job->open(options->user, &err) || !close_door(options, &err)) {
-        frame_send(&end.base, FRAME_ERROR, &err, sizeof(err));
+        frame_send(&end.base, 0, FRAME_ERROR, &err, sizeof(err));
         _exit(1);
     }
-    if (frame_send(&end.base, FRAME_READY, "", 0))
+    if (frame_send(&end.base, 0, FRAME_READY, "", 0))
         frame_serve(options, &end.base);
     if (options->job->close)
         options->job->close(options->user);

@@ -50,11 +50,13 @@ struct child_end {
     HANDLE pipe;
 };
 
-static bool child_send(struct sandbox_pipe *pipe, const void *bytes, size_t len)
+static bool child_send(struct sandbox_pipe *pipe, const void *bytes, size_t len,
+                       uint64_t until)
 {
     HANDLE handle = ((struct child_end *)pipe)->pipe;
     const char *at = bytes;
 
+    (void)until;
     while (len) {
         DWORD n = 0;
 
@@ -206,10 +208,10 @@ static void be_child(void)
     os_forbid_dumps();
     SetUnhandledExceptionFilter(end_at_once);
     if (!begin(&end, &options, &err)) {
-        frame_send(&end.base, FRAME_ERROR, &err, sizeof(err));
+        frame_send(&end.base, 0, FRAME_ERROR, &err, sizeof(err));
         _exit(1);
     }
-    if (frame_send(&end.base, FRAME_READY, "", 0))
+    if (frame_send(&end.base, 0, FRAME_READY, "", 0))
         frame_serve(&options, &end.base);
     if (options.job->close)
         options.job->close(options.user);
@@ -231,9 +233,10 @@ struct sandbox {
     char *what;
 };
 
-static bool parent_send(struct sandbox_pipe *pipe, const void *bytes, size_t len)
+static bool parent_send(struct sandbox_pipe *pipe, const void *bytes, size_t len,
+                        uint64_t until)
 {
-    return child_write(&((struct sandbox *)pipe)->child, bytes, len);
+    return child_write(&((struct sandbox *)pipe)->child, bytes, len, until);
 }
 
 static bool parent_receive(struct sandbox_pipe *pipe, void *bytes, size_t len,
@@ -251,7 +254,7 @@ static bool parent_receive(struct sandbox_pipe *pipe, void *bytes, size_t len,
         case CHILD_GONE:
             errno = EPIPE;
             return false;
-        case CHILD_READ:
+        case CHILD_DONE:
             at += n;
             len -= n;
         }
@@ -338,7 +341,8 @@ struct sandbox *sandbox_start(const struct sandbox_options *options, struct err 
     }
     if (!pack_start(options, &start, err) || !start_child(sandbox, options, start.len, err))
         return NULL;
-    if (!frame_send(&sandbox->base, FRAME_START, start.text, start.len)) {
+    if (!frame_send(&sandbox->base, os_monotonic_ms() + START_MS, FRAME_START, start.text,
+                    start.len)) {
         parent_gone(&sandbox->base, NULL, err);
         return NULL;
     }

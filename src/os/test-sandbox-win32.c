@@ -11,6 +11,7 @@
 #include "os.h"
 #include "progress.h"
 #include "sandbox.h"
+#include "sandbox-frames.h"
 #include "strbuf.h"
 #include "test.h"
 #include "text.h"
@@ -87,6 +88,17 @@ static unsigned privileges(void)
     return ((TOKEN_PRIVILEGES *)(void *)room)->PrivilegeCount;
 }
 
+/* As a reader that was taken over: answers, and never reads again. */
+static void be_deaf(void)
+{
+    const uint32_t answer[] = { FRAME_ANSWER, 0 };
+    DWORD n;
+
+    if (WriteFile(GetStdHandle(STD_INPUT_HANDLE), answer, sizeof(answer), &n, NULL))
+        for (;;)
+            Sleep(10);
+}
+
 static bool serve(void *user, const void *request, size_t len, struct progress *progress,
                   struct strbuf *answer, struct err *err)
 {
@@ -110,6 +122,8 @@ static bool serve(void *user, const void *request, size_t len, struct progress *
     else if (strcmp(what, "hang") == 0)
         for (;;)
             Sleep(10);
+    else if (strcmp(what, "deaf") == 0)
+        be_deaf();
     else if (strcmp(what, "process") == 0)
         strbuf_puts(answer, can_start_others() ? "started" : "not");
     else if (strcmp(what, "privileges") == 0)
@@ -257,6 +271,26 @@ TEST(a_crash_an_end_and_a_hang_are_errors)
         CHECK(!ask(sandbox, "echo", &answer, &err));
         CHECK_EQ(err.kind, ERR_SYSTEM);
     }
+}
+
+TEST(a_child_that_never_reads_its_request_is_an_error)
+{
+    enum { MUCH = 8 << 20, MS = 300 }; /* more than the pipe holds */
+    CLEANUP(sandbox_cleanup) struct sandbox *sandbox = start();
+    CLEANUP(free_cleanup) char *request = calloc(1, MUCH);
+    CLEANUP(free_cleanup) char *answer = NULL;
+    struct err err = ERR_INIT;
+    uint64_t began;
+    size_t len;
+
+    CHECK_OK(ask(sandbox, "deaf", &answer, &err));
+    began = os_monotonic_ms();
+    CHECK(!sandbox_call(sandbox, request, MUCH, MS, NULL, &answer, &len, &err));
+    CHECK(os_monotonic_ms() - began >= MS);
+    CHECK_EQ(err.kind, ERR_SYSTEM);
+    CHECK_STR_EQ(err.text[0], "reading 'test': its reader took no request in time");
+    CHECK(!ask(sandbox, "echo", &answer, &err));
+    CHECK_EQ(err.kind, ERR_SYSTEM);
 }
 
 static bool stop_at_two(struct progress *self, const char *what, enum progress_unit unit,

@@ -8,9 +8,12 @@
 #include "os.h"
 #include "progress.h"
 #include "sandbox.h"
+#include "sandbox-frames.h"
 #include "strbuf.h"
 #include "test.h"
 #include "text.h"
+
+enum { SOCKET = STDERR_FILENO + 1 }; /* of the child */
 
 static bool open_nothing(void *user, struct err *err)
 {
@@ -32,6 +35,7 @@ static bool serve(void *user, const void *request, size_t len, struct progress *
 {
     const char *what = request;
     volatile char *nothing = NULL;
+    const uint32_t answered[] = { FRAME_ANSWER, 0 };
 
     (void)user;
     if (strcmp(what, "echo") == 0)
@@ -43,7 +47,12 @@ static bool serve(void *user, const void *request, size_t len, struct progress *
     else if (strcmp(what, "hang") == 0)
         for (;;)
             os_sleep_ms(10);
-    else if (strcmp(what, "exec") == 0)
+    else if (strcmp(what, "deaf") ==
+             0) { /* as one that was taken over: answers, and no more */
+        if (write(SOCKET, answered, sizeof(answered)) == sizeof(answered))
+            for (;;)
+                os_sleep_ms(10);
+    } else if (strcmp(what, "exec") == 0)
         execl("/bin/true", "true", (char *)NULL);
     else if (strcmp(what, "socket") == 0)
         (void)!socket(AF_INET, SOCK_STREAM, 0);
@@ -159,6 +168,26 @@ TEST(a_crash_a_hang_and_a_break_out_are_errors)
         CHECK(!ask(sandbox, "echo", &answer, &err));
         CHECK_EQ(err.kind, ERR_SYSTEM);
     }
+}
+
+TEST(a_child_that_never_reads_its_request_is_an_error)
+{
+    enum { MUCH = 8 << 20, MS = 300 }; /* more than a socket takes for somebody */
+    CLEANUP(sandbox_cleanup) struct sandbox *sandbox = start();
+    CLEANUP(free_cleanup) char *request = calloc(1, MUCH);
+    CLEANUP(free_cleanup) char *answer = NULL;
+    struct err err = ERR_INIT;
+    uint64_t began;
+    size_t len;
+
+    CHECK_OK(ask(sandbox, "deaf", &answer, &err));
+    began = os_monotonic_ms();
+    CHECK(!sandbox_call(sandbox, request, MUCH, MS, NULL, &answer, &len, &err));
+    CHECK(os_monotonic_ms() - began >= MS);
+    CHECK_EQ(err.kind, ERR_SYSTEM);
+    CHECK_STR_EQ(err.text[0], "reading 'test': its reader took no request in time");
+    CHECK(!ask(sandbox, "echo", &answer, &err));
+    CHECK_EQ(err.kind, ERR_SYSTEM);
 }
 
 TEST(memory_is_limited)
