@@ -13,15 +13,15 @@
 #include <string.h>
 
 #include "failover.h"
-#include "session.h"
-#include "strbuf.h"
+#include "fleet.h"
 #include "text.h"
 #include "tr.h"
 
 struct seed {
     struct host_target target;  /* owned */
-    struct hv_cluster *cluster; /* owned; NULL: none */
+    struct hv_cluster *cluster; /* owned; NULL: none, or another seed has it */
     char *computer;             /* owned: which node it is; NULL: none of them by name */
+    bool is_name;               /* it is the name of a cluster that another seed has */
 };
 
 static void seed_clear(struct seed *seed)
@@ -31,21 +31,20 @@ static void seed_clear(struct seed *seed)
     free(seed->computer);
 }
 
-/* Nothing is known when it does not answer; whatever is done next says why. */
-static bool look_at(const struct connector *connector, struct seed *seed, struct err *err)
+static bool look_at(struct fleet_host *host, struct err *err)
 {
-    CLEANUP(cim_session_cleanup) struct cim_session *session = NULL;
-    CLEANUP(hv_host_cleanup) struct hv_host *host = NULL;
-    struct err why = ERR_INIT;
+    CLEANUP(hv_host_cleanup) struct hv_host *its = NULL;
+    struct cim_session *session = host->context.session;
+    struct seed *seed = host->data;
 
-    session = connector_open(connector, &seed->target, &why);
-    if (session && hv_cluster_read(session, false, &seed->cluster, &why) && seed->cluster &&
-        hv_inventory_read(session, seed->target.name, 0, &host, &why))
-        seed->computer = text_dup(host->computer_name);
-    if (why.kind != ERR_CANCELLED && why.kind != ERR_NO_MEMORY)
+    if (!hv_cluster_read(session, false, &seed->cluster, err))
+        return false;
+    if (!seed->cluster)
         return true;
-    *err = why;
-    return false;
+    if (!hv_inventory_read(session, host->name, 0, &its, err))
+        return false;
+    seed->computer = text_dup(its->computer_name);
+    return seed->computer || !its->computer_name || err_no_memory(err);
 }
 
 static bool is_down(const struct hv_node *node)
@@ -54,14 +53,14 @@ static bool is_down(const struct hv_node *node)
            (node->state.value == NODE_DOWN || node->state.value == NODE_JOINING);
 }
 
-static bool add_nodes(const struct connector *connector, struct host_list *list,
+static bool add_nodes(const struct invocation *in, struct host_list *list,
                       const struct seed *seed, struct err *err)
 {
     for (size_t i = 0; i < seed->cluster->node_count; i++) {
         const struct hv_node *node = &seed->cluster->nodes[i];
         struct host_target *target;
 
-        if (!host_list_add_node(list, connector->values, &seed->target, node->name,
+        if (!host_list_add_node(list, in->values, &seed->target, node->name,
                                 seed->cluster->domain, &target, err))
             return false;
         if (!is_down(node) || target->unavailable)
@@ -83,6 +82,8 @@ static bool keep_seed(struct host_list *list, const struct seed *seed, struct er
 
     if (!computer)
         return err_no_memory(err);
+    if (seed->is_name)
+        return true;
     if (seed->cluster && hv_same_node(computer, seed->cluster->name) &&
         !hv_find_node(seed->cluster, computer))
         return true;
@@ -90,15 +91,84 @@ static bool keep_seed(struct host_list *list, const struct seed *seed, struct er
                             err);
 }
 
-/* Whether an earlier one had it among its nodes. */
-static bool is_known(const struct seed *seeds, size_t count, const struct seed *seed)
+/* "node1.lab.example" is no node1 of another domain. */
+static bool may_be_in(const struct hv_cluster *cluster, const char *computer)
+{
+    const char *dot = strchr(computer, '.');
+
+    return !dot || !cluster->domain || text_ieq(dot + 1, cluster->domain);
+}
+
+/* Whether it belongs to the cluster of another one, which then tells all there is. */
+static bool is_known(const struct seed *seeds, size_t count, struct seed *seed)
 {
     CLEANUP(free_cleanup) char *computer = host_target_computer(&seed->target);
 
-    for (size_t i = 0; i < count; i++)
-        if (computer && hv_find_node(seeds[i].cluster, computer))
+    for (size_t i = 0; computer && i < count; i++) {
+        const struct hv_cluster *cluster = seeds[i].cluster;
+
+        if (!cluster || !may_be_in(cluster, computer))
+            continue;
+        if (hv_find_node(cluster, computer))
             return true;
+        if (hv_same_node(cluster->name, computer))
+            return seed->is_name = true;
+    }
     return false;
+}
+
+/* Nothing is known of one that does not answer; whatever is done next says why. */
+static bool ask(const struct invocation *in, const struct host_list *list,
+                struct seed *const *seeds, bool *ret_silent, struct err *err)
+{
+    struct fleet fleet;
+    bool ok;
+
+    *ret_silent = true;
+
+    if (!fleet_open_to_look(in, list, &fleet, err))
+        return false;
+    for (size_t i = 0; i < list->count; i++)
+        fleet.hosts[i].data = seeds[i];
+    ok = fleet_each(&fleet, "hosts", look_at, err);
+    for (size_t i = 0; ok && i < list->count; i++) {
+        *ret_silent = *ret_silent && fleet.hosts[i].failed;
+        if (fleet.hosts[i].err.kind == ERR_NO_MEMORY)
+            ok = err_no_memory(err);
+    }
+    fleet_close(&fleet);
+    return ok;
+}
+
+/*
+ * One, then two more, then four ...: those named for the same cluster are found in the answer of
+ * the first of them, and many clusters need few rounds.  Where none answers there is nothing to
+ * wait for: all that are left at once.
+ */
+static bool ask_seeds(const struct invocation *in, struct seed *seeds, size_t count,
+                      struct err *err)
+{
+    CLEANUP(free_cleanup)
+    struct host_target *targets = calloc(count ? count : 1, sizeof(*targets));
+    CLEANUP(free_cleanup) struct seed **asked = calloc(count ? count : 1, sizeof(*asked));
+    bool silent = false;
+    size_t next = 0;
+
+    if (!targets || !asked)
+        return err_no_memory(err);
+    for (size_t most = 1; next < count; most = silent ? count : 2 * most) {
+        struct host_list some = { .items = targets };
+
+        for (; next < count && some.count < most; next++) {
+            if (!seeds[next].target.cluster || is_known(seeds, count, &seeds[next]))
+                continue;
+            asked[some.count] = &seeds[next];
+            targets[some.count++] = seeds[next].target; /* lent */
+        }
+        if (some.count > 0 && !ask(in, &some, asked, &silent, err))
+            return false;
+    }
+    return true;
 }
 
 static bool take_seeds(struct host_list *list, struct seed **ret, size_t *ret_count,
@@ -118,7 +188,7 @@ static bool take_seeds(struct host_list *list, struct seed **ret, size_t *ret_co
     return true;
 }
 
-bool cluster_hosts_expand(const struct connector *connector, struct host_list *list,
+bool cluster_hosts_expand(const struct invocation *in, struct host_list *list,
                           struct err *err)
 {
     struct seed *seeds = NULL;
@@ -131,109 +201,14 @@ bool cluster_hosts_expand(const struct connector *connector, struct host_list *l
         return true;
     ok = take_seeds(list, &seeds, &count, err);
     /* All that were named come first as they were named, so that their way is kept. */
-    for (size_t i = 0; ok && i < count; i++)
-        if (seeds[i].target.cluster && !is_known(seeds, i, &seeds[i]))
-            ok = look_at(connector, &seeds[i], err);
+    ok = ok && ask_seeds(in, seeds, count, err);
     for (size_t i = 0; ok && i < count; i++)
         ok = keep_seed(list, &seeds[i], err);
     for (size_t i = 0; ok && i < count; i++)
         if (seeds[i].cluster)
-            ok = add_nodes(connector, list, &seeds[i], err);
+            ok = add_nodes(in, list, &seeds[i], err);
     for (size_t i = 0; i < count; i++)
         seed_clear(&seeds[i]);
     free(seeds);
     return ok;
-}
-
-/* ---- which of them ---- */
-
-void host_views_clear(struct host_views *views)
-{
-    for (size_t i = 0; i < views->count; i++)
-        hv_host_free(views->hosts[i]);
-    free(views->hosts);
-    free(views->why);
-    *views = (struct host_views){ 0 };
-}
-
-bool host_views_read(const struct connector *connector, const struct host_list *list,
-                     unsigned what, struct host_views *ret, struct err *err)
-{
-    struct host_views views = { .hosts = calloc(list->count, sizeof(*views.hosts)),
-                                .why = calloc(list->count, sizeof(*views.why)) };
-
-    if (!views.hosts || !views.why) {
-        host_views_clear(&views);
-        return err_no_memory(err);
-    }
-    views.count = list->count;
-    for (size_t i = 0; i < list->count; i++) {
-        CLEANUP(cim_session_cleanup) struct cim_session *session = NULL;
-        struct err *why = &views.why[i];
-
-        session = connector_open(connector, &list->items[i], why);
-        if (!session ||
-            !hv_inventory_read(session, list->items[i].name, what, &views.hosts[i], why)) {
-            if (why->kind == ERR_CANCELLED || why->kind == ERR_NO_MEMORY) {
-                *err = *why;
-                host_views_clear(&views);
-                return false;
-            }
-        }
-    }
-    *ret = views;
-    return true;
-}
-
-/* None has it: hosts that did not answer may. */
-static bool not_found(const struct host_views *views, const struct host_list *list,
-                      const char *vm, struct err *err)
-{
-    size_t silent = 0, first = 0;
-    char why[ERR_TEXT];
-
-    for (size_t i = views->count; i-- > 0;)
-        if (!views->hosts[i]) {
-            silent++;
-            first = i;
-        }
-    err_fail(err, ERR_NOT_FOUND, 0, _("none of %zu hosts has a VM '%.80s'"),
-             views->count - silent, vm);
-    if (silent == 0)
-        return err_hint(err, _("'hvgpu vm list' shows the VMs of all of them"));
-    err_format(&views->why[first], why, sizeof(why));
-    return err_hint(err, _("%zu hosts did not answer; %.80s: %.160s"), silent,
-                    list->items[first].name, why);
-}
-
-bool host_views_find_vm(const struct host_views *views, const struct host_list *list,
-                        const char *vm, size_t *ret, struct err *err)
-{
-    CLEANUP(strbuf_cleanup) struct strbuf names = STRBUF_INIT;
-    size_t found = 0;
-
-    for (size_t i = 0; i < views->count; i++) {
-        const struct hv_vm *ignored;
-        struct err why = ERR_INIT;
-
-        if (!views->hosts[i])
-            continue;
-        if (!hv_select_vm(views->hosts[i], vm, &ignored, &why)) {
-            if (why.kind == ERR_NOT_FOUND)
-                continue;
-            *err = why;
-            return err_wrap(err, "%s", list->items[i].name);
-        }
-        strbuf_printf(&names, "%s%s", found ? ", " : "", list->items[i].name);
-        *ret = i;
-        found++;
-    }
-    if (names.failed)
-        return err_no_memory(err);
-    if (found == 1)
-        return true;
-    if (found == 0)
-        return not_found(views, list, vm, err);
-    err_fail(err, ERR_INVALID, 0, _("%zu hosts have a VM '%.80s'"), found, vm);
-    return err_hint(err, _("name one of them with -H: %.200s"), names.text);
 }

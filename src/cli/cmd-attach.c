@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "cluster-hosts.h"
+#include "host-views.h"
 #include "command.h"
 #include "commands.h"
 #include "share.h"

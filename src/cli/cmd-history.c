@@ -290,6 +290,25 @@ static bool run_resume(const struct invocation *in, int *ret_exit, struct err *e
     return take(in, id_of(in), true, ret_exit, err);
 }
 
+/* A run was on one host, which it remembers; its VM may be on another one meanwhile. */
+static bool check_host(const struct invocation *in, struct err *err)
+{
+    const char *name = option_get_nth(in, "host", 0);
+
+    if (!name)
+        return true;
+    if (option_get_nth(in, "host", 1))
+        err_fail(err, ERR_INVALID, 0, _("'%s' works on one host"), in->command->name);
+    else if (text_ieq(name, "auto"))
+        err_fail(err, ERR_INVALID, 0, _("'%s' does not choose a host by itself"),
+                 in->command->name);
+    else
+        return true;
+    return err_hint(err,
+                    _("leave -H out, as a run remembers its host, or name the one that "
+                      "its VM is on now"));
+}
+
 static const struct option_spec undo_options[] = {
     { "force", 0, NULL, N_("also what others have changed since") },
     { "force-stop", 0, NULL, N_("turn the VM off where it has to be off") },
@@ -302,6 +321,7 @@ const struct command cmd_undo = {
     .summary = N_("take a run back, the newest by default"),
     .flags = CMD_CHANGES,
     .options = undo_options,
+    .check = check_host,
     .run = run_undo,
 };
 
@@ -310,5 +330,6 @@ const struct command cmd_resume = {
     .operands = "[ID]",
     .summary = N_("finish a run that was interrupted"),
     .flags = CMD_CHANGES,
+    .check = check_host,
     .run = run_resume,
 };

@@ -19,10 +19,9 @@
 
 enum { JOBS_DEFAULT = 16, LOOK_MS = 200 };
 
-bool fleet_open(const struct invocation *in, struct fleet *ret, struct err *err)
+static bool open_hosts(const struct invocation *in, const struct host_list *hosts,
+                       struct fleet *ret, struct err *err)
 {
-    const struct host_list *hosts = in->connector->hosts;
-
     *ret = (struct fleet){ .in = in, .findings = json_array() };
     ret->hosts = calloc(hosts->count + 1, sizeof(*ret->hosts));
     if (!ret->hosts || !ret->findings) {
@@ -35,6 +34,20 @@ bool fleet_open(const struct invocation *in, struct fleet *ret, struct err *err)
                                              .target = &hosts->items[i],
                                              .name = hosts->items[i].name,
                                              .err = ERR_INIT };
+    return true;
+}
+
+bool fleet_open(const struct invocation *in, struct fleet *ret, struct err *err)
+{
+    return open_hosts(in, in->connector->hosts, ret, err);
+}
+
+bool fleet_open_to_look(const struct invocation *in, const struct host_list *hosts,
+                        struct fleet *ret, struct err *err)
+{
+    if (!open_hosts(in, hosts, ret, err))
+        return false;
+    ret->only_looks = true;
     return true;
 }
 
@@ -62,17 +75,18 @@ struct crowd {
 static bool work_on(struct crowd *crowd, struct fleet_host *host, struct err *err)
 {
     const struct invocation *in = crowd->fleet->in;
+    bool only_looks = crowd->fleet->only_looks || !(in->command->flags & CMD_CHANGES);
     CLEANUP(cim_session_cleanup) struct cim_session *session = NULL;
     bool ok;
 
     if (os_interrupt_count() != crowd->interrupts)
         return err_fail(err, ERR_CANCELLED, 0, "stopped by the user");
-    if (!change_may_begin(in, host->target, err))
+    if (!only_looks && !change_may_begin(in, host->target, err))
         return false;
     session = connector_open(in->connector, host->target, err);
     if (!session)
         return false;
-    if (!(in->command->flags & CMD_CHANGES)) {
+    if (only_looks) {
         host->context.session = session;
         ok = crowd->work(host, err);
         host->context = (struct plan_context){ 0 };

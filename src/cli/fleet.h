@@ -22,6 +22,7 @@
 
 #include "command.h"
 
+struct host_list;
 struct host_target;
 struct fleet;
 
@@ -51,6 +52,7 @@ struct fleet {
     const struct invocation *in;
     struct fleet_host *hosts; /* in the order of the command line */
     size_t count;
+    bool only_looks;  /* whatever the command does later */
     json_t *findings; /* about all of them together; array of the contract's findings */
     /* What the command adds to the context before a run (disks), and takes back after it. */
     void (*prepare)(struct plan_context *context);
@@ -68,6 +70,9 @@ struct fleet {
 
 /* All hosts of the command line; nothing is connected yet. */
 bool fleet_open(const struct invocation *in, struct fleet *ret, struct err *err) MUST_CHECK;
+/* Other hosts, to look at them before a command's own work: no plan, no journal. @hosts is lent. */
+bool fleet_open_to_look(const struct invocation *in, const struct host_list *hosts,
+                        struct fleet *ret, struct err *err) MUST_CHECK;
 /* The command frees what its hosts' ->data points to, before. */
 void fleet_close(struct fleet *fleet);
 

@@ -2,6 +2,7 @@
 /* From -H and the inventory to the list of hosts. */
 
 #include "hosts.h"
+#include "hosts-parts.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -13,14 +14,7 @@
 #include "tr.h"
 #include "wmi.h"
 
-enum { HOST_MAX = 10000, SECRET_MAX = 4096, SIM_LOCK_WAIT_MS = 10 * 1000 };
-
-void secret_free(char *secret)
-{
-    if (secret)
-        os_wipe(secret, strlen(secret));
-    free(secret);
-}
+enum { HOST_MAX = 10000, SIM_LOCK_WAIT_MS = 10 * 1000 };
 
 void host_target_clear(struct host_target *target)
 {
@@ -41,7 +35,7 @@ void host_target_clear(struct host_target *target)
     *target = (struct host_target){ 0 };
 }
 
-static bool copy(char **to, const char *from, struct err *err)
+bool copy_text(char **to, const char *from, struct err *err)
 {
     *to = text_dup(from);
     return *to || !from || err_no_memory(err);
@@ -54,16 +48,17 @@ bool host_target_copy(const struct host_target *from, struct host_target *to,
                                 .is_local = from->is_local,
                                 .cluster = from->cluster };
 
-    if (copy(&made.name, from->name, err) && copy(&made.url, from->url, err) &&
-        copy(&made.user, from->user, err) &&
-        copy(&made.password_file, from->password_file, err) &&
-        copy(&made.keytab, from->keytab, err) && copy(&made.auth, from->auth, err) &&
-        copy(&made.ca, from->ca, err) && copy(&made.pin, from->pin, err) &&
-        copy(&made.cert, from->cert, err) && copy(&made.key, from->key, err) &&
-        copy(&made.unavailable, from->unavailable, err) &&
-        copy(&made.computer, from->computer, err) &&
-        copy(&made.replay, from->replay, err) &&
-        copy(&made.password, from->password, err)) {
+    if (copy_text(&made.name, from->name, err) && copy_text(&made.url, from->url, err) &&
+        copy_text(&made.user, from->user, err) &&
+        copy_text(&made.password_file, from->password_file, err) &&
+        copy_text(&made.keytab, from->keytab, err) &&
+        copy_text(&made.auth, from->auth, err) && copy_text(&made.ca, from->ca, err) &&
+        copy_text(&made.pin, from->pin, err) && copy_text(&made.cert, from->cert, err) &&
+        copy_text(&made.key, from->key, err) &&
+        copy_text(&made.unavailable, from->unavailable, err) &&
+        copy_text(&made.computer, from->computer, err) &&
+        copy_text(&made.replay, from->replay, err) &&
+        copy_text(&made.password, from->password, err)) {
         *to = made;
         return true;
     }
@@ -97,88 +92,9 @@ void host_list_free(struct host_list *list)
     *list = (struct host_list){ 0 };
 }
 
-/* ---- passwords ---- */
-
-/* The first line of a file that only its owner can read. */
-static bool read_password(const char *path, char **ret, struct err *err)
-{
-    CLEANUP(secret_cleanup) char *text = NULL;
-    size_t len;
-
-    if (os_file_exists(path) && !os_is_private_file(path)) {
-        char command[ERR_TEXT];
-
-        os_private_command(path, command, sizeof(command));
-        err_fail(err, ERR_DENIED, 0, "others can read the password file '%.160s'", path);
-        return err_hint(err, "%s", command);
-    }
-    os_forbid_dumps();
-    text = os_read_file(path, SECRET_MAX, &len, err);
-    if (!text)
-        return err_wrap(err, "reading the password");
-    text[strcspn(text, "\r\n")] = '\0';
-    if (!*text)
-        return err_fail(err, ERR_INVALID, 0, "the password file '%.160s' is empty", path);
-    *ret = TAKE(text);
-    return true;
-}
-
-/* Kerberos by name means the tickets there are; a password for it comes from a file. */
-static bool wants_password(const struct host_target *target)
-{
-    return target->user && !target->keytab && !target->cert &&
-           !(target->auth && text_ieq(target->auth, "kerberos"));
-}
-
-bool host_password(const struct host_target *target, char **ret, struct err *err)
-{
-    const char *environment = os_env("HVGPU_PASSWORD_FILE");
-    char prompt[256];
-
-    if (target->password)
-        return copy(ret, target->password, err);
-    if (target->password_file)
-        return read_password(target->password_file, ret, err);
-    if (environment && *environment)
-        return read_password(environment, ret, err);
-    if (!wants_password(target))
-        return true;
-    if (!os_is_terminal(0)) {
-        err_fail(err, ERR_DENIED, 0, "no password for '%.80s'", target->user);
-        return err_hint(err, "name a file with --password-file or HVGPU_PASSWORD_FILE");
-    }
-    snprintf(prompt, sizeof(prompt), _("Password of %.80s on %.80s: "), target->user,
-             target->name);
-    os_forbid_dumps();
-    *ret = os_read_secret(prompt, err);
-    return *ret;
-}
-
-bool host_list_ask(struct host_list *list, struct err *err)
-{
-    const char *environment = os_env("HVGPU_PASSWORD_FILE");
-
-    if ((environment && *environment) || !os_is_terminal(0))
-        return true; /* each host finds out for itself */
-    for (size_t i = 0; i < list->count; i++) {
-        struct host_target *target = &list->items[i];
-
-        if (target->password || target->password_file || !wants_password(target))
-            continue;
-        for (size_t k = 0; k < i && !target->password; k++)
-            if (!list->items[k].password_file &&
-                text_ieq(list->items[k].user, target->user) &&
-                !copy(&target->password, list->items[k].password, err))
-                return false;
-        if (!target->password && !host_password(target, &target->password, err))
-            return false;
-    }
-    return true;
-}
-
 /* ---- one host ---- */
 
-static struct host_target *add(struct host_list *list, struct err *err)
+struct host_target *list_add(struct host_list *list, struct err *err)
 {
     struct host_target *items;
 
@@ -196,7 +112,7 @@ static struct host_target *add(struct host_list *list, struct err *err)
     return &items[list->count++];
 }
 
-static bool has(const struct host_list *list, const char *name)
+bool list_has(const struct host_list *list, const char *name)
 {
     for (size_t i = 0; i < list->count; i++)
         if (text_ieq(list->items[i].name, name))
@@ -229,7 +145,7 @@ static bool apply_options(struct host_target *target, const struct option_values
         if (!value)
             continue;
         free(*to);
-        if (!copy(to, value, err))
+        if (!copy_text(to, value, err))
             return false;
     }
     if (values_get(values, "insecure"))
@@ -249,14 +165,14 @@ static bool wants_tls(const struct host_target *target)
 /* A name, a name with a port, or a URL.  Without a scheme the port decides, and without a
  * port it is the one a Windows host has by default, 5985: there the log-on encrypts every
  * message, and Basic, which does not, is refused. */
-static bool make_url(struct host_target *target, const char *name, struct err *err)
+bool make_url(struct host_target *target, const char *name, struct err *err)
 {
     const char *host_end = name[0] == '[' ? strchr(name, ']') : name;
     const char *colon = host_end ? strchr(host_end, ':') : NULL;
     uint64_t port = wants_tls(target) ? 5986 : 5985;
 
     if (text_istarts(name, "http://") || text_istarts(name, "https://"))
-        return copy(&target->url, name, err);
+        return copy_text(&target->url, name, err);
     if (!*name || strpbrk(name, "/\\ \t@?#") || !host_end)
         return err_fail(err, ERR_INVALID, 0, "'%.80s' is not a host", name);
     if (colon && (!text_to_u64(colon + 1, 10, &port) || port == 0 || port > 65535))
@@ -274,10 +190,11 @@ static bool add_replayed(struct host_list *list, const char *name, const char *p
 
     if (!*path)
         return err_fail(err, ERR_INVALID, 0, "'replay:' needs the name of a file");
-    if (has(list, name))
+    if (list_has(list, name))
         return true;
-    target = add(list, err);
-    return target && copy(&target->name, name, err) && copy(&target->replay, path, err);
+    target = list_add(list, err);
+    return target && copy_text(&target->name, name, err) &&
+           copy_text(&target->replay, path, err);
 }
 
 /* ---- simulated hosts ---- */
@@ -332,8 +249,8 @@ static bool split_lab(const char *text, char **ret_lab, char **ret_host, struct 
     return *ret_lab || err_no_memory(err);
 }
 
-static bool add_simulated(struct host_list *list, const struct option_values *values,
-                          const char *text, struct err *err)
+bool add_simulated(struct host_list *list, const struct option_values *values,
+                   const char *text, struct err *err)
 {
     CLEANUP(free_cleanup) char *lab = NULL;
     CLEANUP(free_cleanup) char *host = NULL;
@@ -359,16 +276,16 @@ static bool add_simulated(struct host_list *list, const struct option_values *va
                    : text_printf("sim:%s:%s", lab, sim_host_name(sim, i));
         if (!name)
             return err_no_memory(err);
-        if (has(list, name))
+        if (list_has(list, name))
             continue;
-        target = add(list, err);
+        target = list_add(list, err);
         if (!target)
             return false;
         target->name = TAKE(name);
-        if (!copy(&target->url, sim_host_url(sim, i), err) ||
-            !copy(&target->user, sim_user(sim), err) ||
-            !copy(&target->password, sim_password(sim), err) ||
-            !copy(&target->auth, "basic", err))
+        if (!copy_text(&target->url, sim_host_url(sim, i), err) ||
+            !copy_text(&target->user, sim_user(sim), err) ||
+            !copy_text(&target->password, sim_password(sim), err) ||
+            !copy_text(&target->auth, "basic", err))
             return false;
         target->cluster = values_get(values, "cluster") != NULL;
     }
@@ -394,9 +311,9 @@ static bool add_local(struct host_list *list, struct err *err)
     name = os_machine_name(err);
     if (!name)
         return false;
-    if (has(list, name))
+    if (list_has(list, name))
         return true;
-    target = add(list, err);
+    target = list_add(list, err);
     if (!target)
         return false;
     target->name = TAKE(name);
@@ -429,14 +346,14 @@ static bool in_group(const struct inventory_host *host, const char *name)
     return false;
 }
 
-static bool add_known(struct host_list *list, const struct option_values *values,
-                      const struct host_target *known, struct err *err)
+bool add_known(struct host_list *list, const struct option_values *values,
+               const struct host_target *known, struct err *err)
 {
     struct host_target *target;
 
-    if (has(list, known->name))
+    if (list_has(list, known->name))
         return true;
-    target = add(list, err);
+    target = list_add(list, err);
     if (!target || !host_target_copy(known, target, err))
         return false;
     return apply_options(target, values, err) &&
@@ -471,8 +388,8 @@ static bool add_named(struct host_list *list, const struct option_values *values
 }
 
 /* The file of --inventory, else the user's own if there is one. */
-static bool read_inventory(const struct option_values *values, struct inventory_file **ret,
-                           struct err *err)
+bool read_inventory(const struct option_values *values, struct inventory_file **ret,
+                    struct err *err)
 {
     const char *path = values_get(values, "inventory");
     CLEANUP(free_cleanup) char *folder = NULL;
@@ -525,149 +442,6 @@ bool host_list_make(const struct option_values *values, struct host_list *list,
     if (list->count == 0)
         return err_fail(err, ERR_INVALID, 0, "the inventory names no hosts");
     return true;
-}
-
-/* ---- nodes of a cluster ---- */
-
-/* What stands for the computer in how it is named. */
-static char *named_part(const struct host_target *target)
-{
-    const char *at = target->name, *slashes = strstr(target->name, "://"), *end;
-
-    if (text_istarts(at, "sim:"))
-        return text_dup(strrchr(at, ':') + 1);
-    if (slashes)
-        at = slashes + 3;
-    end = at[0] == '[' ? strchr(at, ']') : NULL;
-    end = end ? end + 1 : at + strcspn(at, ":/");
-    return text_ndup(at, (size_t)(end - at));
-}
-
-char *host_target_computer(const struct host_target *target)
-{
-    return target->computer ? text_dup(target->computer) : named_part(target);
-}
-
-static bool is_address(const char *host)
-{
-    return host[0] == '[' || host[strspn(host, "0123456789.")] == '\0';
-}
-
-/* @text with @computer in it replaced, behind the scheme if it has one; NULL where it is not in
- * there. */
-static bool replace_computer(const char *text, const char *computer, const char *by,
-                             char **ret, struct err *err)
-{
-    const char *slashes = text ? strstr(text, "://") : NULL;
-    const char *at = text ? text_istr(slashes ? slashes + 3 : text, computer) : NULL;
-
-    if (!at)
-        return true;
-    *ret = text_printf("%.*s%s%s", (int)(at - text), text, by, at + strlen(computer));
-    return *ret || err_no_memory(err);
-}
-
-bool host_list_append(struct host_list *list, const struct host_target *target,
-                      const char *computer, struct err *err)
-{
-    struct host_target *made;
-
-    if (has(list, target->name))
-        return true;
-    made = add(list, err);
-    if (!made || !host_target_copy(target, made, err))
-        return false;
-    if (!computer)
-        return true;
-    free(TAKE(made->computer));
-    return copy(&made->computer, computer, err);
-}
-
-/* As the node that was named is reached: same port, same log-on; a pinned certificate is that
- * of the other. */
-static bool derive_node(struct host_list *list, const struct host_target *seed,
-                        const char *node, const char *domain, struct err *err)
-{
-    CLEANUP(free_cleanup) char *computer = named_part(seed);
-    CLEANUP(free_cleanup) char *full = NULL;
-    struct host_target made = { 0 }, *target;
-    const char *dot;
-    bool ok;
-
-    if (!computer)
-        return err_no_memory(err);
-    dot = strchr(computer, '.');
-    if (!is_address(computer))
-        domain = dot ? dot + 1 : NULL;
-    full = domain && *domain ? text_printf("%s.%s", node, domain) : text_dup(node);
-    if (!full)
-        return err_no_memory(err);
-    if (!host_target_copy(seed, &made, err))
-        return false;
-    free(TAKE(made.name));
-    free(TAKE(made.url));
-    free(TAKE(made.pin));
-    free(TAKE(made.computer));
-    free(TAKE(made.unavailable));
-    made.is_local = false;
-    ok = replace_computer(seed->name, computer, full, &made.name, err) &&
-         replace_computer(seed->url, computer, full, &made.url, err) &&
-         (made.url || make_url(&made, full, err));
-    if (ok && !made.name)
-        ok = err_no_memory(err);
-    if (ok && has(list, made.name)) {
-        host_target_clear(&made);
-        return true;
-    }
-    target = ok ? add(list, err) : NULL;
-    if (target)
-        *target = made;
-    else
-        host_target_clear(&made);
-    return target != NULL;
-}
-
-bool host_list_add_node(struct host_list *list, const struct option_values *values,
-                        const struct host_target *seed, const char *node,
-                        const char *domain, struct host_target **ret, struct err *err)
-{
-    CLEANUP(inventory_file_cleanup) struct inventory_file *file = NULL;
-    const struct host_target *known = NULL;
-    bool ok;
-
-    if (!read_inventory(values, &file, err))
-        return false;
-    for (size_t i = 0; file && i < file->count && !known; i++) {
-        CLEANUP(free_cleanup) char *name = host_target_computer(&file->hosts[i].target);
-
-        if (!name)
-            return err_no_memory(err);
-        if (hv_same_node(name, node))
-            known = &file->hosts[i].target;
-    }
-    if (text_istarts(seed->name, "sim:")) {
-        const char *end = strrchr(seed->name, ':');
-        CLEANUP(free_cleanup)
-        char *name =
-            text_printf("%.*s:%s", (int)(end - seed->name) - 4, seed->name + 4, node);
-
-        ok = name ? add_simulated(list, values, name, err) : err_no_memory(err);
-    } else {
-        ok = known ? add_known(list, values, known, err)
-                   : derive_node(list, seed, node, domain, err);
-    }
-    for (size_t i = list->count; ok && i-- > 0;) {
-        CLEANUP(free_cleanup) char *name = host_target_computer(&list->items[i]);
-
-        if (!name)
-            return err_no_memory(err);
-        if (hv_same_node(name, node)) {
-            *ret = &list->items[i];
-            return true;
-        }
-    }
-    return ok &&
-           err_fail(err, ERR_NOT_FOUND, 0, "no way to the node '%.80s' is known", node);
 }
 
 static bool one_more(const struct host_list *list, size_t before, const char *name,

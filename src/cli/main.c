@@ -11,12 +11,14 @@
 #include "cluster-hosts.h"
 #include "collect.h"
 #include "help.h"
+#include "host-views.h"
 #include "options.h"
 #include "os.h"
 #include "progress-bar.h"
 #include "sandbox.h"
 #include "session.h"
 #include "language.h"
+#include "text.h"
 #include "tr.h"
 
 enum { JOBS_DEFAULT = 16, JOBS_MOST = 256, TIMEOUT_MOST_S = 24 * 3600 };
@@ -123,13 +125,36 @@ static bool check_host_count(const struct app *app, struct err *err)
                              : _("name one of them with -H"));
 }
 
+/* "auto" is for commands that find out which host a VM is on; others say what they take. */
+static bool check_auto(const struct app *app, struct err *err)
+{
+    const struct command *command = app->line.command;
+    bool is_auto = false;
+    const char *name;
+
+    for (size_t n = 0; (name = values_get_nth(&app->line.values, "host", n)); n++)
+        is_auto |= text_ieq(name, "auto");
+    if (!is_auto || command->choose)
+        return true;
+    err_fail(err, ERR_INVALID, 0, _("'%s' does not choose a host by itself"),
+             command->name);
+    if (!(command->flags & CMD_HOST))
+        return err_hint(err, _("leave -H out"));
+    if (command->hosts)
+        return err_hint(err, _("leave -H out: the file names its hosts"));
+    return err_hint(err,
+                    command->flags & CMD_ONE_HOST
+                        ? _("name it with -H")
+                        : _("name it with -H; --cluster takes all nodes of a cluster"));
+}
+
 static bool choose_host(struct app *app, struct err *err)
 {
     const struct command *command = app->line.command;
     struct host_views views;
     bool ok;
 
-    if (!host_views_read(&app->connector, &app->hosts, command->choose_what, &views, err))
+    if (!host_views_read(&app->in, &app->hosts, command->choose_what, &views, err))
         return false;
     ok = command->choose(&app->in, &views, &app->chosen, err);
     host_views_clear(&views);
@@ -145,7 +170,8 @@ static bool run_command(struct app *app, int *ret_exit, struct err *err)
     bool alone;
 
     *ret_exit = STATUS_USAGE;
-    if (!read_options(app, err) || (command->check && !command->check(&app->in, err)))
+    if (!read_options(app, err) || (command->check && !command->check(&app->in, err)) ||
+        !check_auto(app, err))
         return false;
     alone = command->is_alone && command->is_alone(&app->in);
     if ((command->flags & CMD_HOST) && !alone) {
@@ -156,12 +182,6 @@ static bool run_command(struct app *app, int *ret_exit, struct err *err)
                             : STATUS_FAILED;
             return false;
         }
-        if (app->hosts.is_auto && !command->choose) {
-            err_fail(err, ERR_INVALID, 0, _("'%s' does not choose a host by itself"),
-                     command->name);
-            return err_hint(err,
-                            _("name it with -H; --cluster takes all nodes of a cluster"));
-        }
         if (!may_choose(app) && !check_host_count(app, err))
             return false;
     }
@@ -170,7 +190,7 @@ static bool run_command(struct app *app, int *ret_exit, struct err *err)
         return command->run(&app->in, ret_exit, err);
     /* Once more for nodes that have a user of their own in the inventory. */
     if (!host_list_ask(&app->hosts, err) ||
-        !cluster_hosts_expand(&app->connector, &app->hosts, err) ||
+        !cluster_hosts_expand(&app->in, &app->hosts, err) ||
         !host_list_ask(&app->hosts, err))
         return false;
     if (may_choose(app) && app->hosts.count > 1) {

@@ -4,7 +4,9 @@
 by an inventory that knows the way to each; nodes that are down or cannot be reached; and a run
 that is taken back on the node the VM is on now."""
 
+import socket
 import subprocess
+import time
 
 import scenario
 from scenario import must
@@ -53,6 +55,35 @@ def test_one_node_stands_for_all_and_keeps_its_way(world):
         again = hosts_of(world.json(*where, "-H", f"node002{FULL}", "-H", f"node001{FULL}",
                                     "--cluster", "gpu", "list", host=None))
         assert sorted(again) == sorted(found)
+
+
+def test_two_names_of_one_cluster_are_one_question(world):
+    with world.serve("cluster") as server:
+        where = inventory(world, server)
+        done = must(world.hvgpu(*where, "-v", "-H", f"node002{FULL}", "-H", "gpucluster", "-H",
+                                f"node001{FULL}", "--cluster", "gpu", "list", host=None))
+        asked = [line for line in done.stderr.splitlines() if "FROM MSCluster_Cluster" in line]
+        assert len(asked) == 1, asked
+        assert "gpucluster" not in done.stdout, done.stdout
+
+
+def test_names_that_do_not_answer_are_waited_for_together(world):
+    silent = [socket.create_server(("127.0.0.1", 0)) for _ in range(6)]
+    try:
+        hosts = [f"http://127.0.0.1:{one.getsockname()[1]}/wsman" for one in silent]
+        password = world.dir / "password"
+        password.touch(0o600)
+        password.write_text("x")
+        begun = time.monotonic()
+        done = world.hvgpu(*[word for host in hosts for word in ("-H", host)], "--cluster",
+                           "--user", "x", "--auth", "negotiate", "--password-file", str(password),
+                           "--timeout", "1", "vm", "list", host=None)
+        assert done.returncode == 1 and done.stderr.count("no answer in time") == 6, done
+        # One waits alone, the other five together, and all of them once more to be listed.
+        assert time.monotonic() - begun < 5.5, done
+    finally:
+        for one in silent:
+            one.close()
 
 
 def test_attach_finds_the_node_and_undo_finds_it_again(world):
