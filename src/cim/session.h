@@ -35,7 +35,7 @@ struct cim_session_ops {
     bool (*invoke)(struct cim_session *self, const struct cim_path *path,
                    const char *method, const struct cim_instance *in,
                    struct cim_instance **ret_out, struct err *err);
-    /* A remote command, see shell.h.  NULL: this session cannot. */
+    /* See struct shell_command.  NULL: this session cannot. */
     bool (*run)(struct cim_session *self, const struct shell_command *command,
                 uint32_t *ret_exit_code, struct err *err);
     void (*release)(struct cim_session *self); /* frees @self; never fails */

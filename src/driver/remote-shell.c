@@ -14,7 +14,7 @@
 static const char EMPTY_SHA256[] =
     "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
-enum { OUTPUT_LINE_MAX = 64 << 10, LONG_MS = 30 * 60 * 1000 };
+enum { OUTPUT_LINE_MAX = 64 << 10, SAID_MAX = 160, LONG_MS = 30 * 60 * 1000 };
 
 /* ---- running ---- */
 
@@ -60,24 +60,29 @@ static bool build(struct strbuf *line, struct err *err, const char *format, va_l
     return true;
 }
 
-struct output {
-    const struct shell_run *run;
-    struct strbuf part; /* of a line */
-    char last[160];     /* the last line that said anything, for errors */
-    char last_error[160];
+/* Each stream has its own lines: pieces of the two come in any order. */
+struct output_stream {
+    struct strbuf part;  /* of a line */
+    char last[SAID_MAX]; /* the last line that said anything, for errors */
 };
 
-static bool take_line(struct output *output, bool is_stderr, struct err *err)
+struct output {
+    const struct shell_run *run;
+    struct output_stream out, errors;
+};
+
+static bool take_line(struct output *output, struct output_stream *stream, struct err *err)
 {
-    char *text = output->part.text ? output->part.text : (char *)"";
-    char *to = is_stderr ? output->last_error : output->last;
+    const char *text = stream->part.text ? stream->part.text : "";
     bool ok = true;
 
+    if (stream->part.failed)
+        return err_no_memory(err);
     if (text[strspn(text, " \t")])
-        snprintf(to, sizeof(output->last), "%s", text + strspn(text, " \t"));
-    if (!is_stderr && output->run->on_line)
+        snprintf(stream->last, sizeof(stream->last), "%s", text + strspn(text, " \t"));
+    if (stream == &output->out && output->run->on_line)
         ok = output->run->on_line(text, output->run->user, err);
-    strbuf_clear(&output->part);
+    strbuf_clear(&stream->part);
     return ok;
 }
 
@@ -85,51 +90,66 @@ static bool take_output(const char *text, size_t len, bool is_stderr, void *user
                         struct err *err)
 {
     struct output *output = user;
+    struct output_stream *stream = is_stderr ? &output->errors : &output->out;
 
     for (size_t i = 0; i < len; i++) {
         if (text[i] == '\r')
             continue;
         if (text[i] == '\n') {
-            if (!take_line(output, is_stderr, err))
+            if (!take_line(output, stream, err))
                 return false;
-        } else if (output->part.len < OUTPUT_LINE_MAX) {
-            strbuf_putc(&output->part, text[i]);
+        } else if (stream->part.len < OUTPUT_LINE_MAX) {
+            strbuf_putc(&stream->part, text[i]);
         }
     }
     return true;
+}
+
+/* What ended without the end of a line. */
+static bool take_rest(struct output *output, struct err *err)
+{
+    return (output->out.part.len == 0 || take_line(output, &output->out, err)) &&
+           (output->errors.part.len == 0 || take_line(output, &output->errors, err));
+}
+
+/* Runs @line as @run wants it.  *ret_said: the last thing it said, errors first. */
+static bool run_line(const struct shell_run *run, const char *line, uint32_t *ret_exit_code,
+                     char ret_said[SAID_MAX], struct err *err)
+{
+    struct output output = { .run = run };
+    const struct shell_command command = { .line = line,
+                                           .timeout_ms = run->timeout_ms,
+                                           .reads_only = run->reads_only,
+                                           .on_output = take_output,
+                                           .user = &output };
+    bool ok =
+        cim_run(run->session, &command, ret_exit_code, err) && take_rest(&output, err);
+
+    snprintf(ret_said, SAID_MAX, "%s",
+             *output.errors.last ? output.errors.last : output.out.last);
+    strbuf_free(&output.out.part);
+    strbuf_free(&output.errors.part);
+    return ok;
 }
 
 bool shell_run(const struct shell_run *run, uint32_t most, struct err *err,
                const char *format, ...)
 {
     CLEANUP(strbuf_cleanup) struct strbuf line = STRBUF_INIT;
-    struct output output = { .run = run };
-    struct shell_command command = { .timeout_ms = run->timeout_ms,
-                                     .reads_only = run->reads_only,
-                                     .on_output = take_output,
-                                     .user = &output };
     uint32_t exit_code = 0;
+    char said[SAID_MAX];
     va_list args;
     bool ok;
 
     va_start(args, format);
     ok = build(&line, err, format, args);
     va_end(args);
-    if (!ok)
+    if (!ok || !run_line(run, line.text, &exit_code, said, err))
         return false;
-    command.line = line.text;
-    ok = cim_run(run->session, &command, &exit_code, err);
-    if (ok && output.part.len > 0)
-        ok = take_line(&output, false, err);
-    strbuf_free(&output.part);
-    if (ok && exit_code > most) {
-        const char *said = *output.last_error ? output.last_error : output.last;
-
-        return err_fail(err, ERR_REFUSED, exit_code, "'%.*s' on the host ended with %u%s%s",
-                        (int)strcspn(line.text, " "), line.text, exit_code,
-                        *said ? ": " : "", said);
-    }
-    return ok;
+    return exit_code <= most ||
+           err_fail(err, ERR_REFUSED, exit_code, "'%.*s' on the host ended with %u%s%s",
+                    (int)strcspn(line.text, " "), line.text, exit_code, *said ? ": " : "",
+                    said);
 }
 
 /* ---- reading what they print ---- */
@@ -381,25 +401,21 @@ static bool batch_line(const char *line, void *user, struct err *err)
 static bool hash_batch(struct cim_session *session, const char *line,
                        struct hashing *hashing, struct err *err)
 {
-    struct shell_command command = {
-        .line = line, .timeout_ms = LONG_MS, .reads_only = true, .on_output = take_output
-    };
-    struct shell_run run = { .session = session, .on_line = batch_line, .user = hashing };
-    struct output output = { .run = &run };
+    const struct shell_run run = { .session = session,
+                                   .reads_only = true,
+                                   .timeout_ms = LONG_MS,
+                                   .on_line = batch_line,
+                                   .user = hashing };
     uint32_t exit_code;
-    bool ok;
+    char said[SAID_MAX];
 
     hashing->told = 0;
-    command.user = &output;
-    ok = cim_run(session, &command, &exit_code, err);
-    if (ok && output.part.len > 0)
-        ok = take_line(&output, false, err);
-    strbuf_free(&output.part);
-    if (ok && hashing->told < hashing->batch_count)
-        return err_fail(err, ERR_REFUSED, exit_code, "%zu of %zu files cannot be read%s%s",
-                        hashing->batch_count - hashing->told, hashing->batch_count,
-                        *output.last ? ": " : "", output.last);
-    return ok;
+    if (!run_line(&run, line, &exit_code, said, err))
+        return false;
+    return hashing->told == hashing->batch_count ||
+           err_fail(err, ERR_REFUSED, exit_code, "%zu of %zu files cannot be read%s%s",
+                    hashing->batch_count - hashing->told, hashing->batch_count,
+                    *said ? ": " : "", said);
 }
 
 enum { BATCH_MAX = 100 };

@@ -186,6 +186,53 @@ TEST(what_cmd_would_read_otherwise_is_never_quoted)
     CHECK_STR_EQ(line.text, "\"C:\\a & b^(c)\"");
 }
 
+/* A host whose command says on its two streams what @said lists, piece by piece. */
+struct talker {
+    struct cim_session base; /* first, so that the pointers convert */
+    uint32_t exit_code;
+};
+
+static bool talk(struct cim_session *self, const struct shell_command *command,
+                 uint32_t *ret_exit_code, struct err *err)
+{
+    static const struct {
+        bool is_stderr;
+        const char *text;
+    } said[] = { { false, "dri" },        { true, "  war" },     { false, "ver.inf\r" },
+                 { true, "ning\r\nacc" }, { false, "\n\nlast" }, { true, "ess denied" } };
+
+    for (size_t i = 0; i < ARRAY_LEN(said); i++)
+        if (!command->on_output(said[i].text, strlen(said[i].text), said[i].is_stderr,
+                                command->user, err))
+            return false;
+    *ret_exit_code = ((struct talker *)self)->exit_code;
+    return true;
+}
+
+static bool join_lines(const char *line, void *user, struct err *err)
+{
+    strbuf_printf(user, "[%s]", line);
+    return true;
+}
+
+TEST(lines_of_output_and_of_errors_are_never_mixed)
+{
+    static const struct cim_session_ops ops = { .name = "talker", .run = talk };
+    CLEANUP(strbuf_cleanup) struct strbuf lines = STRBUF_INIT;
+    struct talker talker = { .base.ops = &ops };
+    struct shell_run run = { .session = &talker.base,
+                             .on_line = join_lines,
+                             .user = &lines };
+    struct err err = ERR_INIT;
+
+    CHECK_OK(shell_run(&run, 0, &err, "talk"));
+    CHECK_STR_EQ(lines.text, "[driver.inf][][last]");
+    talker.exit_code = 5;
+    CHECK(!shell_run(&run, 0, &err, "talk"));
+    CHECK_EQ(err.kind, ERR_REFUSED);
+    CHECK_STR_EQ(err.text[0], "'talk' on the host ended with 5: access denied");
+}
+
 TEST(robocopys_lines_are_read_by_their_shape)
 {
     struct shell_file file;
