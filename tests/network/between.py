@@ -3,37 +3,15 @@
 what goes by, one HTTP message at a time."""
 
 import socket
-import ssl
-import threading
 
-
-def read_message(sock, buffer):
-    """One HTTP message with Content-Length, whole, or b"" at the end."""
-    while b"\r\n\r\n" not in buffer:
-        piece = sock.recv(65536)
-        if not piece:
-            return b""
-        buffer += piece
-    head = buffer.index(b"\r\n\r\n") + 4
-    length = 0
-    for line in bytes(buffer[:head]).split(b"\r\n"):
-        if line.lower().startswith(b"content-length:"):
-            length = int(line.split(b":")[1])
-    while len(buffer) < head + length:
-        piece = sock.recv(65536)
-        if not piece:
-            return b""
-        buffer += piece
-    message = bytes(buffer[:head + length])
-    del buffer[:head + length]
-    return message
+from listener import Listener, read_message
 
 
 def is_sealed(message):
     return b"application/octet-stream\r\n" in message
 
 
-class Between:
+class Between(Listener):
     """@on_request(message, n) and @on_answer(message, n) see the n-th message of all and
     return what is to go on: bytes, a list of them for more than one, or None to hang up."""
 
@@ -41,40 +19,19 @@ class Between:
         self.target = port
         self.on_request = on_request or (lambda message, n: message)
         self.on_answer = on_answer or (lambda message, n: message)
-        self.tls, self.tls_out = tls, tls_out
+        self.tls_out = tls_out
         self.requests, self.answers, self.connections = [], [], []
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
+        super().__init__(tls)
 
-    def __enter__(self):
-        return self
+    def connect(self):
+        host = socket.create_connection(("127.0.0.1", self.target))
+        return self.tls_out.wrap_socket(host, server_hostname="localhost") if self.tls_out else host
 
-    def __exit__(self, *_):
-        self.listener.close()
-
-    def accept(self):
-        while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.relay, args=(client,), daemon=True).start()
-
-    def relay(self, client):
+    def serve(self, client):
         seen = []
         self.connections.append(seen)
-        try:
-            if self.tls:
-                client = self.tls.wrap_socket(client, server_side=True)
-            host = socket.create_connection(("127.0.0.1", self.target))
-            if self.tls_out:
-                host = self.tls_out.wrap_socket(host, server_hostname="localhost")
+        with self.connect() as host:
             self.exchange(client, host, seen)
-            host.close()
-        except (OSError, ssl.SSLError):
-            pass
-        client.close()
 
     def exchange(self, client, host, seen):
         from_client, from_host = bytearray(), bytearray()

@@ -2,10 +2,8 @@
 """A server that means harm: what it sends is whatever a function says, byte by byte."""
 
 import re
-import socket
-import threading
 
-from between import read_message
+from listener import Listener, read_message
 
 MIB = 1 << 20
 SOAP_TYPE = b"application/soap+xml;charset=UTF-8"
@@ -43,41 +41,21 @@ def http(body, status=b"200 OK", kind=SOAP_TYPE, head=b""):
             % (status, kind, len(body), head)) + body
 
 
-class Hostile:
+class Hostile(Listener):
     """@harm(connection, request, n) sends what it likes; the connection is closed when it
     returns True, or when the other side goes."""
 
     def __init__(self, harm):
         self.harm = harm
         self.requests = []
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.listener.close()
-
-    def accept(self):
-        while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.serve, args=(client,), daemon=True).start()
+        super().__init__()
 
     def serve(self, client):
         buffer = bytearray()
-        try:
-            while request := read_message(client, buffer):
-                self.requests.append(request)
-                if self.harm(client, request, len(self.requests)):
-                    break
-        except OSError:
-            pass
-        client.close()
+        while request := read_message(client, buffer):
+            self.requests.append(request)
+            if self.harm(client, request, len(self.requests)):
+                return
 
 
 def endless(start, piece, most=1 << 30):
