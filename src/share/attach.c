@@ -11,6 +11,7 @@
 #include "inspect.h"
 #include "job.h"
 #include "judge.h"
+#include "seen.h"
 #include "share-plan.h"
 #include "text.h"
 #include "vm-plan.h"
@@ -30,6 +31,7 @@ struct attach {
     const struct hv_role *role; /* in the host's cluster; NULL: none */
     struct vm_changes changes;  /* settings */
     struct plan *drivers;       /* steps found by looking; owned */
+    struct seen seen;           /* kept where no other disk or GPU matters */
 };
 
 /* ---- facts ---- */
@@ -68,7 +70,20 @@ static bool look(struct plan_context *context, void *user, struct err *err)
 {
     struct attach *a = user;
 
-    return plan_drivers(context, a->drivers, a->gpu->interface_path, DRIVERS_INSTALL, err);
+    return plan_drivers(context, a->drivers, a->gpu->interface_path, DRIVERS_INSTALL,
+                        &a->seen, err);
+}
+
+/* What sync will compare with when this GPU is the VM's only one. */
+static bool see_now(struct attach *a, struct err *err)
+{
+    const char *gpu = a->gpu->interface_path;
+
+    if (!seen_now(a->context, a->plan->host, a->facts.host, a->vm, &gpu, 1, &a->seen, err))
+        return false;
+    if (a->vm->disk_count != 1 || !gpu || (a->facts.has_other_gpu && !a->options->replace))
+        seen_spoil(&a->seen);
+    return true;
 }
 
 /* Finds out which driver steps are needed, when the disk can be read. */
@@ -78,7 +93,7 @@ static bool look_at_disk(struct attach *a, struct err *err)
     size_t disk = 0;
 
     a->drivers = plan_new(a->plan->host, a->plan->title, err);
-    if (!a->drivers ||
+    if (!a->drivers || !see_now(a, err) ||
         !inspect_disks(a->context, a->plan->host, a->vm, look, a, &disk, &image, err))
         return false;
     a->disk = (struct survey_disk){ .path = a->vm->disks[disk].path,
@@ -89,7 +104,9 @@ static bool look_at_disk(struct attach *a, struct err *err)
     if (json_array_extend(a->plan->findings, a->drivers->findings) != 0)
         return err_no_memory(err);
     json_array_clear(a->drivers->findings);
-    return judge_for_plan(a->plan, &a->facts, ABOUT_DISK, err);
+    return judge_for_plan(a->plan, &a->facts, ABOUT_DISK, err) &&
+           (!image.windows_found || plan_has_errors(a->plan) ||
+            a->drivers->step_count > 0 || seen_keep(a->context, &a->seen, err));
 }
 
 static bool add_drivers(struct attach *a, struct err *err)
@@ -108,7 +125,8 @@ static bool add_drivers(struct attach *a, struct err *err)
            (later ? add_drivers_plan(a->plan, image, folder, a->gpu->interface_path,
                                      DRIVERS_INSTALL, err)
                   : plan_splice(a->plan, a->plan->step_count, a->drivers, err)) &&
-           add_image_close(a->plan, image, folder, err);
+           add_image_close(a->plan, image, folder, err) &&
+           (later || seen_keep_later(a->plan, &a->seen, err));
 }
 
 /* ---- steps ---- */
@@ -243,6 +261,7 @@ struct plan *share_attach_from(struct plan_context *context, struct hv_host *hos
     ok = vm_changes_init(&a.changes, err) && plan_all(&a, host, err);
     vm_changes_clear(&a.changes);
     plan_free(a.drivers);
+    seen_clear(&a.seen);
     return ok ? TAKE(plan) : NULL;
 }
 

@@ -91,7 +91,7 @@ static bool look(struct plan_context *context, void *user, struct err *err)
 {
     struct detach *d = user;
 
-    return plan_drivers(context, d->drivers, d->driver_gpu, DRIVERS_REMOVE, err);
+    return plan_drivers(context, d->drivers, d->driver_gpu, DRIVERS_REMOVE, NULL, err);
 }
 
 static bool look_at_disk(struct detach *d, struct err *err)

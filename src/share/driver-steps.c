@@ -7,6 +7,8 @@
 #include "share-steps.h"
 
 #include "judge.h"
+#include "manifest.h"
+#include "seen.h"
 #include "steps.h"
 #include "step-params.h"
 #include "text.h"
@@ -17,8 +19,28 @@ bool add_drivers_check(struct plan *plan, const char *gpu, struct err *err)
                     json_pack("{s:s}", "gpu", gpu), NULL, NULL, NULL, err) != NULL;
 }
 
+/* Drivers of other GPUs in the guest: what becomes of them is for sync to say. */
+static bool look_for_others(struct plan_context *context, const struct driver_set *set,
+                            struct seen *seen, struct err *err)
+{
+    json_t *manifest = NULL;
+    const json_t *gpu;
+    size_t i;
+
+    if (!manifest_read(context->guest, &manifest, err))
+        return false;
+    json_array_foreach(json_object_get(manifest, "gpus"), i, gpu)
+    {
+        if (!text_ieq(json_string_value(json_object_get(gpu, "instance_id")),
+                      set->instance_id))
+            seen_spoil(seen);
+    }
+    json_decref(manifest);
+    return seen_driver(context, seen, set, err);
+}
+
 bool plan_drivers(struct plan_context *context, struct plan *plan, const char *gpu,
-                  enum drivers_task task, struct err *err)
+                  enum drivers_task task, struct seen *seen, struct err *err)
 {
     CLEANUP(windows_source_cleanup) struct windows_source *host = NULL;
     CLEANUP(driver_set_cleanup) struct driver_set *set = NULL;
@@ -36,6 +58,7 @@ bool plan_drivers(struct plan_context *context, struct plan *plan, const char *g
     host = windows_source_live(context->session, err);
     return host && driver_resolve(host, gpu, &set, err) &&
            driver_plan_install(plan, context->guest, set, err) &&
+           (!seen || look_for_others(context, set, seen, err)) &&
            (plan->step_count == before || plan_has_errors(plan) ||
             add_drivers_check(plan, gpu, err));
 }
@@ -53,7 +76,8 @@ static bool expand(struct plan_context *context, const struct step *step, struct
            read_image_facts(context->session, image, folder, &facts, err) &&
            (!facts.hibernated || find_hibernated(more, image, err)) &&
            plan_drivers(context, more, gpu,
-                        param_true(step, "remove") ? DRIVERS_REMOVE : DRIVERS_INSTALL, err);
+                        param_true(step, "remove") ? DRIVERS_REMOVE : DRIVERS_INSTALL, NULL,
+                        err);
 }
 
 const struct step_kind step_drivers_plan = {

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "host-disk.h"
+#include "seen.h"
 #include "step-params.h"
 #include "text.h"
 
@@ -176,11 +177,25 @@ const struct step_kind step_image_attach = {
     .flags = STEP_HOLDS_LATER | STEP_PRIVATE,
 };
 
+static bool give_back(struct plan_context *context, struct step *step, struct err *err)
+{
+    if (!detach(context, step, err))
+        return false;
+    seen_step_done(context, step);
+    return true;
+}
+
+static bool take_again(struct plan_context *context, struct step *step, struct err *err)
+{
+    seen_step_undone(context, step);
+    return attach(context, step, err);
+}
+
 const struct step_kind step_image_detach = {
     .name = "image-detach",
     .probe = probe_attached,
-    .apply = detach,
-    .revert = attach,
+    .apply = give_back,
+    .revert = take_again,
     .flags = STEP_PRIVATE,
 };
 

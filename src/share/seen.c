@@ -5,9 +5,9 @@
 
 #include <string.h>
 
-#include "driver.h"
 #include "host-disk.h"
 #include "remote-shell.h"
+#include "share-steps.h"
 #include "source.h"
 #include "text.h"
 #include "win-path.h"
@@ -17,6 +17,8 @@ void seen_clear(struct seen *seen)
     free(seen->name);
     json_decref(seen->files);
     json_decref(seen->gpus);
+    json_decref(seen->folders);
+    json_decref(seen->outside);
     *seen = (struct seen){ 0 };
 }
 
@@ -75,10 +77,10 @@ static bool describe_gpus(const struct hv_host *host, const char *const *gpus, s
             json_decref(all);
             return true;
         }
-        if (json_array_append_new(
-                all, json_pack("[s, s, s, s, s]", gpu->instance_id, gpu->driver_version,
-                               gpu->driver_date ? gpu->driver_date : "", gpu->driver_inf,
-                               gpu->driver_package ? gpu->driver_package : "")) != 0) {
+        if (json_array_append_new(all, json_pack("[s, s, s, s]", gpu->instance_id,
+                                                 gpu->driver_version,
+                                                 gpu->driver_date ? gpu->driver_date : "",
+                                                 gpu->driver_inf)) != 0) {
             json_decref(all);
             return err_no_memory(err);
         }
@@ -91,8 +93,10 @@ bool seen_now(struct plan_context *context, const char *host_name,
               const struct hv_host *host, const struct hv_vm *vm, const char *const *gpus,
               size_t gpu_count, struct seen *ret, struct err *err)
 {
-    *ret = (struct seen){ .name = text_printf("seen %s %s", host_name, vm->id) };
-    if (!ret->name)
+    *ret = (struct seen){ .name = text_printf("seen %s %s", host_name, vm->id),
+                          .folders = json_object(),
+                          .outside = json_array() };
+    if (!ret->name || !ret->folders || !ret->outside)
         return err_no_memory(err);
     return read_files(context, vm, &ret->files, err) &&
            describe_gpus(host, gpus, gpu_count, &ret->gpus, err);
@@ -166,6 +170,16 @@ bool seen_compare(struct plan_context *context, const struct seen *seen, bool *r
 
 /* ---- keeping ---- */
 
+void seen_spoil(struct seen *seen)
+{
+    json_decref(TAKE(seen->files));
+}
+
+static bool is_known(const struct seen *seen)
+{
+    return seen->files && seen->gpus;
+}
+
 static bool is_in_package(const struct driver_set *set, const char *source)
 {
     for (size_t i = 0; i < set->package_count; i++)
@@ -174,10 +188,43 @@ static bool is_in_package(const struct driver_set *set, const char *source)
     return false;
 }
 
-/* *ret_known false: a file's time is not told, so nothing can be remembered. */
-static bool add_driver(struct plan_context *context, const struct driver_set *set,
-                       json_t *folders, json_t *outside, bool *ret_known, struct err *err)
+static bool is_listed(const json_t *outside, const char *path)
 {
+    const json_t *file;
+    size_t i;
+
+    json_array_foreach(outside, i, file)
+    {
+        if (text_ieq(json_string_value(json_array_get(file, 0)), path))
+            return true;
+    }
+    return false;
+}
+
+static bool add_outside(struct plan_context *context, struct seen *seen,
+                        const struct driver_set *set, struct err *err)
+{
+    for (size_t i = 0; i < set->file_count; i++) {
+        const char *source = set->files[i].source;
+        json_t *file = NULL;
+
+        if (is_in_package(set, source) || is_listed(seen->outside, source))
+            continue;
+        if (!host_read_file_stamp(context->session, source, &file, err))
+            return false;
+        if (!file)
+            seen_spoil(seen); /* its time is not told, so nothing can be remembered */
+        else if (json_array_append_new(seen->outside, file) != 0)
+            return err_no_memory(err);
+    }
+    return true;
+}
+
+bool seen_driver(struct plan_context *context, struct seen *seen,
+                 const struct driver_set *set, struct err *err)
+{
+    if (!is_known(seen))
+        return true;
     for (size_t i = 0; i < set->package_count; i++) {
         const struct driver_package *package = &set->packages[i];
         char fingerprint[65];
@@ -185,49 +232,126 @@ static bool add_driver(struct plan_context *context, const struct driver_set *se
         if (!driver_listing_fingerprint(package->files, package->file_count, fingerprint,
                                         err))
             return false;
-        if (json_object_set_new(folders, package->source, json_string(fingerprint)) != 0)
+        if (json_object_set_new(seen->folders, package->source, json_string(fingerprint)) !=
+            0)
             return err_no_memory(err);
     }
-    for (size_t i = 0; i < set->file_count; i++) {
-        json_t *file = NULL;
-
-        if (is_in_package(set, set->files[i].source))
-            continue;
-        if (!host_read_file_stamp(context->session, set->files[i].source, &file, err))
-            return false;
-        *ret_known &= file != NULL;
-        if (file && json_array_append_new(outside, file) != 0)
-            return err_no_memory(err);
-    }
-    return true;
+    return add_outside(context, seen, set, err);
 }
 
-bool seen_keep(struct plan_context *context, const struct seen *seen,
-               const char *const *gpus, size_t gpu_count, struct err *err)
+static json_t *note_of(const json_t *disks, const json_t *gpus, const json_t *folders,
+                       const json_t *outside)
 {
-    CLEANUP(windows_source_cleanup) struct windows_source *source = NULL;
-    json_t *folders = json_object(), *outside = json_array(), *note = NULL;
-    bool known = seen->files && seen->gpus;
-    bool ok = (folders && outside) || err_no_memory(err);
+    return json_pack("{s:O, s:O, s:O, s:O}", "disks", disks, "gpus", gpus, "folders",
+                     folders, "outside", outside);
+}
 
-    if (ok && known && gpu_count > 0) {
-        source = windows_source_live(context->session, err);
-        ok = source != NULL;
-    }
-    for (size_t i = 0; ok && known && i < gpu_count; i++) {
-        CLEANUP(driver_set_cleanup) struct driver_set *set = NULL;
+bool seen_keep(struct plan_context *context, const struct seen *seen, struct err *err)
+{
+    json_t *note = NULL;
+    bool ok = true;
 
-        ok = driver_resolve(source, gpus[i], &set, err) &&
-             add_driver(context, set, folders, outside, &known, err);
-    }
-    if (ok && known) {
-        note = json_pack("{s:O, s:O, s:O, s:O}", "disks", seen->files, "gpus", seen->gpus,
-                         "folders", folders, "outside", outside);
+    if (is_known(seen)) {
+        note = note_of(seen->files, seen->gpus, seen->folders, seen->outside);
         ok = note || err_no_memory(err);
     }
     ok = ok && journal_note(context->journal, seen->name, note, err);
     json_decref(note);
-    json_decref(folders);
-    json_decref(outside);
     return ok;
+}
+
+/* ---- keeping what a plan has put right ---- */
+
+static bool gives_back(const struct plan *plan, const char *image)
+{
+    for (size_t i = 0; i < plan->step_count; i++)
+        if (plan->steps[i].kind == &step_image_detach &&
+            text_ieq(json_string_value(json_object_get(plan->steps[i].params, "image")),
+                     image))
+            return true;
+    return false;
+}
+
+/* A disk that the plan writes has a size and a time when it is given back; one that it leaves
+ * alone has those from before it was looked at. */
+bool seen_keep_later(struct plan *plan, const struct seen *seen, struct err *err)
+{
+    struct step *last = plan->step_count ? &plan->steps[plan->step_count - 1] : NULL;
+    json_t *disks, *note, *file;
+    size_t i;
+
+    if (!last || last->kind != &step_image_detach || !is_known(seen))
+        return true;
+    disks = json_array();
+    json_array_foreach(seen->files, i, file)
+    {
+        const char *image = json_string_value(json_array_get(file, 0));
+
+        if (json_array_append_new(disks, gives_back(plan, image) ? json_pack("[s]", image)
+                                                                 : json_incref(file)) != 0)
+            break;
+    }
+    note = i == json_array_size(seen->files)
+               ? note_of(disks, seen->gpus, seen->folders, seen->outside)
+               : NULL;
+    json_decref(disks);
+    if (!note || json_object_set_new(note, "name", json_string(seen->name)) != 0 ||
+        json_object_set(last->params, "seen", note) != 0) {
+        json_decref(note);
+        return err_no_memory(err);
+    }
+    json_decref(note);
+    return true;
+}
+
+/* *ret NULL: one of them has no time. */
+static bool stamp_disks(struct plan_context *context, const json_t *disks, json_t **ret,
+                        struct err *err)
+{
+    json_t *now = json_array(), *disk;
+    size_t i;
+
+    *ret = NULL;
+    json_array_foreach(disks, i, disk)
+    {
+        const char *image = json_string_value(json_array_get(disk, 0));
+        json_t *stamp = json_array_size(disk) > 1 ? json_incref(disk) : NULL;
+
+        if ((!stamp && image &&
+             !host_read_file_stamp(context->session, image, &stamp, err)) ||
+            !stamp || json_array_append_new(now, stamp) != 0) {
+            json_decref(now);
+            return err->kind == ERR_NONE;
+        }
+    }
+    *ret = now;
+    return true;
+}
+
+void seen_step_done(struct plan_context *context, const struct step *step)
+{
+    const json_t *planned = json_object_get(step->params, "seen");
+    const char *name = json_string_value(json_object_get(planned, "name"));
+    struct err ignored = ERR_INIT;
+    json_t *disks = NULL, *note = NULL;
+
+    if (name && stamp_disks(context, json_object_get(planned, "disks"), &disks, &ignored) &&
+        disks)
+        note = note_of(disks, json_object_get(planned, "gpus"),
+                       json_object_get(planned, "folders"),
+                       json_object_get(planned, "outside"));
+    if (name)
+        (void)!journal_note(context->journal, name, note, &ignored);
+    json_decref(disks);
+    json_decref(note);
+}
+
+void seen_step_undone(struct plan_context *context, const struct step *step)
+{
+    const char *name =
+        json_string_value(json_object_get(json_object_get(step->params, "seen"), "name"));
+    struct err ignored = ERR_INIT;
+
+    if (name)
+        (void)!journal_note(context->journal, name, NULL, &ignored);
 }

@@ -9,9 +9,15 @@
  * names, sizes and times.  Whatever writes to a disk changes its file's time when it closes it
  * (MicrosoftDocs/win32 desktop-src/SysInfo/file-times.md), and a VM that is off has closed it.
  * Nothing in the guest can set that time.
+ *
+ * It is noted after a look that found nothing to do, with the sizes and times from before the
+ * look; and by a plan that put everything right, read back what it wrote and gave the disks
+ * back, with those the disks it wrote have then.  What the drivers consist of is in both what
+ * the plan was made from: a driver that came since is seen.
  */
 #pragma once
 
+#include "driver.h"
 #include "inventory.h"
 #include "plan.h"
 
@@ -20,16 +26,32 @@ struct seen {
     json_t *files; /* of the disks now; NULL: one of them is not known */
     json_t
         *gpus; /* what Windows tells of the VM's GPUs now; NULL: not all of it is known */
+    json_t *folders, *outside; /* what the drivers that were looked at consist of */
 };
 
-/* What is now, to be compared with what was, or kept. */
+/* What is now, to be compared with what was, or kept.  @ret is cleared with seen_clear(), also
+ * on failure. */
 bool seen_now(struct plan_context *context, const char *host_name,
               const struct hv_host *host, const struct hv_vm *vm, const char *const *gpus,
               size_t gpu_count, struct seen *ret, struct err *err) MUST_CHECK;
 void seen_clear(struct seen *seen);
-/* @same: all of it is as it was when seen_keep() was called. */
+/* @same: all of it is as it was when it was kept. */
 bool seen_compare(struct plan_context *context, const struct seen *seen, bool *ret_same,
                   struct err *err) MUST_CHECK;
-/* Asks the host what the driver of each of @gpus consists of. */
-bool seen_keep(struct plan_context *context, const struct seen *seen,
-               const char *const *gpus, size_t gpu_count, struct err *err) MUST_CHECK;
+/* The driver of one of the GPUs, which the guest is compared with; the same one again is
+ * nothing new. */
+bool seen_driver(struct plan_context *context, struct seen *seen,
+                 const struct driver_set *set, struct err *err) MUST_CHECK;
+/* Something was seen that is to be seen again: nothing can be kept of this look. */
+void seen_spoil(struct seen *seen);
+
+/* Nothing was left to do. */
+bool seen_keep(struct plan_context *context, const struct seen *seen, struct err *err)
+    MUST_CHECK;
+/* Nothing is left to do when @plan is done.  Its last step gives the last of the disks back, and
+ * keeps it then. */
+bool seen_keep_later(struct plan *plan, const struct seen *seen, struct err *err)
+    MUST_CHECK;
+/* For the kind of that step: it is done, or taken back.  A note that fails is none. */
+void seen_step_done(struct plan_context *context, const struct step *step);
+void seen_step_undone(struct plan_context *context, const struct step *step);

@@ -73,9 +73,11 @@ bool add_drivers_plan(struct plan *plan, const char *image, const char *folder,
 /* Reads back what was put into the guest for that GPU. */
 bool add_drivers_check(struct plan *plan, const char *gpu, struct err *err) MUST_CHECK;
 /* Adds the driver steps now; the disk is open as context->guest.  @gpu: its interface path
- * or instance id. */
+ * or instance id.  @seen (may be NULL) learns of the driver, where nothing else on the disk
+ * is left to do. */
+struct seen;
 bool plan_drivers(struct plan_context *context, struct plan *plan, const char *gpu,
-                  enum drivers_task task, struct err *err) MUST_CHECK;
+                  enum drivers_task task, struct seen *seen, struct err *err) MUST_CHECK;
 
 /* ---- reading everything back (verify-step.c) ---- */
 

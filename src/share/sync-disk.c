@@ -151,7 +151,8 @@ static bool look_at_gpu(struct look *look, struct windows_source *source, const 
     CLEANUP(plan_cleanup)
     struct plan *one = plan_new(look->plan->host, look->plan->title, err);
 
-    if (!one || !driver_resolve(source, gpu, &set, err))
+    if (!one || !driver_resolve(source, gpu, &set, err) ||
+        (look->wish->seen && !seen_driver(look->context, look->wish->seen, set, err)))
         return false;
     if (!look->wish->first && !manifest_gpu(look->manifest, set->instance_id))
         return true;

@@ -4,6 +4,7 @@
 
 #include "inventory.h"
 #include "plan.h"
+#include "seen.h"
 
 /* What one guest should have. */
 struct sync_wish {
@@ -13,6 +14,8 @@ struct sync_wish {
     bool first;  /* the first Windows of the VM gets the driver of every GPU; another one
                   * only keeps what its record lists */
     bool verify; /* read every file, trust no size and time */
+    struct seen
+        *seen; /* learns of the drivers that the guest was compared with; may be NULL */
 };
 
 /* What has to be done.  Steps of one GPU change the record, so those of a second are found

@@ -42,6 +42,7 @@ struct sync {
     struct sync_disk *disks;
     size_t looking; /* at which of them */
     bool found_windows;
+    struct seen seen;
 };
 
 /* ---- which GPUs ---- */
@@ -158,6 +159,7 @@ static bool look(struct plan_context *context, void *user, struct err *err)
     struct sync *s = user;
     struct sync_wish wish = wish_of(s);
 
+    wish.seen = &s->seen;
     return sync_look(context, s->plan, &wish, &s->disks[s->looking].steps, err);
 }
 
@@ -202,6 +204,8 @@ static bool say_disks(struct sync *s, struct err *err)
             return false;
         said |= disk->hibernated || disk->unreadable;
     }
+    if (s->gpu_count > 0 && (said || !s->found_windows))
+        seen_spoil(&s->seen); /* to be said again */
     if (said || (s->found_windows && s->gpu_count > 0))
         return true;
     if (s->gpu_count > 0)
@@ -249,7 +253,7 @@ static bool add_disks(struct sync *s, struct err *err)
     return true;
 }
 
-static bool look_at_disks(struct sync *s, const struct seen *seen, struct err *err)
+static bool look_at_disks(struct sync *s, struct err *err)
 {
     if (!inspect_every_disk(s->context, s->plan->host, s->vm, look, looked, s, err) ||
         !say_disks(s, err))
@@ -257,17 +261,17 @@ static bool look_at_disks(struct sync *s, const struct seen *seen, struct err *e
     if (plan_has_errors(s->plan))
         return true;
     if (!has_work(s))
-        return seen_keep(s->context, seen, s->gpus, s->gpu_count, err);
-    return add_disks(s, err) && (!s->options->start || add_vm_start(s->plan, s->vm, err));
+        return seen_keep(s->context, &s->seen, err);
+    return add_disks(s, err) && seen_keep_later(s->plan, &s->seen, err) &&
+           (!s->options->start || add_vm_start(s->plan, s->vm, err));
 }
 
 static bool plan_off(struct sync *s, struct err *err)
 {
-    struct seen seen = { 0 };
     bool same = false;
     bool ok = seen_now(s->context, s->plan->host, s->host, s->vm, s->gpus, s->gpu_count,
-                       &seen, err) &&
-              seen_compare(s->context, &seen, &same, err);
+                       &s->seen, err) &&
+              seen_compare(s->context, &s->seen, &same, err);
 
     if (ok && same && !s->options->verify)
         ok = s->gpu_count > 0 ||
@@ -277,8 +281,7 @@ static bool plan_off(struct sync *s, struct err *err)
                    "looked at: nothing to sync"),
                  NULL, SRC, err);
     else if (ok)
-        ok = look_at_disks(s, &seen, err);
-    seen_clear(&seen);
+        ok = look_at_disks(s, err);
     return ok;
 }
 
@@ -316,6 +319,7 @@ static void clear(struct sync *s)
     }
     free(s->disks);
     free(s->gpus);
+    seen_clear(&s->seen);
 }
 
 struct plan *share_sync_from(struct plan_context *context, const struct hv_host *host,

@@ -191,6 +191,24 @@ def test_files_changed_by_hand_are_put_right_one_by_one(world):
     assert good != bad
 
 
+def test_what_hvgpu_put_right_itself_is_not_looked_at_again(world):
+    lab = Lab(world, SMALL)
+
+    def looks(*args):
+        return "AttachVirtualHardDisk" in lab.run("-v", "driver", "sync", "games", *args).stderr
+
+    lab.attach()
+    assert not looks()  # what attach wrote it has read back
+    must(world.hvgpu("undo", "--yes", host=None))
+    lab.attach("--no-drivers")  # what was noted is of a disk that is no more
+    assert drifts(lab.plan()[0]) == ["drift-no-record"], lab.plan()[0]
+    assert looks("--yes") and not looks()
+    lab.update_driver("32.0.15.6603")
+    assert looks("--yes") and not looks()
+    must(world.hvgpu("undo", "--yes", host=None))
+    assert drifts(lab.plan()[0]) == ["drift-version"], lab.plan()[0]
+
+
 def test_updates_of_the_host_and_packages_nobody_needs(world):
     lab = Lab(world, SMALL)
     lab.attach()
