@@ -20,3 +20,4 @@ fi
 # shellcheck disable=SC2086
 "$here/disks.py" "$build" $sides
 "$here/fleet.py" "$build"
+"$here/start.py" "$build"

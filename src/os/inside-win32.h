@@ -27,6 +27,10 @@ const wchar_t *win32_past_prefix(const wchar_t *path, bool *ret_is_unc);
 /* The file of this program, however long its name; owned.  NULL: no memory. */
 wchar_t *win32_program_name(void);
 
+/* The arguments of a command line, the program's name first; owned, as each of them is, and NULL
+ * stands behind the last.  NULL: no memory, or no Unicode. */
+char **win32_split_line(const wchar_t *line, int *ret_count);
+
 /* A variable of the environment; NULL: not set, or empty, or no memory. */
 char *win32_variable(const wchar_t *name);
 

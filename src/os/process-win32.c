@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* This process and others: arguments, time, chance, programs that are run. */
+/* This process and others: time, chance, programs that are run. */
 
 #include "inside-win32.h"
 
 #include <aclapi.h>
 #include <bcrypt.h>
 #include <sddl.h>
-#include <shellapi.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,38 +14,6 @@
 #include "os.h"
 #include "strbuf.h"
 #include "text.h"
-
-/* ---- arguments ---- */
-
-static void free_arguments(char **arguments)
-{
-    for (char **at = arguments; at && *at; at++)
-        free(*at);
-    free(arguments);
-}
-
-/* As they were typed; main() is given them in the code page of the system, or with stars
- * replaced by names of files. */
-void os_arguments(int *argc, char ***argv)
-{
-    struct err ignored = ERR_INIT;
-    int count = 0;
-    wchar_t **wide = CommandLineToArgvW(GetCommandLineW(), &count);
-    char **made = wide && count > 0 ? calloc((size_t)count + 1, sizeof(*made)) : NULL;
-
-    for (int i = 0; made && i < count; i++) {
-        made[i] = win32_utf8(wide[i], &ignored);
-        if (!made[i]) {
-            free_arguments(made);
-            made = NULL;
-        }
-    }
-    LocalFree(wide);
-    if (!made) /* half a letter: the system's own version has a question mark there */
-        return;
-    *argc = count;
-    *argv = made;
-}
 
 /* ---- time and chance ---- */
 

@@ -154,6 +154,16 @@ static bool close_door(bool names, struct err *err)
     return true;
 }
 
+/* Behind the door no library may be found any more; what makes random numbers comes when it is
+ * first asked (late-win32.c). */
+static bool load_rest(struct err *err)
+{
+    char any;
+
+    return os_random(&any, sizeof(any)) ||
+           err_fail(err, ERR_SYSTEM, 0, "the system has no random numbers");
+}
+
 /* What the parent packed: the job's name, whether it opens names later, for messages what it
  * is about, and the job's own. */
 static bool take_start(struct sandbox_packed *from, struct sandbox_options *ret,
@@ -186,7 +196,7 @@ static bool begin(struct child_end *end, struct sandbox_options *ret, struct err
     from = (struct sandbox_packed){ packed, len };
     if (type != FRAME_START || !take_start(&from, ret, &names))
         return err_fail(err, ERR_SYSTEM, 0, "a reader was not told what to read");
-    return ret->job->open(ret->user, err) && close_door(names, err);
+    return ret->job->open(ret->user, err) && load_rest(err) && close_door(names, err);
 }
 
 /* No debugger, no report, no waiting for either. */

@@ -5,6 +5,7 @@
 #include "inside-win32.h"
 
 #include <aclapi.h>
+#include <shellapi.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -356,6 +357,53 @@ __attribute__((constructor)) static void print_arguments(void)
     fflush(stdout);
     os_terminal_setup();
     _exit(0);
+}
+
+/* What is one argument to others is one to us. */
+static void compare(const wchar_t *line)
+{
+    struct err err = ERR_INIT;
+    CLEANUP(free_cleanup) char *text = win32_utf8(line, &err);
+    int count = 0, wanted = 0;
+    wchar_t **want = CommandLineToArgvW(line, &wanted);
+    char **got = win32_split_line(line, &count);
+
+    test_case(text);
+    CHECK(want && got);
+    CHECK_EQ(count, wanted);
+    for (int i = 0; i < count && i < wanted; i++) {
+        CLEANUP(free_cleanup) char *argument = win32_utf8(want[i], &err);
+
+        CHECK_STR_EQ(got[i], argument);
+        free(got[i]);
+    }
+    CHECK(!got[count]);
+    free(got);
+    LocalFree(want);
+}
+
+TEST(a_command_line_is_taken_apart_as_windows_does_it)
+{
+    static const wchar_t letters[] = L"aa\u00e4  \t\"\"\"\\\\\\";
+    unsigned state = 1;
+
+    compare(L"hvgpu.exe");
+    compare(
+        L"\"C:\\Program Files\\hvgpu.exe\"attach \"dev box\"\t--gpu \"\" \"a\\\\\" b\\\"c ");
+    compare(L"\"open");
+    for (int i = 0; i < 5000; i++) {
+        wchar_t line[24];
+        unsigned len;
+
+        state = state * 1103515245 + 12345;
+        len = 1 + (state >> 16) % (ARRAY_LEN(line) - 1);
+        for (unsigned n = 0; n < len; n++) {
+            state = state * 1103515245 + 12345;
+            line[n] = letters[(state >> 16) % (ARRAY_LEN(letters) - 1)];
+        }
+        line[len] = L'\0';
+        compare(line);
+    }
 }
 
 TEST(dying_runs_nothing_and_says_so)
