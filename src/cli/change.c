@@ -10,13 +10,14 @@
 #include <string.h>
 
 #include "hosts.h"
+#include "job.h"
 #include "local.h"
 #include "os.h"
 #include "progress-bar.h"
 #include "text.h"
 #include "tr.h"
 
-enum { LOCK_WAIT_MS = 10 * 1000, ANSWER_MAX = 16 };
+enum { LOCK_WAIT_MS = 10 * 1000, SETTLE_MS = 15 * 1000, ANSWER_MAX = 16 };
 
 static bool is_cancelled(void *user)
 {
@@ -54,6 +55,12 @@ bool change_may_begin(const struct invocation *in, const struct host_target *tar
     return !target->is_local || local_check_rights(err);
 }
 
+static void settle(struct plan_context *context)
+{
+    if (context->session)
+        hv_wait_for_jobs(context->session, SETTLE_MS);
+}
+
 bool command_context_open(const struct invocation *in, struct cim_session *session,
                           struct plan_context *ret, struct err *err)
 {
@@ -62,6 +69,7 @@ bool command_context_open(const struct invocation *in, struct cim_session *sessi
     *ret = (struct plan_context){ .session = session,
                                   .progress = in->progress,
                                   .kinds = all_step_kinds,
+                                  .settle = settle,
                                   .is_cancelled = is_cancelled,
                                   .on_step = on_step,
                                   .step_user = (void *)(uintptr_t)in,

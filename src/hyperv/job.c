@@ -350,3 +350,61 @@ bool hv_call(struct cim_session *session, const struct cim_path *path, const cha
         return err_wrap(err, "%s", method);
     return true;
 }
+
+/* ---- jobs of calls whose answers were lost ---- */
+
+enum { UNFINISHED_MAX = 64 }; /* of which a host is at work on a few */
+
+struct unfinished {
+    char *ids[UNFINISHED_MAX];
+    size_t count;
+};
+
+static bool on_job(const struct cim_instance *row, void *user, struct err *err)
+{
+    struct unfinished *found = user;
+    const char *id = cim_get_text(row, "InstanceID");
+    uint64_t state = JOB_COMPLETED;
+
+    cim_get_u64(row, "JobState", &state);
+    if (!id || state >= JOB_COMPLETED || found->count == UNFINISHED_MAX)
+        return true;
+    found->ids[found->count] = text_dup(id);
+    return found->ids[found->count++] || err_no_memory(err);
+}
+
+static void unfinished_clear(struct unfinished *list)
+{
+    while (list->count > 0)
+        free(list->ids[--list->count]);
+}
+
+static bool is_one_left(const struct unfinished *first, const struct unfinished *now)
+{
+    for (size_t i = 0; i < now->count; i++)
+        for (size_t k = 0; k < first->count; k++)
+            if (text_ieq(now->ids[i], first->ids[k]))
+                return true;
+    return false;
+}
+
+void hv_wait_for_jobs(struct cim_session *session, unsigned limit_ms)
+{
+    static const char query[] = "SELECT InstanceID, JobState FROM CIM_ConcreteJob";
+    uint64_t until = os_monotonic_ms() + limit_ms;
+    struct unfinished first = { .count = 0 };
+    unsigned pause_ms = POLL_FIRST_MS;
+    struct err ignored = ERR_INIT;
+    bool waits = cim_query(session, HV_NS, query, on_job, &first, &ignored);
+
+    for (waits = waits && first.count > 0; waits && os_monotonic_ms() < until;) {
+        struct unfinished now = { .count = 0 };
+
+        os_sleep_ms(pause_ms);
+        pause_ms = pause_ms * 2 > POLL_MOST_MS ? POLL_MOST_MS : pause_ms * 2;
+        waits = cim_query(session, HV_NS, query, on_job, &now, &ignored) &&
+                is_one_left(&first, &now);
+        unfinished_clear(&now);
+    }
+    unfinished_clear(&first);
+}

@@ -33,6 +33,12 @@ bool hv_call(struct cim_session *session, const struct cim_path *path, const cha
              const struct hv_call_options *options, struct cim_instance **ret_out,
              struct cim_path **ret_affected, struct err *err) MUST_CHECK;
 
+/* Waits until the jobs that @session's host is at work on now have ended, or for @limit_ms: after
+ * a call whose answer was lost, what it began may not be there yet, and come later.  Others' jobs
+ * are waited for, too, since none says who began it.  Failing to look is no failure: whoever
+ * looks at the object next meets the same host. */
+void hv_wait_for_jobs(struct cim_session *session, unsigned limit_ms);
+
 /* The path of a service that a host has once ("Msvm_VirtualSystemManagementService"),
  * built without asking the host. */
 struct cim_path *hv_service_path(const char *class_name);

@@ -2,6 +2,7 @@
 /* Methods that answer at once, or start jobs that end in every way. */
 
 #include "job.h"
+#include "os.h"
 #include "progress.h"
 #include "test-fake-host.h"
 #include "test.h"
@@ -321,6 +322,29 @@ TEST(nothing_is_guessed_when_a_job_tells_of_several_elements)
     affect(fake, JOB_ID, "Msvm_VirtualSystemSettingData", "settings", "0");
     CHECK_OK(call(fake, NULL, &affected, &err));
     CHECK(affected == NULL);
+}
+
+TEST(jobs_that_run_are_waited_for_and_those_that_ended_are_not)
+{
+    CLEANUP(fake_host_cleanup) struct fake_host *ended = fake_host_new();
+    CLEANUP(fake_host_cleanup) struct fake_host *busy = fake_host_new();
+    CLEANUP(fake_host_cleanup) struct fake_host *mute = fake_host_new();
+    uint64_t began;
+
+    fake_row(ended, HV_NS, "CIM_ConcreteJob", "InstanceID", "a", "JobState", "7", NULL);
+    fake_row(ended, HV_NS, "CIM_ConcreteJob", "InstanceID", "b", "JobState", "10", NULL);
+    hv_wait_for_jobs(&ended->base, 60 * 1000);
+    CHECK_EQ(ended->queries, 1);
+
+    fake_row(busy, HV_NS, "CIM_ConcreteJob", "InstanceID", "a", "JobState", "4", NULL);
+    began = os_monotonic_ms();
+    hv_wait_for_jobs(&busy->base, 50);
+    CHECK(busy->queries > 1);
+    CHECK(os_monotonic_ms() - began >= 50);
+
+    fake_class(mute, HV_NS, "CIM_ConcreteJob")->error.kind = ERR_UNREACHABLE;
+    hv_wait_for_jobs(&mute->base, 60 * 1000);
+    CHECK_EQ(mute->queries, 1);
 }
 
 TEST(codes_have_names)

@@ -162,6 +162,9 @@ struct plan_context {
     /* A lock that the caller took with journal_lock_target() and keeps over several runs:
      * those on it do not take it again.  NULL: none. */
     const char *held_lock;
+    /* Before a step is looked at of which nobody knows how it ended: waits, for a while, until
+     * the host is no longer at work on it.  NULL: what is not done at once is not done. */
+    void (*settle)(struct plan_context *context);
     bool undo_changed; /* undo: also what others changed since */
     bool may_force;    /* a step that asks nicely may insist: turn a machine off that
                         * does not shut down */

@@ -37,6 +37,9 @@ static bool probe(struct plan *plan, const struct step *step, struct plan_contex
                   json_t **ret_now, struct err *err)
 {
     *ret_now = NULL;
+    if (step->state == STEP_STARTED && context->settle &&
+        !(step->kind->flags & (STEP_NO_HOST | STEP_NEEDS_GUEST)))
+        context->settle(context);
     return ready_guest(plan, step, context, err) &&
            (step->kind->probe(context, step, ret_now, err) ||
             err_wrap(err, "looking at %s", step->target));

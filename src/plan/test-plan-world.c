@@ -17,6 +17,22 @@ unsigned refuse_at;
 bool unreachable;
 bool elsewhere;
 
+static void settle(struct plan_context *context)
+{
+    (void)context;
+    if (world->is_late)
+        world->cell[world->late_cell] = world->late_value;
+    world->is_late = false;
+}
+
+/* The world is still at work when nobody waits for an answer any more. */
+static void begin(const int *what, int value)
+{
+    world->late_cell = (int)(what - world->cell);
+    world->late_value = value;
+    world->is_late = true;
+}
+
 static bool change(int *what, int value, struct err *err)
 {
     bool hit = ++world->changes == fault_at;
@@ -29,10 +45,14 @@ static bool change(int *what, int value, struct err *err)
         raise(SIGKILL);
     if (hit && fault == FAIL_BEFORE)
         return err_fail(err, ERR_UNREACHABLE, 0, "broken before change %u", fault_at);
-    *what = value;
-    if (hit && fault == KILL_AFTER)
+    if (hit && (fault == FAIL_LATE || fault == KILL_LATE) && what >= world->cell &&
+        what < world->cell + CELLS)
+        begin(what, value);
+    else
+        *what = value;
+    if (hit && (fault == KILL_AFTER || fault == KILL_LATE))
         raise(SIGKILL);
-    if (hit && fault == FAIL_AFTER)
+    if (hit && (fault == FAIL_AFTER || fault == FAIL_LATE))
         return err_fail(err, ERR_UNREACHABLE, 0, "broken after change %u", fault_at);
     return true;
 }
@@ -256,6 +276,7 @@ struct plan_context context_of(struct journal *journal)
         .open_guest = open_guest,
         .close_guest = close_guest,
         .commit_guest = commit_guest,
+        .settle = settle,
     };
 }
 
@@ -280,6 +301,7 @@ struct plan *make_plan(struct err *err)
 
 bool is_before(void)
 {
+    settle(NULL); /* what comes late comes */
     for (int i = 0; i < CELLS; i++)
         if (world->cell[i] != i + 1 || world->disk[i] != i + 11)
             return false;
@@ -288,6 +310,7 @@ bool is_before(void)
 
 bool is_after(void)
 {
+    settle(NULL);
     return world->cell[0] == 21 && world->cell[1] == 22 && world->cell[2] == 23 &&
            world->cell[3] == 4 && world->disk[0] == 40 && world->disk[1] == 41 &&
            world->disk[2] == 13 && !world->mounted;

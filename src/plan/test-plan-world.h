@@ -7,7 +7,8 @@
 #include "plan.h"
 
 enum { CELLS = 8 };
-enum fault { FAIL_BEFORE, FAIL_AFTER, KILL_BEFORE, KILL_AFTER };
+/* LATE: the answer is lost, and what was begun comes only when it is waited for. */
+enum fault { FAIL_BEFORE, FAIL_AFTER, FAIL_LATE, KILL_BEFORE, KILL_AFTER, KILL_LATE };
 
 /* Survives the process that works on it. */
 struct world {
@@ -15,6 +16,8 @@ struct world {
     int disk[CELLS];        /* committed */
     int uncommitted[CELLS]; /* of an open transaction; a new process starts from disk */
     bool mounted;
+    int late_cell, late_value; /* still to come */
+    bool is_late;
     unsigned changes;
 };
 

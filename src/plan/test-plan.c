@@ -110,7 +110,7 @@ TEST(a_plan_broken_at_any_change_takes_everything_back)
     unsigned count = count_changes();
 
     CHECK_EQ(count, 11);
-    for (enum fault f = FAIL_BEFORE; f <= FAIL_AFTER; f++) {
+    for (enum fault f = FAIL_BEFORE; f <= FAIL_LATE; f++) {
         for (unsigned n = 1; n <= count; n++) {
             struct err err = ERR_INIT;
             struct journal *journal = start(&err);
@@ -136,7 +136,7 @@ TEST(a_plan_killed_at_any_change_is_undone_or_resumed)
 {
     unsigned count = count_changes();
 
-    for (enum fault f = KILL_BEFORE; f <= KILL_AFTER; f++) {
+    for (enum fault f = KILL_BEFORE; f <= KILL_LATE; f++) {
         for (unsigned n = 1; n <= count; n++) {
             for (int resume = 0; resume < 2; resume++) {
                 struct err err = ERR_INIT;
@@ -170,7 +170,7 @@ TEST(a_plan_killed_at_any_change_is_undone_or_resumed)
 
 TEST(an_undo_killed_at_any_change_is_undone_by_the_next)
 {
-    for (enum fault f = KILL_BEFORE; f <= KILL_AFTER; f++) {
+    for (enum fault f = KILL_BEFORE; f <= KILL_LATE; f++) {
         bool killed = true;
 
         for (unsigned n = 1; killed; n++) {
@@ -271,7 +271,7 @@ TEST(undo_goes_on_after_a_failure_but_keeps_what_the_rest_stands_on)
 
 TEST(an_undo_that_loses_an_answer_looks_again)
 {
-    for (enum fault f = FAIL_BEFORE; f <= FAIL_AFTER; f++) {
+    for (enum fault f = FAIL_BEFORE; f <= FAIL_LATE; f++) {
         for (unsigned n = 1; n <= 11; n++) {
             struct err err = ERR_INIT;
             struct journal *journal = start(&err);
