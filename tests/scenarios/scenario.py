@@ -9,12 +9,14 @@ HVGPU_TEST_WAY says how hvgpu is run (way.py).  hvgpu.exe has no simulator in it
 is a simulator of its own for the time of one command, always on the same port.
 """
 
+import contextlib
 import json
 import os
 import pathlib
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -63,7 +65,7 @@ def must(done, what="hvgpu"):
 class Server:
     """hvgpu-sim in a process of its own."""
 
-    def __init__(self, world, lab, options, port=0):
+    def __init__(self, world, lab, options, port=0, hosts=None):
         self.password_file = world.dir / "password"
         self.password_file.write_text("Correct-Horse-7\n")
         self.password_file.chmod(0o600)
@@ -77,10 +79,10 @@ class Server:
         for line in self.process.stdout:
             name, url = line.split()
             if name == "com":
-                self.com = url
+                self.com = world.com = url
                 continue
             self.hosts[name] = url
-            if len(self.hosts) == world.hosts_of(lab):
+            if len(self.hosts) == (hosts or world.hosts_of(lab)):
                 break
         if not self.hosts:
             self.process.wait(30)
@@ -128,8 +130,9 @@ class World:
             return int(lab.removeprefix("fleet:"))
         return {"cluster": 3, "bare": 2}.get(lab, 1)
 
-    def serve(self, lab="laptop", *options, port=0):
-        return Server(self, lab, options, port)
+    def serve(self, lab="laptop", *options, port=0, hosts=None):
+        """@hosts: how many a lab has that is a file."""
+        return Server(self, lab, options, port, hosts)
 
     def other_user(self):
         """The same simulated hosts, another user of hvgpu: a state folder of its own."""
@@ -175,7 +178,9 @@ class World:
             return self.run(self.command([*args, *server.login], None), env, more)
 
     def start(self, *args, host="sim:laptop", env=None):
-        return subprocess.Popen(self.command(args, host), env=self.environment(env),
+        """A running hvgpu, which SIGINT stops as Ctrl-C does and SIGKILL kills."""
+        words = self.command(args, host)
+        return subprocess.Popen(words, env=way.HERE.with_console(self.environment(env)),
                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                 stderr=subprocess.PIPE, text=True)
 
@@ -186,6 +191,16 @@ class World:
 
     def json(self, *args, **more):
         return json.loads(must(self.hvgpu(*args, "--json", **more)).stdout)
+
+    def journaled(self):
+        """States of the runs in the journal, newest first; as it is at this moment."""
+        try:
+            with contextlib.closing(sqlite3.connect(
+                    f"file:{self.dir}/state/hvgpu/journal.db?mode=ro", uri=True)) as journal:
+                return [row[0] for row in
+                        journal.execute("SELECT state FROM runs ORDER BY id DESC")]
+        except sqlite3.OperationalError:
+            return []
 
     def dump(self, lab="laptop"):
         """Everything the hosts of a lab are that is not there to say that the lab was used."""

@@ -13,6 +13,7 @@ tests/wine, whose prefix is made when it is missing.  Paths are Unix ones throug
 import os
 import pathlib
 import signal
+import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "wine"))
@@ -66,10 +67,24 @@ class Way:
         for name, wanted in (("HVGPU_TEST_STATE", "XDG_STATE_HOME"),
                              ("HVGPU_TEST_CONFIG", "XDG_CONFIG_HOME")):
             if wanted in env:
-                env[name] = "Z:" + env[wanted].replace("/", "\\")
+                env[name] = self.path(env[wanted])
         if self.is_com:
             env["HVGPU_TEST_COM"] = com or "127.0.0.1:1"
         return env
+
+    def with_console(self, env):
+        """@env, in which hvgpu.exe has a console: where Ctrl-C comes from."""
+        return {**env, "HVGPU_TEST_CONSOLE": "1"} if self.is_windows else env
+
+    def path(self, unix):
+        """A path as hvgpu writes it."""
+        return "Z:" + unix.replace("/", "\\") if self.is_windows else unix
+
+    def hold(self, path):
+        """A context manager: a program of Windows has the file open for itself alone."""
+        self.make_ready()
+        return Held([*self.parts[0][:2], "--hold", path],
+                    prefix.environment(self.parts[1], os.environ))
 
     def server_options(self):
         """What hvgpu-sim needs beside its usual options."""
@@ -84,6 +99,22 @@ class Way:
         if self.is_windows and done.returncode == KILLED:
             done.returncode = -signal.SIGKILL
         return done
+
+
+class Held:
+    def __init__(self, words, env):
+        self.process = subprocess.Popen(words, env=env, stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE)
+
+    def __enter__(self):
+        said = self.process.stdout.readline()
+        if said.strip() != b"held":
+            raise AssertionError(f"the file cannot be held open: {said}")
+
+    def __exit__(self, *why):
+        self.process.stdin.close()
+        self.process.wait(60)
+        self.process.stdout.close()
 
 
 HERE = Way(os.environ.get("HVGPU_TEST_WAY") or "linux")
