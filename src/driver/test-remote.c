@@ -78,7 +78,7 @@ static void add_hives(struct bench *bench)
 
 static bool bench_open(struct bench *bench, struct err *err)
 {
-    struct sim_options options = { .lab = "laptop", .state_dir = bench->state };
+    struct sim_options options = { .lab = HVGPU_LAB, .state_dir = bench->state };
 
     snprintf(bench->state, sizeof(bench->state), "/tmp/hvgpu-test-remote-XXXXXX");
     if (!mkdtemp(bench->state))
@@ -349,7 +349,7 @@ TEST(an_expandable_text_that_was_there_comes_back_with_its_variables)
     bench_close(&bench);
 }
 
-/* Each of the first changes, then one in seven, before and after in turn: tests/scenarios
+/* Each of the first changes, then one in thirteen, before and after in turn: tests/scenarios
  * breaks a whole attach at every one. */
 TEST(broken_at_a_change_undo_restores_everything)
 {
@@ -362,7 +362,7 @@ TEST(broken_at_a_change_undo_restores_everything)
 
     CHECK_OK(bench_open(&bench, &err));
     before = guest_dump(&bench);
-    for (unsigned at = 1; broke && at < 5000; at += at < 6 ? 1 : 7) {
+    for (unsigned at = 1; broke && at < 5000; at += at < 6 ? 1 : 13) {
         struct cim_session *plain = NULL, *faulty = NULL;
         CLEANUP(free_cleanup) char *after = NULL;
         struct run run;
