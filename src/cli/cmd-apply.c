@@ -20,22 +20,6 @@ static bool is_given(const struct invocation *in, const char *name)
     return option_get(in, name) != NULL;
 }
 
-static bool read_host(const struct fleet_host *host, const struct desired_host *wanted,
-                      struct hv_host **ret, struct err *err)
-{
-    unsigned what = desired_plan_needs(wanted, NULL), more;
-
-    if (!hv_inventory_read(host->context.session, host->name, what, ret, err))
-        return false;
-    more = desired_plan_needs(wanted, *ret);
-    if (more == what)
-        return survey_judge_gpus(*ret, err);
-    hv_host_free(*ret);
-    *ret = NULL;
-    return hv_inventory_read(host->context.session, host->name, more, ret, err) &&
-           survey_judge_gpus(*ret, err);
-}
-
 /* One of many: the others go on without it.  The only one shows all that was found. */
 static bool fail_if_forbidden(struct fleet_host *host, struct err *err)
 {
@@ -93,7 +77,7 @@ static bool make_plan(struct fleet_host *host, struct err *err)
     if (!title)
         return err_no_memory(err);
     host->context.on_step = NULL; /* looking is no change */
-    if (!read_host(host, part, &found, err) ||
+    if (!desired_host_read(host->context.session, host->name, part, &found, err) ||
         !desired_file_local(in, part, found, &wanted, err))
         return false;
     ok = desired_compare(&wanted, found, &c, err) &&

@@ -4,11 +4,13 @@
 #include "change.h"
 #include "dda-steps.h"
 #include "partition.h"
+#include "plan-host.h"
 #include "share-steps.h"
 #include "steps.h"
 #include "vm-steps.h"
 #include "vmx-step.h"
 
+/* clang-format off */
 const struct step_kind *const all_step_kinds[] = {
     &step_vm_stop,
     &step_vm_start,
@@ -44,5 +46,7 @@ const struct step_kind *const all_step_kinds[] = {
     &step_vmx_edit,
     &step_offline_action,
     &step_partition_count,
+    &step_apply_rest,
     NULL,
 };
+/* clang-format on */

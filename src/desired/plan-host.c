@@ -376,6 +376,14 @@ static bool append_counts(struct maker *m, const struct hv_gpu **gpus, size_t co
     return append(m, one.plan, NULL, err);
 }
 
+static bool is_wanted_whole(const struct maker *m, const struct hv_gpu *gpu)
+{
+    for (size_t v = 0; v < m->c->wanted->vm_count; v++)
+        if (use_of_gpu(m, &m->c->wanted->vms[v], gpu, true))
+            return true;
+    return false;
+}
+
 /* GPUs that are alike and get the same count are one plan of `partition set`. */
 static bool set_counts(struct maker *m, struct err *err)
 {
@@ -388,6 +396,10 @@ static bool set_counts(struct maker *m, struct err *err)
         return err_no_memory(err);
     for (size_t g = 0; g < count; g++) {
         wanted[g] = new_count(m, &m->host->gpus[g]);
+        if (wanted[g] > 0 && m->moving[g]) {
+            m->counts_later |= !is_wanted_whole(m, &m->host->gpus[g]);
+            wanted[g] = 0;
+        }
         m->cut[g] = wanted[g] > 0;
     }
     for (size_t g = 0; g < count; g++) {
@@ -483,6 +495,7 @@ static bool attach(struct maker *m, struct vm_work *work, const struct desired_u
         .force_stop = m->options->force_stop,
         .start = starts(m, work, is_last),
         .replace = is_replaced(m, work),
+        .disk_later = m->options->is_rest,
         /* Only settings differ, or it had the GPU a moment ago. */
         .no_drivers = m->options->no_drivers || work->wanted->drivers == DRIVERS_NONE ||
                       has_it || (work->gave_up && work->held_off),
@@ -491,19 +504,20 @@ static bool attach(struct maker *m, struct vm_work *work, const struct desired_u
     if (!gpu && use->gpu != DESIRED_ANY_GPU)
         return true; /* said already */
     if (gpu && m->moving[gpu - m->host->gpus])
-        return plan_say(
-            m, "apply-again", false, work->wanted->name, gpu->name,
-            N_("the GPU comes back to the host first; what it is then is seen when it "
-               "is there"),
-            N_("run apply once more"), err);
+        return plan_later(
+            m, work, gpu,
+            N_("the GPU comes back to the host first; what it is then is seen "
+               "when it is there, and planned then"),
+            err);
     if (gpu && use->mode && gpu->modes && !(gpu->modes & use->mode))
         return plan_say_mode(m, work->wanted->name, gpu->name, err);
     if (gpu && m->cut[gpu - m->host->gpus] && use->share_percent.known) {
         options.share_percent.known = false;
-        if (!plan_say(
-                m, "apply-again", false, work->wanted->name, gpu->name,
-                N_("the GPU is cut first; what a share of it is then is seen when it is so"),
-                N_("run apply once more"), err))
+        if (!plan_later(
+                m, work, gpu,
+                N_("the GPU is cut first; what a share of it is then is seen when it "
+                   "is so, and set then"),
+                err))
             return false;
     }
     desired_wish(work->wanted, &options.wish);
@@ -593,8 +607,9 @@ struct plan *desired_plan(struct plan_context *context, struct comparison *c,
     ok = ok && (plan_has_errors(m.plan) ||
                 (take_away(&m, err) && give_up(&m, err) &&
                  (plan_has_errors(m.plan) || set_counts(&m, err)) &&
-                 (plan_has_errors(m.plan) || (assign_all(&m, err) && attach_all(&m, err) &&
-                                              sync_all(&m, err) && start_held(&m, err)))));
+                 (plan_has_errors(m.plan) ||
+                  (assign_all(&m, err) && attach_all(&m, err) && sync_all(&m, err) &&
+                   plan_rest(&m, err) && start_held(&m, err)))));
     if (m.view_read)
         dda_list_clear(&m.view.list);
     free(m.work);

@@ -14,6 +14,7 @@ struct vm_work {
     bool driver;      /* its guest has another driver */
     bool gave_up;     /* a partition it keeps, while its GPU is cut */
     bool held_off;    /* the plan stopped it and starts it at its end */
+    bool later;       /* part of what it needs can only be planned when its GPU is there */
     bool changed;     /* by a plan of this host */
 };
 
@@ -27,8 +28,9 @@ struct maker {
     struct dda_view view; /* lends @host; list read when needed */
     bool view_read;
     struct vm_work *work; /* by index of the file's VMs */
-    bool *moving; /* by index of the host's GPUs: a plan of this host moves it whole */
-    bool *cut;    /* or cuts it anew */
+    bool *moving;      /* by index of the host's GPUs: a plan of this host moves it whole */
+    bool *cut;         /* or cuts it anew */
+    bool counts_later; /* of a GPU that comes back */
 };
 
 /* ---- what no plan can put right (plan-checks.c) ---- */
@@ -45,3 +47,11 @@ bool plan_say_hopeless(struct maker *m, const struct difference *difference,
                        struct err *err) MUST_CHECK;
 /* More wishes for a GPU than it can fulfil. */
 bool plan_check_wishes(struct maker *m, struct err *err) MUST_CHECK;
+
+/* ---- what can only be planned when a GPU is there (plan-rest.c) ---- */
+
+/* Leaves what @work needs of @gpu for the end of the plan. */
+bool plan_later(struct maker *m, struct vm_work *work, const struct hv_gpu *gpu,
+                const char *cause, struct err *err) MUST_CHECK;
+/* The steps that plan it then. */
+bool plan_rest(struct maker *m, struct err *err) MUST_CHECK;

@@ -221,7 +221,7 @@ static bool plan_all(struct attach *a, struct hv_host *host, struct err *err)
     if (plan_has_errors(a->plan))
         return true;
     if (a->vm->state == VM_OFF && !options->no_drivers && a->disk.path &&
-        !look_at_disk(a, err))
+        !options->disk_later && !look_at_disk(a, err))
         return false;
     return plan_has_errors(a->plan) || add_steps(a, err);
 }

@@ -25,7 +25,8 @@ struct attach_options {
     bool force_stop;             /* turn it off */
     bool start;                  /* afterwards, also if it did not run before */
     bool no_drivers;
-    bool replace; /* instead of another GPU's adapter, not beside it */
+    bool replace;    /* instead of another GPU's adapter, not beside it */
+    bool disk_later; /* within a run, which must not begin another to look at a disk */
 };
 
 struct detach_options {
