@@ -60,7 +60,8 @@ struct guest_entry {
 typedef bool guest_file_fn(const struct guest_entry *file, void *user, struct err *err);
 
 struct guest_disk_ops {
-    const char *name; /* "local", "remote" */
+    const char *name;    /* "local", "remote" */
+    bool is_transaction; /* nothing of a change is there before commit, all of it after */
     bool (*facts)(struct guest_disk *self, struct guest_facts *ret, struct err *err);
     /* A missing file is .exists false, not an error. */
     bool (*stat)(struct guest_disk *self, const char *path, bool with_hash,

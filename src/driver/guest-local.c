@@ -547,6 +547,7 @@ static void local_close(struct guest_disk *self)
 
 static const struct guest_disk_ops local_ops = {
     .name = "local",
+    .is_transaction = true,
     .facts = local_facts,
     .stat = local_stat_file,
     .owner = local_owner,

@@ -12,6 +12,7 @@
 
 #include <string.h>
 
+#include "guest-sandbox.h"
 #include "guest-wire.h"
 #include "hive.h"
 #include "os.h"
@@ -22,14 +23,6 @@
 enum {
     STEP_TIMEOUT_MS = 10 * 60 * 1000, /* without a sign of life; progress starts it anew */
     MEMORY_BYTES = 1 << 30,
-};
-
-struct sandboxed {
-    struct guest_disk base; /* first, so that the pointers convert */
-    struct sandbox *sandbox;
-    char *image, *parents, *backup_dir, *source_dir, *image_dir;
-    const char *read_dirs[3], *write_dirs[3];
-    struct guest_disk *local; /* in the child only */
 };
 
 static struct sandboxed *sandboxed_of(struct guest_disk *self)
@@ -111,9 +104,20 @@ SANDBOX_JOB(guest_job)
 
 /* ---- the parent ---- */
 
-/* Sends @in (taken over) as operation @op.  *ret_out: owned; NULL when not wanted. */
-static bool ask(struct guest_disk *self, const char *op, json_t *in,
-                struct progress *progress, json_t **ret_out, struct err *err)
+static bool only_reads(const char *op)
+{
+    static const char *const reading[] = { "facts",     "stat",          "owner",
+                                           "list_tree", "list_part",     "read_file",
+                                           "reg_get",   "reg_key_exists" };
+
+    for (size_t i = 0; i < ARRAY_LEN(reading); i++)
+        if (strcmp(reading[i], op) == 0)
+            return true;
+    return false;
+}
+
+bool sandboxed_ask(struct guest_disk *self, const char *op, json_t *in,
+                   struct progress *progress, json_t **ret_out, struct err *err)
 {
     CLEANUP(free_cleanup) char *text = NULL;
     CLEANUP(free_cleanup) char *answer = NULL;
@@ -125,6 +129,8 @@ static bool ask(struct guest_disk *self, const char *op, json_t *in,
     json_decref(in);
     if (!text)
         return err_no_memory(err);
+    if (!only_reads(op))
+        sandboxed_of(self)->is_changed = true;
     if (!sandbox_call(sandboxed_of(self)->sandbox, text, strlen(text), STEP_TIMEOUT_MS,
                       progress, &answer, &len, err))
         return false;
@@ -151,7 +157,7 @@ static bool sandboxed_facts(struct guest_disk *self, struct guest_facts *ret,
 {
     json_t *out;
 
-    if (!ask(self, "facts", json_object(), NULL, &out, err))
+    if (!sandboxed_ask(self, "facts", json_object(), NULL, &out, err))
         return false;
     *ret = (struct guest_facts){ .build = (uint32_t)wire_number(out, "build"),
                                  .has_free_bytes = wire_flag(out, "has_free_bytes"),
@@ -167,8 +173,9 @@ static bool sandboxed_stat(struct guest_disk *self, const char *path, bool with_
 {
     json_t *out;
 
-    if (!ask(self, "stat", json_pack("{s:s, s:b}", "path", path, "hash", with_hash), NULL,
-             &out, err))
+    if (!sandboxed_ask(self, "stat",
+                       json_pack("{s:s, s:b}", "path", path, "hash", with_hash), NULL, &out,
+                       err))
         return false;
     *ret = (struct guest_file){ .exists = wire_flag(out, "exists"),
                                 .is_dir = wire_flag(out, "is_dir"),
@@ -185,7 +192,7 @@ static bool sandboxed_owner(struct guest_disk *self, const char *path,
 {
     json_t *out;
 
-    if (!ask(self, "owner", json_pack("{s:s}", "path", path), NULL, &out, err))
+    if (!sandboxed_ask(self, "owner", json_pack("{s:s}", "path", path), NULL, &out, err))
         return false;
     *ret = (struct guest_owner){ .is_os_owned = wire_flag(out, "is_os_owned"),
                                  .has_version = wire_flag(out, "has_version"),
@@ -196,18 +203,13 @@ static bool sandboxed_owner(struct guest_disk *self, const char *path,
     return true;
 }
 
-static bool sandboxed_list_tree(struct guest_disk *self, const char *path, bool with_hash,
-                                struct progress *progress, guest_file_fn *on_file,
-                                void *user, struct err *err)
+bool sandboxed_take_files(struct guest_disk *self, const json_t *files,
+                          guest_file_fn *on_file, void *user, struct err *err)
 {
-    json_t *out, *file;
-    bool ok = true;
+    const json_t *file;
     size_t i;
 
-    if (!ask(self, "list_tree", json_pack("{s:s, s:b}", "path", path, "hash", with_hash),
-             progress, &out, err))
-        return false;
-    json_array_foreach(json_object_get(out, "files"), i, file)
+    json_array_foreach(files, i, file)
     {
         const struct guest_entry one = {
             .path = json_string_value(json_array_get(file, 0)),
@@ -216,37 +218,54 @@ static bool sandboxed_list_tree(struct guest_disk *self, const char *path, bool 
             .mtime_usec = json_integer_value(json_array_get(file, 3)),
         };
 
-        ok = (one.path && one.sha256) ||
-             err_fail(err, ERR_PROTOCOL, 0, "the reader of '%s' answered nonsense",
-                      sandboxed_of(self)->image);
-        ok = ok && on_file(&one, user, err);
-        if (!ok)
-            break;
+        if (!one.path || !one.sha256)
+            return err_fail(err, ERR_PROTOCOL, 0, "the reader of '%s' answered nonsense",
+                            sandboxed_of(self)->image);
+        if (!on_file(&one, user, err))
+            return false;
     }
+    return true;
+}
+
+static bool sandboxed_list_tree(struct guest_disk *self, const char *path, bool with_hash,
+                                struct progress *progress, guest_file_fn *on_file,
+                                void *user, struct err *err)
+{
+    json_t *out;
+    bool ok;
+
+    if (with_hash)
+        return sandboxed_hash_tree(sandboxed_of(self), path, progress, on_file, user, err);
+    if (!sandboxed_ask(self, "list_tree", json_pack("{s:s}", "path", path), progress, &out,
+                       err))
+        return false;
+    ok = sandboxed_take_files(self, json_object_get(out, "files"), on_file, user, err);
     json_decref(out);
     return ok;
 }
 
 static bool sandboxed_make_dirs(struct guest_disk *self, const char *path, struct err *err)
 {
-    return ask(self, "make_dirs", json_pack("{s:s}", "path", path), NULL, NULL, err);
+    return sandboxed_ask(self, "make_dirs", json_pack("{s:s}", "path", path), NULL, NULL,
+                         err);
 }
 
 static bool sandboxed_copy_tree(struct guest_disk *self, const char *source,
                                 const char *path, uint64_t total_bytes,
                                 struct progress *progress, struct err *err)
 {
-    return ask(self, "copy_tree",
-               json_pack("{s:s, s:s, s:I}", "source", source, "path", path, "total",
-                         (json_int_t)total_bytes),
-               progress, NULL, err);
+    return sandboxed_ask(self, "copy_tree",
+                         json_pack("{s:s, s:s, s:I}", "source", source, "path", path,
+                                   "total", (json_int_t)total_bytes),
+                         progress, NULL, err);
 }
 
 static bool sandboxed_copy_file(struct guest_disk *self, const char *source,
                                 const char *path, struct err *err)
 {
-    return ask(self, "copy_file", json_pack("{s:s, s:s}", "source", source, "path", path),
-               NULL, NULL, err);
+    return sandboxed_ask(self, "copy_file",
+                         json_pack("{s:s, s:s}", "source", source, "path", path), NULL,
+                         NULL, err);
 }
 
 static bool sandboxed_write_file(struct guest_disk *self, const char *path,
@@ -254,9 +273,9 @@ static bool sandboxed_write_file(struct guest_disk *self, const char *path,
 {
     CLEANUP(free_cleanup) char *hex = wire_hex(bytes, len);
 
-    return ask(self, "write_file",
-               hex ? json_pack("{s:s, s:s}", "path", path, "bytes", hex) : NULL, NULL, NULL,
-               err);
+    return sandboxed_ask(self, "write_file",
+                         hex ? json_pack("{s:s, s:s}", "path", path, "bytes", hex) : NULL,
+                         NULL, NULL, err);
 }
 
 static bool sandboxed_read_file(struct guest_disk *self, const char *path, size_t max,
@@ -265,9 +284,9 @@ static bool sandboxed_read_file(struct guest_disk *self, const char *path, size_
     uint8_t *bytes;
     json_t *out;
 
-    if (!ask(self, "read_file",
-             json_pack("{s:s, s:I}", "path", path, "max", (json_int_t)max), NULL, &out,
-             err))
+    if (!sandboxed_ask(self, "read_file",
+                       json_pack("{s:s, s:I}", "path", path, "max", (json_int_t)max), NULL,
+                       &out, err))
         return false;
     bytes = wire_bytes(wire_text(out, "bytes"), ret_len);
     json_decref(out);
@@ -281,29 +300,30 @@ static bool sandboxed_read_file(struct guest_disk *self, const char *path, size_
 static bool sandboxed_set_readonly(struct guest_disk *self, const char *path, bool on,
                                    bool tree, struct err *err)
 {
-    return ask(self, "set_readonly",
-               json_pack("{s:s, s:b, s:b}", "path", path, "on", on, "tree", tree), NULL,
-               NULL, err);
+    return sandboxed_ask(self, "set_readonly",
+                         json_pack("{s:s, s:b, s:b}", "path", path, "on", on, "tree", tree),
+                         NULL, NULL, err);
 }
 
 static bool sandboxed_rename(struct guest_disk *self, const char *from, const char *to,
                              struct err *err)
 {
-    return ask(self, "rename", json_pack("{s:s, s:s}", "from", from, "to", to), NULL, NULL,
-               err);
+    return sandboxed_ask(self, "rename", json_pack("{s:s, s:s}", "from", from, "to", to),
+                         NULL, NULL, err);
 }
 
 static bool sandboxed_remove(struct guest_disk *self, const char *path, bool tree,
                              struct err *err)
 {
-    return ask(self, "remove", json_pack("{s:s, s:b}", "path", path, "tree", tree), NULL,
-               NULL, err);
+    return sandboxed_ask(self, "remove",
+                         json_pack("{s:s, s:b}", "path", path, "tree", tree), NULL, NULL,
+                         err);
 }
 
 static bool sandboxed_backup(struct guest_disk *self, const char *path,
                              const char *backup_name, bool tree, struct err *err)
 {
-    return ask(
+    return sandboxed_ask(
         self, "backup",
         json_pack("{s:s, s:s, s:b}", "path", path, "name", backup_name, "tree", tree), NULL,
         NULL, err);
@@ -312,7 +332,7 @@ static bool sandboxed_backup(struct guest_disk *self, const char *path,
 static bool sandboxed_restore(struct guest_disk *self, const char *backup_name,
                               const char *path, bool tree, struct err *err)
 {
-    return ask(
+    return sandboxed_ask(
         self, "restore",
         json_pack("{s:s, s:s, s:b}", "name", backup_name, "path", path, "tree", tree), NULL,
         NULL, err);
@@ -324,8 +344,8 @@ static bool sandboxed_reg_get(struct guest_disk *self, const char *key, const ch
     bool ok = true;
     json_t *out;
 
-    if (!ask(self, "reg_get", json_pack("{s:s, s:s}", "key", key, "name", name), NULL, &out,
-             err))
+    if (!sandboxed_ask(self, "reg_get", json_pack("{s:s, s:s}", "key", key, "name", name),
+                       NULL, &out, err))
         return false;
     *ret_exists = wire_flag(out, "exists");
     if (*ret_exists)
@@ -341,7 +361,8 @@ static bool sandboxed_reg_key_exists(struct guest_disk *self, const char *key, b
 {
     json_t *out;
 
-    if (!ask(self, "reg_key_exists", json_pack("{s:s}", "key", key), NULL, &out, err))
+    if (!sandboxed_ask(self, "reg_key_exists", json_pack("{s:s}", "key", key), NULL, &out,
+                       err))
         return false;
     *ret = wire_flag(out, "exists");
     json_decref(out);
@@ -351,14 +372,14 @@ static bool sandboxed_reg_key_exists(struct guest_disk *self, const char *key, b
 static bool sandboxed_hive_begin(struct guest_disk *self, const char *backup_name,
                                  struct err *err)
 {
-    return ask(self, "hive_begin", json_pack("{s:s}", "name", backup_name), NULL, NULL,
-               err);
+    return sandboxed_ask(self, "hive_begin", json_pack("{s:s}", "name", backup_name), NULL,
+                         NULL, err);
 }
 
 static bool sandboxed_reg_set(struct guest_disk *self, const char *key, const char *name,
                               const struct hive_value *value, struct err *err)
 {
-    return ask(
+    return sandboxed_ask(
         self, "reg_set",
         json_pack("{s:s, s:s, s:o}", "key", key, "name", name, "value", wire_value(value)),
         NULL, NULL, err);
@@ -367,7 +388,7 @@ static bool sandboxed_reg_set(struct guest_disk *self, const char *key, const ch
 static bool sandboxed_reg_delete(struct guest_disk *self, const char *key, const char *name,
                                  bool empty_key_too, struct err *err)
 {
-    return ask(
+    return sandboxed_ask(
         self, "reg_delete",
         json_pack("{s:s, s:s, s:b}", "key", key, "name", name, "key_too", empty_key_too),
         NULL, NULL, err);
@@ -378,7 +399,7 @@ static bool sandboxed_hive_end(struct guest_disk *self, char ret_sha256[65],
 {
     json_t *out;
 
-    if (!ask(self, "hive_end", json_object(), NULL, &out, err))
+    if (!sandboxed_ask(self, "hive_end", json_object(), NULL, &out, err))
         return false;
     copy_text(ret_sha256, 65, out, "sha256");
     json_decref(out);
@@ -390,9 +411,9 @@ static bool sandboxed_hive_restore(struct guest_disk *self, const char *backup_n
 {
     json_t *out;
 
-    if (!ask(self, "hive_restore",
-             json_pack("{s:s, s:s}", "name", backup_name, "sha256", sha256), NULL, &out,
-             err))
+    if (!sandboxed_ask(self, "hive_restore",
+                       json_pack("{s:s, s:s}", "name", backup_name, "sha256", sha256), NULL,
+                       &out, err))
         return false;
     *ret_restored = wire_flag(out, "restored");
     json_decref(out);
@@ -401,7 +422,10 @@ static bool sandboxed_hive_restore(struct guest_disk *self, const char *backup_n
 
 static bool sandboxed_commit(struct guest_disk *self, struct err *err)
 {
-    return ask(self, "commit", json_object(), NULL, NULL, err);
+    if (!sandboxed_ask(self, "commit", json_object(), NULL, NULL, err))
+        return false;
+    sandboxed_of(self)->is_changed = false;
+    return true;
 }
 
 static void sandboxed_close(struct guest_disk *self)
@@ -419,6 +443,7 @@ static void sandboxed_close(struct guest_disk *self)
 
 static const struct guest_disk_ops sandboxed_ops = {
     .name = "local",
+    .is_transaction = true,
     .facts = sandboxed_facts,
     .stat = sandboxed_stat,
     .owner = sandboxed_owner,

@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "guest-wire.h"
+#include "progress.h"
 #include "text.h"
+#include "win-path.h"
 
 typedef bool serve_fn(struct guest_disk *disk, const json_t *in, struct progress *progress,
                       json_t *out, struct err *err);
@@ -69,8 +71,79 @@ static bool serve_list_tree(struct guest_disk *disk, const json_t *in,
     json_t *files = json_array();
 
     return wire_put(out, "files", files, err) &&
-           disk->ops->list_tree(disk, wire_text(in, "path"), wire_flag(in, "hash"),
-                                progress, list_file, files, err);
+           disk->ops->list_tree(disk, wire_text(in, "path"), false, progress, list_file,
+                                files, err);
+}
+
+/* ---- one of several readers: its part of the files of a folder, with hashes ---- */
+
+struct part {
+    uint64_t index, count; /* which of how many */
+    uint64_t total,
+        seen; /* bytes of all files: by the place of its middle one is a part's */
+    json_t *files;
+    uint64_t bytes;
+};
+
+static bool add_size(const struct guest_entry *file, void *user, struct err *err)
+{
+    *(uint64_t *)user += file->size;
+    return true;
+}
+
+static bool list_mine(const struct guest_entry *file, void *user, struct err *err)
+{
+    struct part *part = user;
+    uint64_t middle = part->seen + file->size / 2;
+    uint64_t of = middle / (part->total / part->count + 1);
+
+    part->seen += file->size;
+    if (of != part->index)
+        return true;
+    part->bytes += file->size;
+    return list_file(file, part->files, err);
+}
+
+static bool hash_files(struct guest_disk *disk, const char *folder, const struct part *part,
+                       struct progress *progress, struct err *err)
+{
+    uint64_t done = 0;
+    json_t *file;
+    size_t i;
+
+    json_array_foreach(part->files, i, file)
+    {
+        CLEANUP(free_cleanup)
+        char *path = win_path_join(folder, json_string_value(json_array_get(file, 0)));
+        struct guest_file now = { 0 };
+
+        if (!path)
+            return err_no_memory(err);
+        if (!disk->ops->stat(disk, path, true, &now, err))
+            return false;
+        if (json_array_set_new(file, 2, json_string(now.sha256)) != 0)
+            return err_no_memory(err);
+        done += now.size;
+        if (!progress_report(progress, "verifying", PROGRESS_BYTES, done, part->bytes, err))
+            return false;
+    }
+    return true;
+}
+
+static bool serve_list_part(struct guest_disk *disk, const json_t *in,
+                            struct progress *progress, json_t *out, struct err *err)
+{
+    const char *folder = wire_text(in, "path");
+    struct part part = { .index = wire_number(in, "part"),
+                         .count = wire_number(in, "parts"),
+                         .files = json_array() };
+
+    if (part.count == 0)
+        part.count = 1;
+    return wire_put(out, "files", part.files, err) &&
+           disk->ops->list_tree(disk, folder, false, NULL, add_size, &part.total, err) &&
+           disk->ops->list_tree(disk, folder, false, NULL, list_mine, &part, err) &&
+           hash_files(disk, folder, &part, progress, err);
 }
 
 static bool serve_make_dirs(struct guest_disk *disk, const json_t *in,
@@ -233,6 +306,7 @@ static const struct {
     { "stat", serve_stat },
     { "owner", serve_owner },
     { "list_tree", serve_list_tree },
+    { "list_part", serve_list_part },
     { "make_dirs", serve_make_dirs },
     { "copy_tree", serve_copy_tree },
     { "copy_file", serve_copy_file },

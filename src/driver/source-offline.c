@@ -12,13 +12,13 @@
 #include <string.h>
 
 #include "file-version.h"
+#include "hash-files.h"
 #include "os.h"
-#include "progress.h"
 #include "hive-reader.h"
 #include "text.h"
 #include "win-path.h"
 
-enum { DEPTH_MAX = 32, COPY_BYTES = 1 << 20 };
+enum { DEPTH_MAX = 32 };
 
 static const struct {
     const char *file, *prefix;
@@ -236,78 +236,62 @@ static char *offline_locate(struct windows_source *self, const char *path, struc
     return local_path(self, path, NULL, err);
 }
 
-struct hashing {
-    struct windows_source *source;
-    char *buffer;
-    uint64_t done, total;
-};
-
-static bool hash_local(struct hashing *hashing, const char *local, uint64_t *ret_size,
-                       char ret[SHA256_HEX], struct err *err)
+static bool hash_single(struct windows_source *self, const char *local, hash_fn *on_hash,
+                        void *user, struct err *err)
 {
-    CLEANUP(os_file_cleanup) struct os_file *file = os_file_open(local, err);
-    struct hash hash;
-    uint64_t size = 0;
-    size_t got = 1;
+    struct hashed_file file = { .path = local };
 
-    if (!file)
-        return false;
-    hash_begin(&hash);
-    while (got > 0) {
-        if (!os_file_read(file, hashing->buffer, COPY_BYTES, &got, err))
-            return false;
-        hash_add(&hash, hashing->buffer, got);
-        size += got;
-        if (!progress_report(hashing->source->progress, "reading the host's driver",
-                             PROGRESS_BYTES, hashing->done + size, hashing->total, err))
-            return false;
-    }
-    hash_end(&hash, ret);
-    hashing->done += size;
-    *ret_size = size;
-    return true;
+    return hash_local_files(&file, 1, self->progress, err) &&
+           on_hash("", file.size, file.sha256, user, err);
 }
 
-static bool hash_one(struct hashing *hashing, const char *local, const char *name,
-                     hash_fn *on_hash, void *user, struct err *err)
+static char *local_below(const char *folder, const char *path)
 {
-    char sha256[SHA256_HEX];
-    uint64_t size = 0;
+    char *local = text_printf("%s/%s", folder, path);
 
-    return hash_local(hashing, local, &size, sha256, err) &&
-           on_hash(name, size, sha256, user, err);
+    for (char *p = local ? local + strlen(folder) : NULL; p && *p; p++)
+        if (*p == '\\')
+            *p = '/';
+    return local;
+}
+
+static bool hash_tree(struct windows_source *self, const char *folder,
+                      const struct source_file *files, size_t count, hash_fn *on_hash,
+                      void *user, struct err *err)
+{
+    struct hashed_file *hashed = calloc(count + 1, sizeof(*hashed));
+    char **paths = calloc(count + 1, sizeof(*paths));
+    bool ok = (hashed && paths) || err_no_memory(err);
+
+    for (size_t i = 0; ok && i < count; i++) {
+        paths[i] = local_below(folder, files[i].path);
+        hashed[i] = (struct hashed_file){ .path = paths[i], .size = files[i].size };
+        ok = paths[i] || err_no_memory(err);
+    }
+    ok = ok && hash_local_files(hashed, count, self->progress, err);
+    for (size_t i = 0; ok && i < count; i++)
+        ok = on_hash(files[i].path, hashed[i].size, hashed[i].sha256, user, err);
+    for (size_t i = 0; paths && i < count; i++)
+        free(paths[i]);
+    free(paths);
+    free(hashed);
+    return ok;
 }
 
 static bool offline_hash(struct windows_source *self, const char *path, bool tree,
                          hash_fn *on_hash, void *user, struct err *err)
 {
-    CLEANUP(free_cleanup)
-    char *local = local_path(self, path, NULL, err);
-    CLEANUP(free_cleanup) char *buffer = malloc(COPY_BYTES);
-    struct hashing hashing = { .source = self, .buffer = buffer };
+    CLEANUP(free_cleanup) char *local = local_path(self, path, NULL, err);
     struct source_file *files = NULL;
     size_t count = 0;
-    bool ok = true;
+    bool ok;
 
     if (!local)
         return false;
-    if (!buffer)
-        return err_no_memory(err);
     if (!tree)
-        return hash_one(&hashing, local, "", on_hash, user, err);
-    if (!offline_list(self, path, NULL, 0, &files, &count, err))
-        return false;
-    for (size_t i = 0; i < count; i++)
-        hashing.total += files[i].size;
-    for (size_t i = 0; ok && i < count; i++) {
-        CLEANUP(free_cleanup) char *one = text_printf("%s/%s", local, files[i].path);
-
-        for (char *p = one ? one + strlen(local) : NULL; p && *p; p++)
-            if (*p == '\\')
-                *p = '/';
-        ok = one ? hash_one(&hashing, one, files[i].path, on_hash, user, err)
-                 : err_no_memory(err);
-    }
+        return hash_single(self, local, on_hash, user, err);
+    ok = offline_list(self, path, NULL, 0, &files, &count, err) &&
+         hash_tree(self, local, files, count, on_hash, user, err);
     source_files_free(files, count);
     return ok;
 }

@@ -25,10 +25,12 @@ bool step_file_state(struct guest_disk *guest, const char *path, json_t **ret,
 /* null, or {"files", "size_bytes"} of a folder. */
 bool step_folder_state(struct guest_disk *guest, const char *path, json_t **ret,
                        struct err *err) MUST_CHECK;
-/* Every file of the guest's folder has the size and hash that @files ([{path, size_bytes,
- * sha256}]) says, and there is no other.  ERR_CONFLICT names the first that differs. */
+/* Every file of the guest's folder has the size and (if wanted) hash that @files ([{path,
+ * size_bytes, sha256}]) says, and there is no other.  ERR_CONFLICT names the first that
+ * differs. */
 bool step_verify_tree(struct guest_disk *guest, const char *path, const json_t *files,
-                      struct progress *progress, struct err *err) MUST_CHECK;
+                      bool with_hash, struct progress *progress, struct err *err)
+    MUST_CHECK;
 /* How many of the folders named in the array there are. */
 bool step_count_folders(struct guest_disk *guest, const json_t *folders, json_int_t *ret,
                         struct err *err) MUST_CHECK;

@@ -11,7 +11,7 @@
 
 #include "err.h"
 #include "file-version.h"
-#include "guest-disk.h"
+#include "guest-sandbox.h"
 #include "hive-reader.h"
 #include "hive.h"
 #include "image.h"
@@ -311,4 +311,79 @@ TEST(names_in_an_image_never_become_names_of_local_files)
         CHECK_EQ(shell("cd %s && ls -A | grep -vxE 'kept\\.(json|[0-2])'", backup), 1);
         CHECK_EQ(shell("ls %s /tmp / | grep -E '^evil'", scratch_dir()), 1);
     }
+}
+
+/* ---- several readers of one disk ---- */
+
+static bool add_line(const struct guest_entry *file, void *user, struct err *err)
+{
+    strbuf_printf(user, "%s %llu %s\n", file->path, (unsigned long long)file->size,
+                  file->sha256);
+    return true;
+}
+
+static int by_line(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* What the files of the disk are, in any order: sorted. */
+static void list_sorted(struct guest_disk *disk, char *ret, size_t size)
+{
+    CLEANUP(strbuf_cleanup) struct strbuf text = STRBUF_INIT;
+    struct err err = ERR_INIT;
+    char *lines[64];
+    size_t count = 0;
+
+    CHECK_OK(disk->ops->list_tree(disk, "System32", true, NULL, add_line, &text, &err));
+    for (char *line = strtok(text.text, "\n"); line && count < ARRAY_LEN(lines);
+         line = strtok(NULL, "\n"))
+        lines[count++] = line;
+    qsort(lines, count, sizeof(*lines), by_line);
+    *ret = '\0';
+    for (size_t i = 0; i < count; i++)
+        snprintf(ret + strlen(ret), size - strlen(ret), "%s\n", lines[i]);
+    CHECK(count > 1);
+}
+
+TEST(several_readers_hash_each_file_once_and_the_first_outlives_the_others)
+{
+    const char *image = scratch("guest.vhdx");
+    char one[4096], several[4096], text[1024];
+    struct err err = ERR_INIT;
+    struct guest_disk *local, *disk;
+    struct strbuf lines = STRBUF_INIT;
+    struct guest_facts facts;
+
+    if (!has_program("mkntfs") || !has_program("qemu-img"))
+        SKIP("mkntfs or qemu-img is not installed");
+    CHECK_OK(make_windows_image(image, 40, NULL, &err));
+    local = guest_disk_open_local(image, NULL, NULL, &err);
+    disk = guest_disk_open_sandboxed(image, NULL, scratch("kept"), NULL, &err);
+    CHECK_OK(local && disk);
+    list_sorted(local, one, sizeof(one));
+    guest_disk_close(local);
+    for (sandboxed_reader_count = 1; sandboxed_reader_count <= 4;
+         sandboxed_reader_count++) {
+        list_sorted(disk, several, sizeof(several));
+        CHECK_STR_EQ(several, one);
+    }
+
+    /* The first reader was started before, and does not crash. */
+    sandboxed_reader_count = 3;
+    sandbox_before_serve = crash;
+    CHECK(!disk->ops->list_tree(disk, "System32", true, NULL, add_line, &lines, &err));
+    sandbox_before_serve = NULL;
+    err_format(&err, text, sizeof(text));
+    CHECK(strstr(text, "crashed"));
+    err = ERR_INIT;
+    CHECK_OK(disk->ops->facts(disk, &facts, &err));
+
+    /* What is not committed only the first one sees. */
+    CHECK_OK(disk->ops->write_file(disk, "System32\\new", "x", 1, &err));
+    list_sorted(disk, several, sizeof(several));
+    CHECK(strstr(several, "new 1 "));
+    sandboxed_reader_count = 0;
+    strbuf_cleanup(&lines);
+    guest_disk_close(disk);
 }

@@ -330,3 +330,32 @@ TEST(verification_finds_an_altered_a_missing_and_a_foreign_file)
     }
     machine_close(&machine);
 }
+
+TEST(a_source_that_changed_after_the_plan_is_found_on_the_disk_and_taken_back)
+{
+    const char *image = scratch("guest.vhdx");
+    CLEANUP(free_cleanup) char *before = NULL;
+    CLEANUP(free_cleanup) char *after = NULL;
+    struct err err = ERR_INIT;
+    struct machine machine;
+    struct run run;
+    char text[2048];
+
+    if (!has_tools())
+        SKIP("mkntfs or qemu-img is not installed");
+    make_host(&machine);
+    make_guest(image);
+    before = guest_dump(image);
+    CHECK_OK(run_open(&run, &machine, image, &err));
+    CHECK_OK(driver_plan_verify(run.plan, run.set->instance_id, &err));
+    machine_text_file(&machine, STORE TEST_PACKAGE "/OpenCL64.dll", "the thief's OpenCl");
+    CHECK(!plan_run(run.plan, &run.context, &err));
+    CHECK_EQ(err.kind, ERR_CONFLICT);
+    err_format(&err, text, sizeof(text));
+    CHECK(strstr(text, "OpenCL") && strstr(text, "differs from the host's file"));
+    driver_close_guest(&run.context);
+    after = guest_dump(image);
+    CHECK_STR_EQ(after, before);
+    run_close(&run);
+    machine_close(&machine);
+}

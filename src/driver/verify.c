@@ -19,7 +19,7 @@ static bool verify_package(struct guest_disk *guest, const struct driver_package
         return err_fail(err, ERR_CONFLICT, 0,
                         "the guest's manifest lists other files for package '%s'",
                         package->name);
-    return step_verify_tree(guest, path, files, progress, err);
+    return step_verify_tree(guest, path, files, true, progress, err);
 }
 
 /* A file that the guest kept of its own is not in the manifest, and not ours to judge. */
@@ -119,8 +119,8 @@ static bool verify_entry(struct guest_disk *guest, const json_t *gpu,
 
         if (!path)
             return err_no_memory(err);
-        if (!step_verify_tree(guest, path, json_object_get(package, "files"), progress,
-                              err))
+        if (!step_verify_tree(guest, path, json_object_get(package, "files"), true,
+                              progress, err))
             return false;
     }
     for (size_t i = 0; i < json_array_size(files); i++)
