@@ -73,6 +73,33 @@ static bool put_hosts(const json_t *hosts, struct strbuf *to, struct err *err)
     return !to->failed || err_no_memory(err);
 }
 
+static size_t count_missing(const json_t *hosts)
+{
+    size_t count = 0, i;
+    const json_t *host;
+
+    json_array_foreach(hosts, i, host) count += !json_object_get(host, "yaml");
+    return count;
+}
+
+/* What the file says of hosts that do not answer today is not for us to lose. */
+static bool must_keep(const struct invocation *in, const char *path, const json_t *hosts)
+{
+    size_t missing = count_missing(hosts);
+    struct err err = ERR_INIT;
+
+    if (missing == 0 || option_get(in, "partial") || !os_file_exists(path))
+        return false;
+    err_fail(&err, ERR_CONFLICT, 0,
+             _("'%.200s' stays as it was: hosts that could not be read: %zu; they would be "
+               "missing in it"),
+             path, missing);
+    err_hint(&err, _("write elsewhere, name only hosts that answer, or give --partial to "
+                     "leave the others out"));
+    output_host_error(in->out, NULL, &err);
+    return true;
+}
+
 static bool print(const struct invocation *in, const json_t *document, struct err *err)
 {
     const char *path = option_get(in, "output");
@@ -81,7 +108,8 @@ static bool print(const struct invocation *in, const json_t *document, struct er
     if (!put_hosts(json_object_get(document, "hosts"), &text, err))
         return false;
     if (path)
-        return os_write_file(path, text.text, text.len, err);
+        return must_keep(in, path, json_object_get(document, "hosts")) ||
+               os_write_file(path, text.text, text.len, err);
     output_text(in->out, "%s", text.text);
     return true;
 }
@@ -90,6 +118,8 @@ static bool check(const struct invocation *in, struct err *err)
 {
     const char *path = option_get(in, "output");
 
+    if (!path && option_get(in, "partial"))
+        return err_fail(err, ERR_INVALID, 0, _("--partial is for --output"));
     if (!path || (*path && !in->json))
         return true;
     if (*path)
@@ -99,6 +129,7 @@ static bool check(const struct invocation *in, struct err *err)
 
 static const struct option_spec options[] = {
     { "output", 'o', "FILE", N_("write there instead of on standard output") },
+    { "partial", 0, NULL, N_("replace the file also when some hosts could not be read") },
     { "no-drivers", 0, NULL, N_("do not ask for the host's drivers in the guests") },
     { NULL, 0, NULL, NULL },
 };

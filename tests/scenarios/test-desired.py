@@ -171,6 +171,24 @@ def test_a_vm_of_a_cluster_is_compared_where_it_is(world):
     look(set())
 
 
+def test_a_file_keeps_what_it_says_of_hosts_that_do_not_answer(world):
+    path = world.dir / "rack.yaml"
+    hosts = ["-H", f"sim:{LAB}", "-H", "http://127.0.0.1:1/wsman"]
+
+    def export(*args):
+        return world.hvgpu(*hosts, "export", "-o", str(path), *args, host=None).returncode
+
+    expect("a new file", export(), 4)
+    if "NODE1" not in path.read_text():
+        raise AssertionError("hosts that answered are not in it")
+    path.write_text("precious\n")
+    expect("a file that is there", export(), 4)
+    expect("its text", path.read_text(), "precious\n")
+    expect("--partial", export("--partial"), 4)
+    if "NODE3" not in path.read_text():
+        raise AssertionError("hosts that answered are not in it")
+
+
 def apply_broken(world, path, mode, number):
     """apply, broken at a change on the first host only."""
     return world.hvgpu("apply", str(path), "-y", "--json", host=None,
