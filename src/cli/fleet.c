@@ -57,6 +57,7 @@ void fleet_close(struct fleet *fleet)
         plan_free(fleet->hosts[i].plan);
     free(fleet->hosts);
     json_decref(fleet->findings);
+    json_decref(fleet->members);
     *fleet = (struct fleet){ 0 };
 }
 
@@ -193,7 +194,7 @@ static struct crowd new_crowd(struct fleet *fleet, fleet_work_fn *work_fn,
 
 static bool has_not_failed(const struct fleet_host *host)
 {
-    return !host->failed;
+    return !host->failed && (!host->fleet->wants || host->fleet->wants(host));
 }
 
 bool fleet_each(struct fleet *fleet, const char *what, fleet_work_fn *work_fn,
@@ -280,7 +281,7 @@ static bool show_json(const struct fleet *fleet, const struct err *why, struct e
     const struct fleet_host *first = &fleet->hosts[0];
     json_t *document, *hosts;
 
-    if (fleet->count == 1) {
+    if (fleet->count == 1 && !fleet->members) {
         if (!why && first->failed)
             why = &first->err;
         document = first->plan ? plan_document(first->plan)
@@ -291,6 +292,8 @@ static bool show_json(const struct fleet *fleet, const struct err *why, struct e
             json_array_append_new(hosts, host_document(&fleet->hosts[i]));
         document = json_pack("{s:s, s:o, s:O}", "schema", "hvgpu/1", "hosts", hosts,
                              "findings", fleet->findings);
+        if (document && fleet->members)
+            json_object_update(document, fleet->members);
     }
     if (document && why &&
         json_object_set_new(document, "error", error_to_json(why)) != 0) {
@@ -298,6 +301,11 @@ static bool show_json(const struct fleet *fleet, const struct err *why, struct e
         document = NULL;
     }
     return output_json(fleet->in->out, document, err);
+}
+
+bool fleet_show_json(const struct fleet *fleet, struct err *err)
+{
+    return show_json(fleet, NULL, err);
 }
 
 void fleet_say_failures(struct fleet *fleet)

@@ -65,6 +65,11 @@ struct fleet {
      * findings of this id; NULL: none. */
     void (*explain)(const struct fleet *fleet);
     const char *explained;
+    /* Only hosts that fleet_each() is for; NULL: all. */
+    bool (*wants)(const struct fleet_host *host);
+    /* More members of the document, which then always has the form for several hosts: an
+     * object, owned.  NULL: none. */
+    json_t *members;
     void *user;
 };
 
@@ -84,6 +89,8 @@ bool fleet_each(struct fleet *fleet, const char *what, fleet_work_fn *work, stru
 
 /* The errors of hosts that failed, on standard error; each once. */
 void fleet_say_failures(struct fleet *fleet);
+/* The document as it is without a plan being carried out. */
+bool fleet_show_json(const struct fleet *fleet, struct err *err) MUST_CHECK;
 /* 0, 1 or 4, by how many hosts failed. */
 int fleet_status(const struct fleet *fleet);
 

@@ -31,37 +31,6 @@ unsigned desired_plan_needs(const struct desired_host *wanted, const struct hv_h
 
 /* ---- putting plans together ---- */
 
-static bool take_locks(struct plan *to, const struct plan *from, struct err *err)
-{
-    for (const char *line = from->lock ? from->lock : ""; *line;) {
-        size_t len = strcspn(line, "\n");
-        CLEANUP(free_cleanup) char *one = text_ndup(line, len);
-
-        if (!one)
-            return err_no_memory(err);
-        if (!plan_lock(to, one, err))
-            return false;
-        line += len + (line[len] == '\n');
-    }
-    return true;
-}
-
-static bool has_finding(const json_t *findings, const json_t *one)
-{
-    for (size_t i = 0; i < json_array_size(findings); i++)
-        if (json_equal(json_array_get(findings, i), one))
-            return true;
-    return false;
-}
-
-/* What several plans find about the host is said once. */
-static void drop_known(const struct plan *plan, struct plan *more)
-{
-    for (size_t i = json_array_size(more->findings); i-- > 0;)
-        if (has_finding(plan->findings, json_array_get(more->findings, i)))
-            json_array_remove(more->findings, i);
-}
-
 /* Takes over @more (may be NULL: then @err says why). */
 static bool append(struct maker *m, struct plan *more, struct vm_work *work,
                    struct err *err)
@@ -72,9 +41,7 @@ static bool append(struct maker *m, struct plan *more, struct vm_work *work,
         return work ? err_wrap(err, "VM '%.80s'", work->wanted->name) : false;
     if (work && more->step_count > 0)
         work->changed = true;
-    drop_known(m->plan, more);
-    ok = take_locks(m->plan, more, err) && project_plan(m->host, more, err) &&
-         plan_splice(m->plan, m->plan->step_count, more, err);
+    ok = project_plan(m->host, more, err) && plan_append(m->plan, more, err);
     plan_free(more);
     return ok;
 }

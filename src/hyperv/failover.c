@@ -21,6 +21,7 @@
 #include "err.h"
 #include "inventory-parts.h"
 #include "schema.h"
+#include "strbuf.h"
 #include "text.h"
 
 #define TYPE_VM "Virtual Machine"
@@ -220,6 +221,79 @@ bool hv_cluster_read(struct cim_session *session, bool with_roles, struct hv_clu
     return true;
 }
 
+/* ---- who may own it ---- */
+
+static bool on_owner(const struct cim_instance *row, void *user, struct err *err)
+{
+    struct hv_role *role = user;
+    const char *name = cim_get_text(row, "Name");
+    char **owners;
+
+    if (!name || !*name)
+        return true;
+    owners =
+        list_grow(role->possible_owners, role->possible_owner_count, sizeof(*owners), err);
+    if (!owners)
+        return false;
+    role->possible_owners = owners;
+    owners[role->possible_owner_count] = text_dup(name);
+    return owners[role->possible_owner_count++] || err_no_memory(err);
+}
+
+static void forget_owners(struct hv_role *role)
+{
+    for (size_t i = 0; i < role->possible_owner_count; i++)
+        free(role->possible_owners[i]);
+    free(role->possible_owners);
+    role->possible_owners = NULL;
+    role->possible_owner_count = 0;
+}
+
+bool hv_read_possible_owners(struct cim_session *session, struct hv_role *role,
+                             struct err *err)
+{
+    CLEANUP(strbuf_cleanup) struct strbuf wql = STRBUF_INIT;
+
+    strbuf_puts(&wql, "ASSOCIATORS OF {MSCluster_Resource.Name='");
+    for (const char *c = role->resource; *c; c++)
+        strbuf_printf(&wql, "%s%c", *c == '\'' || *c == '\\' ? "\\" : "", *c);
+    strbuf_puts(&wql, "'} WHERE AssocClass=MSCluster_ResourceToPossibleOwner");
+    if (wql.failed)
+        return err_no_memory(err);
+    forget_owners(role);
+    if (cim_query(session, CLUSTER_NS, wql.text, on_owner, role, err))
+        return true;
+    forget_owners(role);
+    return err_wrap(err, "reading which nodes may own '%.120s'", role->resource);
+}
+
+bool hv_may_own(const struct hv_role *role, const char *node)
+{
+    for (size_t i = 0; i < role->possible_owner_count; i++)
+        if (hv_same_node(role->possible_owners[i], node))
+            return true;
+    return role->possible_owner_count == 0;
+}
+
+/* Those of the roles that this node has; the others are told by theirs.  What is not told is not
+ * asked for again. */
+bool read_owners(struct cim_session *session, struct hv_host *host, struct err *err)
+{
+    for (size_t i = 0; host->cluster && i < host->cluster->role_count; i++) {
+        struct hv_role *role = &host->cluster->roles[i];
+        struct err why = ERR_INIT;
+
+        if (!hv_same_node(role->owner_node, host->computer_name) ||
+            hv_read_possible_owners(session, role, &why))
+            continue;
+        if (stays_unknown(&why))
+            return true;
+        *err = why;
+        return false;
+    }
+    return true;
+}
+
 /* Not being let look at the cluster leaves it unknown: VMs and GPUs are told all the same. */
 bool read_cluster(struct cim_session *session, struct hv_host *host, struct err *err)
 {
@@ -254,6 +328,7 @@ void hv_cluster_free(struct hv_cluster *cluster)
         free(cluster->roles[i].resource);
         free(cluster->roles[i].group);
         free(cluster->roles[i].owner_node);
+        forget_owners(&cluster->roles[i]);
     }
     free(cluster->nodes);
     free(cluster->roles);

@@ -82,6 +82,22 @@ const struct hv_gpu *hv_adapter_gpu(const struct hv_host *host,
     return instance ? hv_find_gpu(host, instance) : NULL;
 }
 
+bool hv_gpus_alike(const struct hv_gpu *a, const struct hv_gpu *b)
+{
+    return text_ieq(a->pci_id, b->pci_id) &&
+           a->partition_count.known == b->partition_count.known &&
+           a->partition_count.value == b->partition_count.value &&
+           text_ieq(a->driver_version, b->driver_version);
+}
+
+bool hv_all_alike(const struct hv_host *host, const struct hv_gpu *gpu)
+{
+    for (size_t i = 0; i < host->gpu_count; i++)
+        if (host->gpus[i].interface_path && !hv_gpus_alike(&host->gpus[i], gpu))
+            return false;
+    return true;
+}
+
 static const char *vendor_name(const char *pci_id)
 {
     static const struct {

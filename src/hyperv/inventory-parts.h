@@ -51,6 +51,9 @@ bool read_functions(struct cim_session *session, struct hv_host *host, unsigned 
 /* Into host->cluster and host->platform; before read_platform(), which then need not ask. */
 bool read_cluster(struct cim_session *session, struct hv_host *host, struct err *err)
     MUST_CHECK;
+/* Of the roles in host->cluster that the host owns, who else may; after read_cluster(). */
+bool read_owners(struct cim_session *session, struct hv_host *host, struct err *err)
+    MUST_CHECK;
 bool read_platform(struct cim_session *session, struct hv_host *host, struct err *err)
     MUST_CHECK;
 

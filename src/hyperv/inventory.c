@@ -229,6 +229,8 @@ static bool read_all(struct cim_session *session, struct hv_host *host, unsigned
         return false;
     if ((what & HV_CLUSTER) && !read_cluster(session, host, err))
         return false;
+    if ((what & HV_OWNERS) && !read_owners(session, host, err))
+        return false;
     if ((what & HV_PLATFORM) && !read_platform(session, host, err))
         return false;
     if (host->vm_count > 1)

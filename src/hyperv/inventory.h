@@ -218,6 +218,7 @@ enum {
     HV_VM_PROCESSOR = 1 << 12,  /* 1: Msvm_ProcessorSettingData */
     HV_CLUSTER = 1 << 13, /* 3 on a node of a failover cluster, 1 on another Server, none on
                               * a client: platform.clustered, host->cluster */
+    HV_OWNERS = 1 << 14,  /* with HV_CLUSTER: 1 per role that the host owns */
     HV_ALL = (1 << 9) - 1, /* what planning a partition needs */
     HV_SURVEY = HV_ALL | HV_FUNCTIONS | HV_PLATFORM | HV_VM_PROCESSOR,
 
@@ -276,6 +277,10 @@ const struct hv_gpu *hv_find_gpu(const struct hv_host *host, const char *instanc
 /* The GPU an adapter is on: by where it runs, else by its pin.  NULL: not known. */
 const struct hv_gpu *hv_adapter_gpu(const struct hv_host *host,
                                     const struct hv_adapter *adapter);
+/* One driver serves both, and a partition of one is as good as of the other. */
+bool hv_gpus_alike(const struct hv_gpu *a, const struct hv_gpu *b);
+/* Whether every GPU of the host that can be shared is like @gpu. */
+bool hv_all_alike(const struct hv_host *host, const struct hv_gpu *gpu);
 /* The property of a CIM class for a resource: "VRAM", "Encode", "Decode", "Compute". */
 extern const char *const hv_quota_names[QUOTA_COUNT];
 

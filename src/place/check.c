@@ -134,6 +134,8 @@ static size_t gather(struct world *world, uint32_t node)
     for (size_t b = world->first_bin[node]; b < world->first_bin[node + 1]; b++)
         m->places[world->bins[b].kind].free -= world->bins[b].free;
     for (uint32_t v = world->first_vm[node]; v != NO_VM; v = world->vms[v].next) {
+        if (world->problem->vms[v].stays_down)
+            continue;
         m->vms[count++] = v;
         if (world->problem->vms[v].node_count > 0)
             add_bins_of(world, &world->problem->vms[v], node);

@@ -13,15 +13,24 @@
 #include <string.h>
 
 struct demand {
-    uint32_t class_id;
+    uint32_t class_id, card;
     uint64_t bytes; /* of the smallest kind that fits */
     uint64_t count;
+    uint64_t down; /* of these, not started again when the node at hand fails */
+};
+
+/* A VM that is not started again when its node fails. */
+struct down {
+    size_t demand;
+    size_t node; /* PLACE_NOWHERE: not known beforehand */
 };
 
 struct numbers {
     const struct world *world;
     struct demand *demands;
     size_t demand_count;
+    struct down *downs;
+    size_t down_count;
     uint64_t *given; /* [demand * kind_count + kind] */
     uint64_t *left;  /* per kind */
     bool *seen;      /* per kind */
@@ -29,7 +38,9 @@ struct numbers {
 
 static bool demand_fits(const struct demand *d, const struct kind *kind)
 {
-    const struct place_vm vm = { .vram_bytes = d->bytes, .class_id = d->class_id };
+    const struct place_vm vm = { .vram_bytes = d->bytes,
+                                 .class_id = d->class_id,
+                                 .card = d->card };
 
     return fits_kind(&vm, kind);
 }
@@ -67,18 +78,29 @@ static uint64_t push(struct numbers *n, size_t d, uint64_t wanted)
     return 0;
 }
 
+/* One that could be on the node that fails wants nothing then, for all that is known. */
+static void count_down(struct numbers *n, size_t without)
+{
+    for (size_t d = 0; d < n->demand_count; d++)
+        n->demands[d].down = 0;
+    for (size_t i = 0; without != PLACE_NOWHERE && i < n->down_count; i++)
+        n->demands[n->downs[i].demand].down +=
+            n->downs[i].node == without || n->downs[i].node == PLACE_NOWHERE;
+}
+
 /* @without: PLACE_NOWHERE: no node fails. */
 static bool numbers_fit(struct numbers *n, size_t without)
 {
     const struct world *w = n->world;
 
+    count_down(n, without);
     memset(n->given, 0, n->demand_count * w->kind_count * sizeof(*n->given));
     memset(n->left, 0, w->kind_count * sizeof(*n->left));
     for (size_t b = 0; b < w->bin_count; b++)
         if (w->bins[b].node != without)
             n->left[w->bins[b].kind] += w->bins[b].slots;
     for (size_t d = 0; d < n->demand_count; d++)
-        for (uint64_t left = n->demands[d].count; left > 0;) {
+        for (uint64_t left = n->demands[d].count - n->demands[d].down; left > 0;) {
             uint64_t got;
 
             memset(n->seen, 0, w->kind_count * sizeof(*n->seen));
@@ -90,8 +112,9 @@ static bool numbers_fit(struct numbers *n, size_t without)
     return true;
 }
 
-/* The smallest kind that fits it stands for its size. */
-static bool add_demand(struct numbers *n, const struct place_vm *vm)
+/* The smallest kind that fits it stands for its size.  @node: where it is; PLACE_NOWHERE: not
+ * known. */
+static bool add_demand(struct numbers *n, const struct place_vm *vm, size_t node)
 {
     const struct world *w = n->world;
     size_t k = 0, d = 0;
@@ -100,13 +123,18 @@ static bool add_demand(struct numbers *n, const struct place_vm *vm)
         k++;
     if (k == w->kind_count)
         return false;
-    while (d < n->demand_count && (n->demands[d].class_id != vm->class_id ||
-                                   n->demands[d].bytes != w->kinds[k].bytes))
+    while (d < n->demand_count &&
+           (n->demands[d].class_id != vm->class_id || n->demands[d].card != vm->card ||
+            n->demands[d].bytes != w->kinds[k].bytes))
         d++;
     if (d == n->demand_count)
         n->demands[n->demand_count++] =
-            (struct demand){ vm->class_id, w->kinds[k].bytes, 0 };
+            (struct demand){ vm->class_id, vm->card, w->kinds[k].bytes, 0, 0 };
     n->demands[d].count++;
+    if (vm->stays_down)
+        n->downs[n->down_count++] =
+            (struct down){ d, node == PLACE_NOWHERE && vm->node_count == 1 ? vm->nodes[0]
+                                                                           : node };
     return true;
 }
 
@@ -153,23 +181,24 @@ static bool count_all(struct numbers *n)
         uint32_t bin = n->world->vms[i].bin;
 
         if (!n->world->vms[i].is_fixed) {
-            if (!has_nodes(n->world, vm, p->without_failures ? 1 : 2, PLACE_NOWHERE) ||
-                !add_demand(n, vm))
+            if (!has_nodes(n->world, vm, p->without_failures || vm->stays_down ? 1 : 2,
+                           PLACE_NOWHERE) ||
+                !add_demand(n, vm, PLACE_NOWHERE))
                 return false;
         } else if (bin != NO_BIN) {
-            if (!p->without_failures &&
+            if (!p->without_failures && !vm->stays_down &&
                 !has_nodes(n->world, vm, 1, n->world->bins[bin].node))
                 return false;
             /* One that stays where it does not fit takes no slot that others want. */
             if (fits_kind(vm, &n->world->kinds[n->world->bins[bin].kind]) &&
-                !add_demand(n, vm))
+                !add_demand(n, vm, n->world->bins[bin].node))
                 return false;
         }
     }
     if (!numbers_fit(n, PLACE_NOWHERE))
         return false;
     for (size_t i = 0; !p->without_failures && i < p->node_count; i++) {
-        bool known = i > 0 && same_slots(n->world, i, i - 1);
+        bool known = i > 0 && n->down_count == 0 && same_slots(n->world, i, i - 1);
 
         if (!known && !numbers_fit(n, i))
             return false;
@@ -187,13 +216,15 @@ bool numbers_allow(const struct world *world, bool *ret, struct err *err)
     if (room > world->type_count)
         room = world->type_count;
     n.demands = calloc(room + 1, sizeof(*n.demands));
+    n.downs = calloc(world->problem->vm_count + 1, sizeof(*n.downs));
     n.given = calloc((room + 1) * kinds, sizeof(*n.given));
     n.left = calloc(kinds, sizeof(*n.left));
     n.seen = calloc(kinds, sizeof(*n.seen));
-    ok = (n.demands && n.given && n.left && n.seen) || err_no_memory(err);
+    ok = (n.demands && n.downs && n.given && n.left && n.seen) || err_no_memory(err);
     if (ok)
         *ret = count_all(&n);
     free(n.demands);
+    free(n.downs);
     free(n.given);
     free(n.left);
     free(n.seen);

@@ -10,6 +10,8 @@
  * cluster does with GPU partitions (MicrosoftDocs/windowsserverdocs virtualization/hyper-v
  * gpu-partitioning.md: unplanned failover restarts the VM on a node with a free partition).
  *
+ * A VM that nobody restarts, because it is no role of the cluster, only has to fit where it is.
+ *
  * VMs of one group are kept on different nodes; a restart after a failure does not insist on
  * that, as the cluster's own AntiAffinityClassNames does not.
  *
@@ -31,6 +33,9 @@
 struct place_gpu {
     uint32_t class_id; /* the caller's number for GPUs a VM does not tell apart (model,
                                * driver); not PLACE_ANY_CLASS */
+    uint32_t
+        card; /* the caller's number for a card that VMs name, the same on each node that
+                    * has one by that name; 0: none names it */
     uint64_t partition_bytes; /* memory of one partition; 0: not known */
     unsigned partitions;      /* how many it is cut into */
     unsigned taken_by_others; /* of these, by VMs that are not in the problem */
@@ -45,12 +50,14 @@ struct place_node {
 struct place_vm {
     uint64_t vram_bytes; /* at least; 0: any */
     uint32_t class_id;   /* or PLACE_ANY_CLASS */
+    uint32_t card;       /* it goes nowhere but there; 0: any */
     const size_t *nodes; /* it may run only on these, in ascending order; lent */
     size_t node_count;   /* 0: on all */
     unsigned group;      /* VMs of one group do not share a node; 0: none */
     /* Where it has a partition now; node PLACE_NOWHERE: it has none. */
     size_t node, gpu;
-    bool may_move; /* it may get another place than that */
+    bool may_move;   /* it may get another place than that */
+    bool stays_down; /* nobody starts it elsewhere when its node fails */
     /* Of one that has none: the node to prefer, plus one, because it is there otherwise; 0: none
      * is better than others. */
     size_t near;

@@ -36,6 +36,8 @@ static void make_vm(struct small *s, size_t i)
     *vm = (struct place_vm){ .vram_bytes = chance(3) * chance(2) * GIB,
                              .class_id = chance(3) ? PLACE_ANY_CLASS : chance(2),
                              .group = chance(3) ? 0 : 1 + chance(2),
+                             .card = chance(6) ? 0 : 1 + chance(2),
+                             .stays_down = chance(6) == 0,
                              .node = PLACE_NOWHERE };
     if (chance(3) == 0) {
         for (size_t n = 0; n < s->problem.node_count; n++)
@@ -66,6 +68,7 @@ static void make_small(struct small *s)
             (struct place_node){ s->gpus[n], chance(GPUS_MAX + 1), chance(12) == 0 };
         for (size_t g = 0; g < GPUS_MAX; g++)
             s->gpus[n][g] = (struct place_gpu){ .class_id = chance(2),
+                                                .card = chance(3),
                                                 .partition_bytes = chance(3) * GIB,
                                                 .partitions = chance(6),
                                                 .taken_by_others = chance(5) == 0 };
@@ -91,7 +94,8 @@ static bool brute_fits(const struct place_problem *p, const struct place_vm *vm,
     for (size_t i = 0; i < vm->node_count; i++)
         allowed |= vm->nodes[i] == n;
     return allowed && !p->nodes[n].is_down && vm->vram_bytes <= gpu->partition_bytes &&
-           (vm->class_id == PLACE_ANY_CLASS || vm->class_id == gpu->class_id);
+           (vm->class_id == PLACE_ANY_CLASS || vm->class_id == gpu->class_id) &&
+           (vm->card == 0 || vm->card == gpu->card);
 }
 
 /* The fewest VMs, from number @i on, that find no slot when @failed fails. */
@@ -99,7 +103,7 @@ static unsigned brute_losses(struct brute *b, size_t failed, size_t i)
 {
     unsigned fewest;
 
-    while (i < b->p->vm_count && b->spots[i].node != failed)
+    while (i < b->p->vm_count && (b->spots[i].node != failed || b->p->vms[i].stays_down))
         i++;
     if (i == b->p->vm_count)
         return 0;

@@ -13,7 +13,7 @@ enum {
 bool fits_kind(const struct place_vm *vm, const struct kind *kind)
 {
     return (vm->class_id == PLACE_ANY_CLASS || vm->class_id == kind->class_id) &&
-           vm->vram_bytes <= kind->bytes;
+           (vm->card == 0 || vm->card == kind->card) && vm->vram_bytes <= kind->bytes;
 }
 
 bool may_run_on(const struct place_vm *vm, size_t node)
@@ -90,6 +90,7 @@ static uint32_t find_kind(const struct world *world, const struct place_gpu *gpu
 {
     for (size_t i = 0; i < world->kind_count; i++)
         if (world->kinds[i].class_id == gpu->class_id &&
+            world->kinds[i].card == gpu->card &&
             world->kinds[i].bytes == gpu->partition_bytes)
             return (uint32_t)i;
     return NO_BIN;
@@ -101,7 +102,9 @@ static int by_size(const void *a, const void *b)
 
     if (x->bytes != y->bytes)
         return x->bytes < y->bytes ? -1 : 1;
-    return x->class_id < y->class_id ? -1 : x->class_id > y->class_id;
+    if (x->class_id != y->class_id)
+        return x->class_id < y->class_id ? -1 : 1;
+    return x->card < y->card ? -1 : x->card > y->card;
 }
 
 static bool is_usable(const struct place_node *node, const struct place_gpu *gpu)
@@ -122,7 +125,7 @@ static bool make_kinds(struct world *world, size_t gpus, struct err *err)
 
             if (is_usable(&p->nodes[n], gpu) && find_kind(world, gpu) == NO_BIN)
                 world->kinds[world->kind_count++] =
-                    (struct kind){ gpu->class_id, gpu->partition_bytes, 0 };
+                    (struct kind){ gpu->class_id, gpu->card, gpu->partition_bytes, 0 };
         }
     if (world->kind_count > 1)
         qsort(world->kinds, world->kind_count, sizeof(*world->kinds), by_size);
@@ -216,6 +219,10 @@ static int by_type(const void *a, const void *b)
         return x->vram_bytes < y->vram_bytes ? -1 : 1;
     if (x->class_id != y->class_id)
         return x->class_id < y->class_id ? -1 : 1;
+    if (x->card != y->card)
+        return x->card < y->card ? -1 : 1;
+    if (x->stays_down != y->stays_down)
+        return x->stays_down ? 1 : -1;
     if (x->group != y->group)
         return x->group < y->group ? -1 : 1;
     return compare_nodes(x, y);

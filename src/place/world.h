@@ -11,7 +11,7 @@
 #define NO_VM UINT32_MAX
 
 struct kind {
-    uint32_t class_id;
+    uint32_t class_id, card;
     uint64_t bytes;
     uint64_t free; /* in all bins of it */
 };

@@ -181,6 +181,37 @@ bool plan_splice(struct plan *plan, size_t at, struct plan *more, struct err *er
     return true;
 }
 
+static bool take_locks(struct plan *to, const struct plan *from, struct err *err)
+{
+    for (const char *line = from->lock ? from->lock : ""; *line;) {
+        size_t len = strcspn(line, "\n");
+        CLEANUP(free_cleanup) char *one = text_ndup(line, len);
+
+        if (!one)
+            return err_no_memory(err);
+        if (!plan_lock(to, one, err))
+            return false;
+        line += len + (line[len] == '\n');
+    }
+    return true;
+}
+
+static bool has_finding(const json_t *findings, const json_t *one)
+{
+    for (size_t i = 0; i < json_array_size(findings); i++)
+        if (json_equal(json_array_get(findings, i), one))
+            return true;
+    return false;
+}
+
+bool plan_append(struct plan *plan, struct plan *more, struct err *err)
+{
+    for (size_t i = json_array_size(more->findings); i-- > 0;)
+        if (has_finding(plan->findings, json_array_get(more->findings, i)))
+            json_array_remove(more->findings, i);
+    return take_locks(plan, more, err) && plan_splice(plan, plan->step_count, more, err);
+}
+
 bool plan_find(struct plan *plan, const char *id, const char *severity, const char *subject,
                const char *evidence, const char *cause, const char *fix, const char *source,
                struct err *err)

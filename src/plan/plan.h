@@ -127,6 +127,9 @@ const char *plan_first_error(const struct plan *plan, const char **ret_fix);
 /* Moves all steps of @more behind the first @at steps of @plan, and its findings. */
 bool plan_splice(struct plan *plan, size_t at, struct plan *more, struct err *err)
     MUST_CHECK;
+/* All of @more behind all of @plan: its steps, its locks, and those of its findings that @plan
+ * has not. */
+bool plan_append(struct plan *plan, struct plan *more, struct err *err) MUST_CHECK;
 json_t *plan_to_json(const struct plan *plan); /* the contract's "plan" object */
 
 /* For step->powershell.  A text as a PowerShell literal: 'it''s'.  Owned; NULL: no memory. */

@@ -20,26 +20,6 @@ static bool is_hardware(const struct hv_gpu *gpu)
     return gpu->interface_path && !gpu_interface_is_paravirtual(gpu->interface_path);
 }
 
-/* ---- what is alike ---- */
-
-/* One driver serves both, and a partition of one is as good as of the other. */
-static bool same_kind(const struct hv_gpu *a, const struct hv_gpu *b)
-{
-    return text_ieq(a->pci_id, b->pci_id) &&
-           a->partition_count.known == b->partition_count.known &&
-           a->partition_count.value == b->partition_count.value &&
-           text_ieq(a->driver_version, b->driver_version);
-}
-
-/* Whether every GPU that can be shared is like @gpu. */
-static bool all_alike(const struct hv_host *host, const struct hv_gpu *gpu)
-{
-    for (size_t i = 0; i < host->gpu_count; i++)
-        if (host->gpus[i].interface_path && !same_kind(&host->gpus[i], gpu))
-            return false;
-    return true;
-}
-
 static const struct hv_gpu *gpu_at(const struct hv_host *host, const char *interface_path)
 {
     for (size_t i = 0; interface_path && i < host->gpu_count; i++)
@@ -57,7 +37,7 @@ const struct hv_gpu *gpu_of_adapter(const struct hv_host *host,
         return gpu_at(host, path);
     for (size_t i = 0; i < host->gpu_count; i++)
         if (host->gpus[i].interface_path)
-            return all_alike(host, &host->gpus[i]) ? &host->gpus[i] : NULL;
+            return hv_all_alike(host, &host->gpus[i]) ? &host->gpus[i] : NULL;
     return NULL;
 }
 
@@ -221,7 +201,7 @@ static bool has_unpinned(const struct hv_host *host, const struct hv_vm *vm,
         if (adapter->interface_path)
             continue;
         if (adapter->running_on ? text_ieq(adapter->running_on, gpu->interface_path)
-                                : all_alike(host, gpu))
+                                : hv_all_alike(host, gpu))
             return true;
     }
     return false;
@@ -237,7 +217,7 @@ static bool wants_pin(const struct hv_host *host, const struct hv_vm *vm,
     if (has_unpinned(host, vm, gpu))
         return false; /* it has what is wanted */
     return options->gpu || survey_vm_has_gpu(vm, gpu->interface_path) ||
-           !hv_find_role(host->cluster, vm->id) || !all_alike(host, gpu);
+           !hv_find_role(host->cluster, vm->id) || !hv_all_alike(host, gpu);
 }
 
 bool choose_gpu(const struct hv_host *host, const struct hv_vm *vm,

@@ -55,12 +55,14 @@ static size_t up_without(struct sim_cluster *cluster, const struct sim_host *nod
     return count;
 }
 
-/* The first that is up, else one that is paused: it may own groups, too. */
-static struct sim_host *survivor(struct sim_cluster *cluster)
+/* The first that is up, else one that is paused: it may own groups, too.  NULL: none may. */
+static struct sim_host *survivor(struct sim_cluster *cluster, struct sim_object *group)
 {
     struct sim_host *paused = NULL;
 
     for (size_t i = 0; i < cluster->node_count; i++) {
+        if (!cluster_may_own(cluster, group, cluster->nodes[i]))
+            continue;
         if (cluster_node_state(cluster, cluster->nodes[i]) == NODE_UP)
             return cluster->nodes[i];
         if (cluster_node_state(cluster, cluster->nodes[i]) == NODE_PAUSED)
@@ -76,10 +78,15 @@ static bool fail_over(struct sim_cluster *cluster, struct sim_object *group,
     struct sim_object *system = cluster_vm_of(cluster, group);
     struct sim_fault fault = { 0 };
     bool ran = system && hv_number(system, "ProcessID");
+    struct sim_host *to = survivor(cluster, group);
 
+    if (!to)
+        return err_fail(
+            err, ERR_UNSUPPORTED, 0,
+            "no source tells where a group is whose possible owners are all down");
     if (ran && !hv_settle(from, system, HV_OFF, err))
         return false;
-    if (!cluster_carry(cluster, group, survivor(cluster), err))
+    if (!cluster_carry(cluster, group, to, err))
         return false;
     /* Not started anywhere: the resource is failed, which is what a user finds. */
     if (ran && !cluster_bring_online(cluster, group, &fault) &&

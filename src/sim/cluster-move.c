@@ -38,6 +38,28 @@ unsigned cluster_node_state(struct sim_cluster *cluster, const struct sim_host *
     return object ? (unsigned)hv_number(object, "State") : NODE_DOWN;
 }
 
+bool cluster_may_own(struct sim_cluster *cluster, struct sim_object *group,
+                     const struct sim_host *node)
+{
+    struct sim_object *resource = cluster_resource_of(cluster, group, CLUSTER_VM),
+                      *o = NULL;
+    struct sim_object *its = cluster_object(cluster, "MSCluster_Node", node->name);
+
+    if (!resource)
+        return true;
+    while ((o = sim_store_next(cluster->store, o, CLUSTER_NS,
+                               "MSCluster_ResourceToPossibleOwner"))) {
+        const struct cim_instance *link = sim_object_instance(o);
+        const struct cim_path *whole = cim_get_path(link, "GroupComponent");
+        const struct cim_path *part = cim_get_path(link, "PartComponent");
+
+        if (whole && part && sim_store_find(cluster->store, whole) == resource &&
+            sim_store_find(cluster->store, part) == its)
+            return true;
+    }
+    return false;
+}
+
 static bool is_running(struct sim_object *system)
 {
     return hv_state(system) == HV_RUNNING || hv_state(system) == HV_PAUSED;
@@ -194,7 +216,8 @@ static bool start_somewhere(struct sim_cluster *cluster, struct sim_object *grou
         struct sim_host *to = cluster->nodes[i];
 
         if (to == cluster_node(cluster, hv_text(group, "OwnerNode")) ||
-            cluster_node_state(cluster, to) != NODE_UP)
+            cluster_node_state(cluster, to) != NODE_UP ||
+            !cluster_may_own(cluster, group, to))
             continue;
         if (!cluster_carry(cluster, group, to, err))
             return false;
@@ -332,7 +355,8 @@ static bool check_target(struct sim_cluster *cluster, struct sim_object *group,
     /* clusapi movegroup without a node: "the best available one". */
     for (size_t i = 0; !*to && i < cluster->node_count; i++)
         if (cluster->nodes[i] != owner &&
-            cluster_node_state(cluster, cluster->nodes[i]) == NODE_UP)
+            cluster_node_state(cluster, cluster->nodes[i]) == NODE_UP &&
+            cluster_may_own(cluster, group, cluster->nodes[i]))
             *to = cluster->nodes[i];
     if (!*to)
         return cluster_win32(fault, ERROR_HOST_NODE_NOT_AVAILABLE,
@@ -346,7 +370,10 @@ static bool check_target(struct sim_cluster *cluster, struct sim_object *group,
     default:
         return cluster_win32(fault, ERROR_CLUSTER_NODE_DOWN, "The cluster node is down.");
     }
-    return *to != owner || sim_unknown(fault, "moving a group to the node that owns it");
+    if (*to == owner)
+        return sim_unknown(fault, "moving a group to the node that owns it");
+    return cluster_may_own(cluster, group, *to) ||
+           sim_unknown(fault, "moving a group to a node that is no possible owner");
 }
 
 bool cluster_move(struct sim_cluster *cluster, struct sim_object *group,
@@ -388,6 +415,7 @@ static bool drain_group(struct sim_cluster *cluster, struct sim_object *group,
 
         if (node != owner && (!to || node == to) &&
             cluster_node_state(cluster, node) == NODE_UP &&
+            cluster_may_own(cluster, group, node) &&
             !cluster_forbids_live(cluster, group, node))
             return cluster_move(cluster, group, node, CLUSTER_LIVE, fault);
     }

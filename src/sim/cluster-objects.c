@@ -109,11 +109,21 @@ static struct sim_object *make_group(struct sim_cluster *cluster, struct sim_obj
                : NULL;
 }
 
-/* Takes *private over. */
+static bool may_own(const struct lab_vm *vm, const char *node)
+{
+    bool found = !vm || vm->possible_owner_count == 0;
+
+    for (size_t i = 0; vm && i < vm->possible_owner_count; i++)
+        found |= text_ieq(vm->possible_owners[i], node);
+    return found;
+}
+
+/* Takes *private over.  @vm: whose it is; NULL: none's. */
 static struct sim_object *make_resource(struct sim_cluster *cluster,
                                         struct sim_object *whole, struct sim_object *group,
                                         const char *name, const char *type, unsigned state,
-                                        struct cim_instance **private, struct err *err)
+                                        struct cim_instance **private,
+                                        const struct lab_vm *vm, struct err *err)
 {
     struct cim_value list = { .type = CIM_OBJECT, .is_null = true };
     const char *owner = cim_get_text(sim_object_instance(group), "OwnerNode");
@@ -145,7 +155,8 @@ static struct sim_object *make_resource(struct sim_cluster *cluster,
         !link_ends(cluster, "MSCluster_NodeToActiveResource", node, resource, err))
         return NULL;
     for (size_t i = 0; i < cluster->node_count; i++)
-        if (!link_ends(cluster, "MSCluster_ResourceToPossibleOwner", resource,
+        if (may_own(vm, cluster->nodes[i]->name) &&
+            !link_ends(cluster, "MSCluster_ResourceToPossibleOwner", resource,
                        cluster_object(cluster, "MSCluster_Node", cluster->nodes[i]->name),
                        err))
             return NULL;
@@ -162,7 +173,7 @@ static bool make_core(struct sim_cluster *cluster, struct sim_object *whole,
 
     return group &&
            make_resource(cluster, whole, group, "Cluster Name", "Network Name",
-                         RESOURCE_ONLINE, &none, err) &&
+                         RESOURCE_ONLINE, &none, NULL, err) &&
            make_group(cluster, whole, "Available Storage", GROUP_TYPE_STORAGE, owner,
                       GROUP_OFFLINE, err);
 }
@@ -236,12 +247,13 @@ static bool make_vm(struct sim_cluster *cluster, struct sim_object *whole,
     if (!private)
         return false;
     resource = make_resource(cluster, whole, group, name, CLUSTER_VM,
-                             alive ? RESOURCE_ONLINE : RESOURCE_OFFLINE, &private, err);
+                             alive ? RESOURCE_ONLINE : RESOURCE_OFFLINE, &private, vm, err);
     private = resource ? configuration_properties(id, err) : NULL;
     if (!private)
         return false;
-    configuration = make_resource(cluster, whole, group, configuration_name,
-                                  CLUSTER_VM_CONFIGURATION, RESOURCE_ONLINE, &private, err);
+    configuration =
+        make_resource(cluster, whole, group, configuration_name, CLUSTER_VM_CONFIGURATION,
+                      RESOURCE_ONLINE, &private, vm, err);
     return configuration &&
            sim_store_link(cluster->store, CLUSTER_NS,
                           "MSCluster_ResourceToDependentResource", "Antecedent",

@@ -117,6 +117,11 @@ bool cluster_move(struct sim_cluster *cluster, struct sim_object *group,
 /* Why the VM cannot move alive to that node; NULL: it can. */
 const char *cluster_forbids_live(struct sim_cluster *cluster, struct sim_object *group,
                                  struct sim_host *to);
+/* Whether the VM's resource has @node among its possible owners: on others it neither comes online
+ * nor is its group moved there (windows-powershell-docs Set-ClusterOwnerNode; cluswmi
+ * mscluster-resourcetopossibleowner). */
+bool cluster_may_own(struct sim_cluster *cluster, struct sim_object *group,
+                     const struct sim_host *node);
 /* The group with its VM, which does not run, goes to another node. */
 bool cluster_carry(struct sim_cluster *cluster, struct sim_object *group,
                    struct sim_host *to, struct err *err) MUST_CHECK;

@@ -40,6 +40,31 @@ static bool check_host(struct reader *r, yaml_node_t *node, const struct lab_hos
     return true;
 }
 
+/* A VM is on a node that may own it, and all that may are nodes of its cluster. */
+static bool check_owners(struct reader *r, yaml_node_t *node,
+                         const struct lab_description *lab, const struct lab_host *host,
+                         const struct lab_vm *vm)
+{
+    bool has_own = vm->possible_owner_count == 0;
+
+    if (vm->possible_owner_count > 0 && !vm->clustered)
+        return fail_at(r, node, "VM '%s' has possible owners and is not clustered",
+                       vm->name);
+    for (size_t i = 0; i < vm->possible_owner_count; i++) {
+        bool found = false;
+
+        for (size_t h = 0; h < lab->host_count; h++)
+            found |= text_ieq(lab->hosts[h].cluster, host->cluster) &&
+                     text_ieq(lab->hosts[h].name, vm->possible_owners[i]);
+        if (!found)
+            return fail_at(r, node, "'%s', a possible owner of VM '%s', is no node of '%s'",
+                           vm->possible_owners[i], vm->name, host->cluster);
+        has_own |= text_ieq(vm->possible_owners[i], host->name);
+    }
+    return has_own || fail_at(r, node, "VM '%s' is on '%s', which may not own it", vm->name,
+                              host->name);
+}
+
 static bool check_pair(struct reader *r, yaml_node_t *node, const struct lab_host *a,
                        const struct lab_host *b)
 {
@@ -76,6 +101,9 @@ bool lab_check_clusters(struct reader *r, yaml_node_t *node,
 
         if (!check_host(r, node, host))
             return false;
+        for (size_t v = 0; v < host->vm_count; v++)
+            if (!check_owners(r, node, lab, host, &host->vms[v]))
+                return false;
         for (size_t j = 0; host->cluster && j < i; j++) {
             if (!text_ieq(lab->hosts[j].cluster, host->cluster))
                 continue;

@@ -212,6 +212,21 @@ static const char *default_version(unsigned build)
             return table[i].version;
 }
 
+static bool read_node_name(struct reader *r, yaml_node_t *node, void *target)
+{
+    const char **name = target;
+
+    return (*name = lab_text(r, node)) != NULL;
+}
+
+static bool read_owners(struct reader *r, yaml_node_t *node, void *target)
+{
+    struct lab_vm *vm = target;
+
+    return lab_list(r, node, "possible_owners", sizeof(*vm->possible_owners), LAB_NODE_MAX,
+                    NULL, read_node_name, &vm->possible_owners, &vm->possible_owner_count);
+}
+
 static bool read_vm(struct reader *r, yaml_node_t *node, void *target)
 {
     static const struct word states[] = { { "off", LAB_VM_OFF },
@@ -260,6 +275,7 @@ static bool read_vm(struct reader *r, yaml_node_t *node, void *target)
         { "clustered", BOOL, offsetof(struct vm_entry, vm.clustered) },
         { "offline_action", WORD, offsetof(struct vm_entry, offline_action),
           .words = offline_actions },
+        { "possible_owners", OTHER, offsetof(struct vm_entry, vm), .read = read_owners },
         { "disks", OTHER, 0, .read = read_disks },
         { "adapters", OTHER, offsetof(struct vm_entry, vm), .read = read_adapters },
         { "devices", OTHER, offsetof(struct vm_entry, vm), .read = read_assigned_list },

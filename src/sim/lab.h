@@ -97,10 +97,12 @@ struct lab_vm {
     uint16_t stop_action;     /* AutomaticShutdownAction: 2 to 4 */
     uint64_t low_mmio_mb, high_mmio_mb, high_mmio_base_mb;
     bool guest_controlled_cache;
-    bool shutdown_service;         /* the guest answers InitiateShutdown */
-    bool guest_locked;             /* ... but not without Force */
-    bool clustered;                /* a group of the cluster that its host is a node of */
-    uint32_t offline_action;       /* ... whose private property is this: 0 to 3 */
+    bool shutdown_service;        /* the guest answers InitiateShutdown */
+    bool guest_locked;            /* ... but not without Force */
+    bool clustered;               /* a group of the cluster that its host is a node of */
+    uint32_t offline_action;      /* ... whose private property is this: 0 to 3 */
+    const char **possible_owners; /* ... which only these nodes may own; none: all */
+    size_t possible_owner_count;
     size_t first_disk, disk_count; /* in the machine's disks */
     struct lab_adapter *adapters;
     size_t adapter_count;

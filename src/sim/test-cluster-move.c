@@ -138,6 +138,27 @@ TEST(vm_whose_offline_action_is_save_does_not_move_with_a_partition)
     CHECK_EQ(hv_state(three_vm(&t, "A2")), HV_RUNNING);
 }
 
+TEST(vm_goes_to_nodes_that_may_own_it_only)
+{
+    CLEANUP(three_close) struct three t;
+
+    if (!three_open(&t, "    vms:\n"
+                        "      - { name: C1, clustered: true, possible_owners: [A, C],\n"
+                        "          disks: [ { path: 'C:\\ClusterStorage\\Volume1\\C1.vhdx',"
+                        " content: data, size: 1 GiB } ] }\n"))
+        return;
+    CHECK_EQ(
+        three_ask(&t, 1,
+                  "ASSOCIATORS OF {MSCluster_Resource.Name='Virtual Machine C1'} WHERE "
+                  "AssocClass=MSCluster_ResourceToPossibleOwner",
+                  NULL, NULL),
+        2);
+    CHECK_EQ(move(&t, "C1", "B", -1), UNKNOWN);
+    CHECK(owns(&t, "C", "C1"));
+    CHECK_EQ(move(&t, "C1", "", -1), 0); /* the best available: A is the only one left */
+    CHECK(owns(&t, "A", "C1"));
+}
+
 TEST(vm_that_is_off_moves_and_stays_off)
 {
     CLEANUP(three_close) struct three t;

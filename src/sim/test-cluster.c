@@ -263,6 +263,11 @@ TEST(labs_with_an_impossible_cluster_are_refused)
                "11111111-0000-4000-8000-000000000001 } ] }\n",
           "two VMs of cluster 'X' have the id" },
         { HEAD "name: 'A{host}', count: 65, cluster: X }\n", "more than 64 nodes" },
+        { HEAD "name: A, cluster: X, vms: [ { name: v, clustered: true, possible_owners: "
+               "[A, B] } ] }\n",
+          "is no node of 'X'" },
+        { HEAD "name: A, cluster: X, vms: [ { name: v, possible_owners: [A] } ] }\n",
+          "is not clustered" },
         { HEAD "name: A, cluster: X, vms: [ { name: v, offline_action: hibernate } ] }\n",
           "'hibernate' is none of: turn-off, save, shut-down, force-shut-down" },
     };
