@@ -3,8 +3,6 @@
 
 #include "cursor.h"
 
-#include <string.h>
-
 bool cursor_skip(struct cursor *c, size_t n)
 {
     if (n > c->left)
@@ -24,21 +22,10 @@ bool cursor_sub(struct cursor *c, size_t n, struct cursor *ret)
     return true;
 }
 
-bool cursor_bytes(struct cursor *c, void *to, size_t n)
-{
-    const uint8_t *from = c->at;
-
-    if (!cursor_skip(c, n))
-        return false;
-    if (n)
-        memcpy(to, from, n);
-    return true;
-}
-
-static bool little_endian(struct cursor *c, size_t n, uint64_t *ret)
+static bool little_endian(struct cursor *c, size_t n, uint32_t *ret)
 {
     const uint8_t *b = c->at;
-    uint64_t value = 0;
+    uint32_t value = 0;
 
     if (!cursor_skip(c, n))
         return false;
@@ -48,14 +35,9 @@ static bool little_endian(struct cursor *c, size_t n, uint64_t *ret)
     return true;
 }
 
-bool cursor_u8(struct cursor *c, uint8_t *ret)
-{
-    return cursor_bytes(c, ret, 1);
-}
-
 bool cursor_u16le(struct cursor *c, uint16_t *ret)
 {
-    uint64_t value;
+    uint32_t value;
 
     if (!little_endian(c, 2, &value))
         return false;
@@ -65,15 +47,5 @@ bool cursor_u16le(struct cursor *c, uint16_t *ret)
 
 bool cursor_u32le(struct cursor *c, uint32_t *ret)
 {
-    uint64_t value;
-
-    if (!little_endian(c, 4, &value))
-        return false;
-    *ret = (uint32_t)value;
-    return true;
-}
-
-bool cursor_u64le(struct cursor *c, uint64_t *ret)
-{
-    return little_endian(c, 8, ret);
+    return little_endian(c, 4, ret);
 }

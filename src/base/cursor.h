@@ -19,11 +19,8 @@ struct cursor {
     size_t left;
 };
 
-bool cursor_u8(struct cursor *c, uint8_t *ret) MUST_CHECK;
 bool cursor_u16le(struct cursor *c, uint16_t *ret) MUST_CHECK;
 bool cursor_u32le(struct cursor *c, uint32_t *ret) MUST_CHECK;
-bool cursor_u64le(struct cursor *c, uint64_t *ret) MUST_CHECK;
-bool cursor_bytes(struct cursor *c, void *to, size_t n) MUST_CHECK;
 bool cursor_skip(struct cursor *c, size_t n) MUST_CHECK;
 
 /* A cursor over the next @n bytes; @c moves past them. */

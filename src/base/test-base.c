@@ -138,14 +138,16 @@ TEST(a_cursor_never_leaves_its_buffer)
 {
     static const uint8_t bytes[] = { 1, 2, 3, 4, 5 };
     struct cursor c = { bytes, sizeof(bytes) }, sub;
-    uint64_t big = 9;
     uint32_t word = 9;
+    uint16_t half = 9;
 
-    CHECK(!cursor_u64le(&c, &big));
-    CHECK_EQ(big, 9);
+    CHECK(!cursor_skip(&c, 6));
+    CHECK_EQ(c.left, 5);
     CHECK(cursor_u32le(&c, &word));
     CHECK_EQ(word, 0x04030201);
     CHECK(!cursor_u32le(&c, &word));
+    CHECK(!cursor_u16le(&c, &half));
+    CHECK_EQ(half, 9);
     CHECK_EQ(c.left, 1);
     CHECK(!cursor_sub(&c, 2, &sub));
     CHECK(cursor_sub(&c, 1, &sub));

@@ -76,21 +76,15 @@ static bool open_guest(struct plan_context *context, const struct plan *plan,
            share_open_mounted(context, image, folder, param_true(mount, "read_only"), err);
 }
 
-static void close_guest(struct plan_context *context)
-{
-    guest_disk_close(context->guest);
-    context->guest = NULL;
-}
-
 void share_context_init(struct plan_context *context)
 {
     context->open_guest = open_guest;
-    context->close_guest = close_guest;
+    context->close_guest = driver_close_guest;
     context->commit_guest = driver_commit_guest;
 }
 
 void share_context_clear(struct plan_context *context)
 {
     if (context->guest)
-        close_guest(context);
+        driver_close_guest(context);
 }

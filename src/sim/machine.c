@@ -3,7 +3,6 @@
 #include "machine.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "host.h"
@@ -34,39 +33,6 @@ const struct sim_device *sim_machine_device(const struct sim_machine *machine,
             return &machine->devices[i];
     }
     return NULL;
-}
-
-void sim_machine_free(struct sim_machine *machine)
-{
-    if (!machine)
-        return;
-    for (size_t i = 0; i < machine->device_count; i++) {
-        struct sim_device *d = &machine->devices[i];
-
-        free(d->name);
-        free(d->instance_id);
-        free(d->location_path);
-        free(d->acpi_path);
-        free(d->driver_version);
-        free(d->driver_date);
-    }
-    for (size_t i = 0; i < machine->disk_count; i++) {
-        free(machine->disks[i].path);
-        free(machine->disks[i].vm_id);
-        free(machine->disks[i].edition);
-        free(machine->disks[i].architecture);
-    }
-    for (size_t i = 0; i < machine->registry_count; i++) {
-        free(machine->registry[i].key);
-        free(machine->registry[i].name);
-        free(machine->registry[i].text);
-    }
-    free(machine->devices);
-    free(machine->disks);
-    free(machine->registry);
-    free(machine->manufacturer);
-    free(machine->model);
-    free(machine);
 }
 
 /* OperatingSystemSKU of the editions in winnt.h; 0: not known. */

@@ -154,9 +154,6 @@ struct sim_machine {
     bool full_size; /* driver packages of realistic size */
 };
 
-/* For a machine whose parts are all malloc()ed, as tests make them; not for a lab's. */
-void sim_machine_free(struct sim_machine *machine); /* NULL is fine */
-
 /* "Display" and others; NULL: there is no such word. */
 const struct sim_device_class *sim_device_class_by_word(const char *word);
 const struct sim_device_class *sim_device_class(const struct sim_device *device);
