@@ -7,6 +7,7 @@
 #include "command.h"
 #include "commands.h"
 #include "driver.h"
+#include "guest-disk.h"
 #include "hash.h"
 #include "image.h"
 #include "os.h"
@@ -43,6 +44,28 @@ static bool find_blockers(struct plan *plan, const char *image, const char *pare
     return ok;
 }
 
+/* NULL: it cannot be read, which is an error or, when *ret_blocked, has its findings. */
+static struct guest_disk *open_guest(struct plan *plan, const char *image,
+                                     const char *parents, bool *ret_blocked,
+                                     struct err *err)
+{
+    CLEANUP(guest_disk_cleanup)
+    struct guest_disk *guest = guest_disk_open_sandboxed(image, parents, NULL, NULL, err);
+    struct guest_facts facts;
+    struct err why;
+
+    *ret_blocked = false;
+    if (guest && guest->ops->facts(guest, &facts, err) && !facts.is_blocked)
+        return TAKE(guest);
+    why = *err;
+    *err = ERR_INIT;
+    if (find_blockers(plan, image, parents, ret_blocked, err) && !*ret_blocked)
+        *err = why;
+    if (!*ret_blocked && err->kind == ERR_NONE)
+        err_fail(err, ERR_CONFLICT, 0, "'%s' changed while it was looked at", image);
+    return NULL;
+}
+
 static bool plan_on(struct plan *plan, const struct invocation *in, const char *image,
                     const char *parents, struct err *err)
 {
@@ -55,13 +78,12 @@ static bool plan_on(struct plan *plan, const struct invocation *in, const char *
     if (!source)
         return false;
     windows_source_watch(source, in->progress);
-    if (!driver_resolve(source, option_get(in, "gpu"), &set, err) ||
-        !find_blockers(plan, image, parents, &blocked, err))
+    if (!driver_resolve(source, option_get(in, "gpu"), &set, err))
         return false;
-    if (blocked)
-        return true;
-    guest = guest_disk_open_sandboxed(image, parents, NULL, NULL, err);
-    return guest && driver_plan_install(plan, guest, set, err) &&
+    guest = open_guest(plan, image, parents, &blocked, err);
+    if (!guest)
+        return blocked;
+    return driver_plan_install(plan, guest, set, err) &&
            driver_plan_commit(plan, image, parents, err) &&
            driver_plan_verify(plan, set->instance_id, err);
 }

@@ -13,6 +13,8 @@
  */
 #pragma once
 
+#include <jansson.h>
+
 #include "driver.h"
 
 struct guest_disk;
@@ -47,6 +49,7 @@ struct guest_facts {
     char machine_guid[40];
     bool has_free_bytes;
     uint64_t free_bytes;
+    bool is_blocked; /* an image with a reason not to write it: image_inspect_confined() */
 };
 
 struct guest_entry {
@@ -80,8 +83,10 @@ struct guest_disk_ops {
                       struct err *err); /* @path must not exist; keeps its time */
     bool (*write_file)(struct guest_disk *self, const char *path, const void *bytes,
                        size_t len, struct err *err); /* small texts; replaces */
-    bool (*read_file)(struct guest_disk *self, const char *path, size_t max, char **ret,
-                      size_t *ret_len, struct err *err); /* ERR_NOT_FOUND */
+    /* A file that holds JSON, parsed where nothing else can be done.  ERR_NOT_FOUND: there
+     * is none; ERR_INVALID: it holds something else.  Owned. */
+    bool (*read_json)(struct guest_disk *self, const char *path, size_t max, json_t **ret,
+                      struct err *err);
     bool (*set_readonly)(struct guest_disk *self, const char *path, bool on, bool tree,
                          struct err *err); /* files only, never folders */
     bool (*rename)(struct guest_disk *self, const char *from, const char *to,

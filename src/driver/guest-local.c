@@ -12,6 +12,7 @@
 
 #include "file-version.h"
 #include "hash.h"
+#include "json-confined.h"
 #include "os.h"
 #include "progress.h"
 #include "text.h"
@@ -79,7 +80,8 @@ static bool local_facts(struct guest_disk *self, struct guest_facts *ret, struct
         return false;
     *ret = (struct guest_facts){ .build = local->windows.build,
                                  .has_free_bytes = true,
-                                 .free_bytes = volume_free_bytes(local->volume) };
+                                 .free_bytes = volume_free_bytes(local->volume),
+                                 .is_blocked = local->is_blocked };
     memcpy(ret->architecture, local->windows.architecture, sizeof(ret->architecture));
     snprintf(ret->system_root, sizeof(ret->system_root), "%s", local->windows.system_root);
     return true;
@@ -273,20 +275,21 @@ static bool local_list_tree(struct guest_disk *self, const char *path, bool with
     return walk_tree(&walk, err);
 }
 
-static bool local_read_file(struct guest_disk *self, const char *path, size_t max,
-                            char **ret, size_t *ret_len, struct err *err)
+static bool local_read_json(struct guest_disk *self, const char *path, size_t max,
+                            json_t **ret, struct err *err)
 {
     struct local_disk *local = local_of(self);
     CLEANUP(free_cleanup) char *full = local_path(path);
     CLEANUP(free_cleanup) uint8_t *bytes = NULL;
+    size_t len;
 
     if (!full)
         return err_no_memory(err);
     if (!local_need(local, local->is_writable, err) ||
-        !volume_read_all(local->volume, full, max, &bytes, ret_len, err))
+        !volume_read_all(local->volume, full, max, &bytes, &len, err))
         return false;
-    *ret = text_ndup((char *)bytes, *ret_len);
-    return *ret ? true : err_no_memory(err);
+    *ret = json_parse_foreign((char *)bytes, len, err);
+    return *ret != NULL;
 }
 
 /* ---- writing ---- */
@@ -556,7 +559,7 @@ static const struct guest_disk_ops local_ops = {
     .copy_tree = local_copy_tree,
     .copy_file = local_copy_file,
     .write_file = local_write_file,
-    .read_file = local_read_file,
+    .read_json = local_read_json,
     .set_readonly = local_set_readonly,
     .rename = local_rename,
     .remove = local_remove,
@@ -593,6 +596,7 @@ static bool find_windows(struct local_disk *local, struct err *err)
             local->partition = facts->partitions[i];
     if (ok)
         local->windows = facts->windows;
+    local->is_blocked = ok && facts->blocker_count > 0;
     free(facts);
     return ok;
 }

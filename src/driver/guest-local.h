@@ -12,6 +12,7 @@ struct local_disk {
     char *backup_dir; /* NULL: only to be read */
     struct partition partition;
     struct image_windows windows;
+    bool is_blocked; /* something forbids writing the image */
     struct disk *disk;
     struct volume *volume;
     bool is_writable;

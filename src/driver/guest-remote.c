@@ -14,6 +14,7 @@
 #include "hash.h"
 #include "progress.h"
 #include "remote-shell.h"
+#include "json-confined.h"
 #include "text.h"
 #include "win-path.h"
 
@@ -210,8 +211,8 @@ static bool read_line(const char *line, void *user, struct err *err)
     return true;
 }
 
-static bool remote_read_file(struct guest_disk *self, const char *path, size_t max,
-                             char **ret, size_t *ret_len, struct err *err)
+static bool remote_read_json(struct guest_disk *self, const char *path, size_t max,
+                             json_t **ret, struct err *err)
 {
     struct remote_disk *remote = remote_of(self);
     CLEANUP(free_cleanup) char *full = remote_path(remote, path, err);
@@ -220,17 +221,18 @@ static bool remote_read_file(struct guest_disk *self, const char *path, size_t m
                              .reads_only = true,
                              .on_line = read_line,
                              .user = &reading };
-    bool exists, ok;
+    bool exists;
 
+    *ret = NULL;
     if (!full || !remote_exists(remote, full, &exists, err))
         return false;
     if (!exists)
         return err_fail(err, ERR_NOT_FOUND, 0, "no '%s' in the guest", path);
-    ok = shell_run(&run, 0, err, "type %p", full);
-    *ret_len = reading.text.len;
-    *ret = ok ? strbuf_take(&reading.text) : NULL;
+    if (shell_run(&run, 0, err, "type %p", full))
+        *ret = json_parse_confined(reading.text.text ? reading.text.text : "",
+                                   reading.text.len, path, err);
     strbuf_free(&reading.text);
-    return ok && (*ret || err_no_memory(err));
+    return *ret != NULL;
 }
 
 /* ---- writing ---- */
@@ -549,7 +551,7 @@ static const struct guest_disk_ops remote_ops = {
     .copy_tree = remote_copy_tree,
     .copy_file = remote_copy_file,
     .write_file = remote_write_file,
-    .read_file = remote_read_file,
+    .read_json = remote_read_json,
     .set_readonly = remote_set_readonly,
     .rename = remote_rename,
     .remove = remote_remove,

@@ -107,7 +107,7 @@ SANDBOX_JOB(guest_job)
 static bool only_reads(const char *op)
 {
     static const char *const reading[] = { "facts",     "stat",          "owner",
-                                           "list_tree", "list_part",     "read_file",
+                                           "list_tree", "list_part",     "read_json",
                                            "reg_get",   "reg_key_exists" };
 
     for (size_t i = 0; i < ARRAY_LEN(reading); i++)
@@ -161,7 +161,8 @@ static bool sandboxed_facts(struct guest_disk *self, struct guest_facts *ret,
         return false;
     *ret = (struct guest_facts){ .build = (uint32_t)wire_number(out, "build"),
                                  .has_free_bytes = wire_flag(out, "has_free_bytes"),
-                                 .free_bytes = wire_number(out, "free_bytes") };
+                                 .free_bytes = wire_number(out, "free_bytes"),
+                                 .is_blocked = wire_flag(out, "is_blocked") };
     copy_text(ret->architecture, sizeof(ret->architecture), out, "architecture");
     copy_text(ret->system_root, sizeof(ret->system_root), out, "system_root");
     json_decref(out);
@@ -278,23 +279,19 @@ static bool sandboxed_write_file(struct guest_disk *self, const char *path,
                          NULL, NULL, err);
 }
 
-static bool sandboxed_read_file(struct guest_disk *self, const char *path, size_t max,
-                                char **ret, size_t *ret_len, struct err *err)
+static bool sandboxed_read_json(struct guest_disk *self, const char *path, size_t max,
+                                json_t **ret, struct err *err)
 {
-    uint8_t *bytes;
     json_t *out;
 
-    if (!sandboxed_ask(self, "read_file",
+    if (!sandboxed_ask(self, "read_json",
                        json_pack("{s:s, s:I}", "path", path, "max", (json_int_t)max), NULL,
                        &out, err))
         return false;
-    bytes = wire_bytes(wire_text(out, "bytes"), ret_len);
+    *ret = json_incref(json_object_get(out, "json"));
     json_decref(out);
-    if (!bytes)
-        return err_no_memory(err);
-    bytes[*ret_len] = '\0';
-    *ret = (char *)bytes;
-    return true;
+    return *ret || err_fail(err, ERR_PROTOCOL, 0, "the reader of '%s' answered nonsense",
+                            sandboxed_of(self)->image);
 }
 
 static bool sandboxed_set_readonly(struct guest_disk *self, const char *path, bool on,
@@ -452,7 +449,7 @@ static const struct guest_disk_ops sandboxed_ops = {
     .copy_tree = sandboxed_copy_tree,
     .copy_file = sandboxed_copy_file,
     .write_file = sandboxed_write_file,
-    .read_file = sandboxed_read_file,
+    .read_json = sandboxed_read_json,
     .set_readonly = sandboxed_set_readonly,
     .rename = sandboxed_rename,
     .remove = sandboxed_remove,

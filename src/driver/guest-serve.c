@@ -21,7 +21,8 @@ static bool serve_facts(struct guest_disk *disk, const json_t *in,
            wire_put(out, "architecture", json_string(facts.architecture), err) &&
            wire_put(out, "system_root", json_string(facts.system_root), err) &&
            wire_put(out, "has_free_bytes", json_boolean(facts.has_free_bytes), err) &&
-           wire_put(out, "free_bytes", json_integer((json_int_t)facts.free_bytes), err);
+           wire_put(out, "free_bytes", json_integer((json_int_t)facts.free_bytes), err) &&
+           wire_put(out, "is_blocked", json_boolean(facts.is_blocked), err);
 }
 
 static bool serve_stat(struct guest_disk *disk, const json_t *in, struct progress *progress,
@@ -176,18 +177,14 @@ static bool serve_write_file(struct guest_disk *disk, const json_t *in,
     return disk->ops->write_file(disk, wire_text(in, "path"), bytes, len, err);
 }
 
-static bool serve_read_file(struct guest_disk *disk, const json_t *in,
+static bool serve_read_json(struct guest_disk *disk, const json_t *in,
                             struct progress *progress, json_t *out, struct err *err)
 {
-    CLEANUP(free_cleanup) char *bytes = NULL;
-    CLEANUP(free_cleanup) char *hex = NULL;
-    size_t len = 0;
+    json_t *json = NULL;
 
-    if (!disk->ops->read_file(disk, wire_text(in, "path"), (size_t)wire_number(in, "max"),
-                              &bytes, &len, err))
-        return false;
-    hex = wire_hex((const uint8_t *)bytes, len);
-    return wire_put(out, "bytes", hex ? json_string(hex) : NULL, err);
+    return disk->ops->read_json(disk, wire_text(in, "path"), (size_t)wire_number(in, "max"),
+                                &json, err) &&
+           wire_put(out, "json", json, err);
 }
 
 static bool serve_set_readonly(struct guest_disk *disk, const json_t *in,
@@ -311,7 +308,7 @@ static const struct {
     { "copy_tree", serve_copy_tree },
     { "copy_file", serve_copy_file },
     { "write_file", serve_write_file },
-    { "read_file", serve_read_file },
+    { "read_json", serve_read_json },
     { "set_readonly", serve_set_readonly },
     { "rename", serve_rename },
     { "remove", serve_remove },

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "json-confined.h"
 #include "os.h"
 #include "strbuf.h"
 #include "text.h"
@@ -133,46 +134,63 @@ static bool is_folder(const json_t *folder)
                     strcmp(path, GUEST_STORE) == 0 || driver_may_place(path));
 }
 
-json_t *manifest_parse(const char *text, size_t len, struct err *err)
+static bool check(const json_t *json, struct err *err)
 {
-    json_error_t why;
-    json_t *json = json_loadb(text, len, JSON_REJECT_DUPLICATES, &why);
-    const char *schema = json ? text_of(json, "schema") : NULL;
+    const char *schema = text_of(json, "schema");
 
-    if (schema && strcmp(schema, MANIFEST_SCHEMA) != 0) {
+    if (!schema)
+        return err_fail(err, ERR_PROTOCOL, 0, "the guest's manifest is damaged: no schema");
+    if (strcmp(schema, MANIFEST_SCHEMA) != 0) {
         err_fail(err, ERR_UNSUPPORTED, 0,
                  "the guest's manifest is of another hvgpu ('%.40s')", schema);
-        err_hint(err, "use the hvgpu that wrote it, or a newer one");
-    } else if (!schema) {
-        err_fail(err, ERR_PROTOCOL, 0, "the guest's manifest is damaged: %s",
-                 json ? "no schema" : why.text);
-    } else if (!all(json, "gpus", is_gpu) || !all(json, "made_folders", is_folder)) {
-        err_fail(err, ERR_PROTOCOL, 0,
-                 "the guest's manifest is damaged: it lists what "
-                 "hvgpu never makes");
-    } else {
-        return json;
+        return err_hint(err, "use the hvgpu that wrote it, or a newer one");
     }
+    return (all(json, "gpus", is_gpu) && all(json, "made_folders", is_folder)) ||
+           err_fail(err, ERR_PROTOCOL, 0,
+                    "the guest's manifest is damaged: it lists what hvgpu never makes");
+}
+
+static bool is_damaged(struct err *err)
+{
+    const struct err why = *err;
+
+    return err_fail(err, ERR_PROTOCOL, 0, "the guest's manifest is damaged: %s",
+                    why.text[0]);
+}
+
+json_t *manifest_parse(const char *text, size_t len, struct err *err)
+{
+    json_t *json = json_parse_foreign(text, len, err);
+
+    if (!json) {
+        is_damaged(err);
+        return NULL;
+    }
+    if (check(json, err))
+        return json;
     json_decref(json);
     return NULL;
 }
 
 bool manifest_read(struct guest_disk *guest, json_t **ret, struct err *err)
 {
-    CLEANUP(free_cleanup) char *text = NULL;
-    size_t len;
+    json_t *json = NULL;
+    bool ok = guest->ops->read_json(guest, MANIFEST_PATH, MANIFEST_BYTES_MAX, &json, err);
 
     *ret = NULL;
-    if (!guest->ops->read_file(guest, MANIFEST_PATH, MANIFEST_BYTES_MAX, &text, &len,
-                               err)) {
-        if (err->kind != ERR_NOT_FOUND)
-            return err_wrap(err, "reading the guest's manifest");
+    if (!ok && err->kind == ERR_NOT_FOUND) {
         *err = ERR_INIT;
         return true;
     }
-    *ret = manifest_parse(text, len, err);
-    if (*ret)
+    if (!ok && err->kind != ERR_INVALID)
+        return err_wrap(err, "reading the guest's manifest");
+    if (!ok)
+        is_damaged(err);
+    if (ok && check(json, err)) {
+        *ret = json;
         return true;
+    }
+    json_decref(json);
     return err_hint(err, "take '%s' out of the guest, then start again", MANIFEST_PATH);
 }
 

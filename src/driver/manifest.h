@@ -3,8 +3,9 @@
  * The manifest on a guest's disk: what hvgpu put there, for which GPU, and what was there
  * before.  Format: docs/man/hvgpu-manifest.5.md.
  *
- * It comes from the guest, so it is foreign input: manifest_read() checks every name
- * before anyone acts on it.  A manifest can make hvgpu touch files of its own guest only.
+ * It comes from the guest, so it is foreign input: it is parsed in a confined process, and
+ * manifest_read() checks every name before anyone acts on it.  A manifest can make hvgpu touch
+ * files of its own guest only.
  */
 #pragma once
 
@@ -21,7 +22,7 @@ enum { MANIFEST_BYTES_MAX = 64 << 20 };
 /* *ret NULL: there is none.  ERR_PROTOCOL: damaged, or not ours; ERR_UNSUPPORTED: written
  * by a newer hvgpu.  Owned. */
 bool manifest_read(struct guest_disk *guest, json_t **ret, struct err *err) MUST_CHECK;
-/* The manifest in @text; the same checks. */
+/* The manifest in @text, parsed here; the same checks. */
 json_t *manifest_parse(const char *text, size_t len, struct err *err);
 char *manifest_text(const json_t *manifest); /* as in the file; NULL: no memory */
 

@@ -15,19 +15,16 @@ static bool probe_manifest(struct plan_context *context, const struct step *step
                            json_t **ret_now, struct err *err)
 {
     struct guest_disk *guest = context->guest;
-    CLEANUP(free_cleanup) char *text = NULL;
-    size_t len;
 
-    if (guest->ops->read_file(guest, MANIFEST_PATH, MANIFEST_BYTES_MAX, &text, &len, err)) {
-        *ret_now = json_loadb(text, len, 0, NULL);
-        if (!*ret_now)
-            *ret_now = json_string("not a manifest");
-    } else if (err->kind == ERR_NOT_FOUND) {
-        *err = ERR_INIT;
+    if (guest->ops->read_json(guest, MANIFEST_PATH, MANIFEST_BYTES_MAX, ret_now, err))
+        return true;
+    if (err->kind == ERR_INVALID)
+        *ret_now = json_string("not a manifest");
+    else if (err->kind == ERR_NOT_FOUND)
         *ret_now = json_null();
-    } else {
+    else
         return false;
-    }
+    *err = ERR_INIT;
     return *ret_now ? true : err_no_memory(err);
 }
 

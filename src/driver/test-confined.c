@@ -14,6 +14,7 @@
 #include "guest-sandbox.h"
 #include "hive-reader.h"
 #include "hive.h"
+#include "json-confined.h"
 #include "image.h"
 #include "ntfs-internal.h"
 #include "os.h"
@@ -82,12 +83,21 @@ static bool read_version(struct err *err)
     return file_version_read_confined("MZ", 2, "x.dll", &version, &told, err) && !told;
 }
 
+static bool read_json(struct err *err)
+{
+    json_t *json = json_parse_confined("{\"a\": [1, \"b\"]}", 15, "reading JSON", err);
+    bool ok = json && json_array_size(json_object_get(json, "a")) == 2;
+
+    json_decref(json);
+    return ok;
+}
+
 static const struct {
     const char *name;
     bool (*read)(struct err *err);
 } readers[] = {
     { "image", read_image }, { "guest disk", read_guest },          { "hives", read_hives },
-    { "INF", read_inf },     { "version of a file", read_version },
+    { "INF", read_inf },     { "version of a file", read_version }, { "JSON", read_json },
 };
 
 /* ---- what happens to them ---- */
