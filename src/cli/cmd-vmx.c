@@ -77,7 +77,7 @@ static json_t *to_json(const struct opened *file, const struct findings *finding
     const struct vmx_facts *f = &file->facts;
 
     return json_pack(
-        "{s:s, s:{s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:b, "
+        "{s:s, s:{s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:b, "
         "s:[s,s,s]}, s:o}",
         "schema", "hvgpu/1", "vmx", "path", text_to_json(file->path), "name",
         text_to_json(f->name), "guest_os", text_to_json(f->guest_os), "encoding",
@@ -87,7 +87,8 @@ static json_t *to_json(const struct opened *file, const struct findings *finding
         number_to_json(f->memory_known, f->graphics_memory_bytes), "vram_bytes",
         number_to_json(f->vram_known, f->vram_bytes), "allow_blocklisted",
         switch_to_json(f->allow_blocklisted), "cached_capabilities",
-        (json_int_t)f->cached_count, "open", text_to_json(f->lock), "suspended",
+        (json_int_t)f->cached_count, "open", text_to_json(f->lock), "process",
+        number_to_json(f->running.process > 0, f->running.process), "suspended",
         text_to_json(f->suspended), "encrypted", (int)f->is_encrypted, "cannot", "vulkan",
         "cuda", "directml", "findings", findings_to_json(findings));
 }

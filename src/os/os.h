@@ -119,6 +119,19 @@ void os_forget_interrupt(void); /* what follows (undoing) is not to be stopped b
 unsigned os_interrupt_count(void);
 void os_die(void); /* as if killed: no handler, no cleanup; for fault injection */
 
+/* A process of this machine.  All is lent. */
+struct os_process {
+    uint64_t id;
+    const char *name; /* of its program, without folder and ".exe" */
+    const char *const
+        *arguments; /* the program first; none where others may not see them */
+    size_t argument_count;
+};
+/* Those that this user may see, in no order; false from @on_process stops. */
+bool os_list_processes(bool (*on_process)(const struct os_process *process, void *user,
+                                          struct err *err),
+                       void *user, struct err *err) MUST_CHECK;
+
 /* The language that the user chose for the system's own windows ("zh-Hans-CN"); false where
  * the environment is the place to look. */
 enum { OS_LANGUAGE = 86 };

@@ -176,3 +176,31 @@ TEST(texts_of_other_encodings_are_read_or_refused)
     CHECK(os_text_from("GBK", "\xB2", 1, &err) == NULL);
     CHECK_EQ(err.kind, ERR_PROTOCOL);
 }
+
+static bool is_this_one(const struct os_process *process, void *user, struct err *err)
+{
+    (void)err;
+    if (process->id == (uint64_t)getpid() && strncmp(process->name, "test-os", 7) == 0)
+        *(bool *)user = true;
+    return true;
+}
+
+static bool stop_at_once(const struct os_process *process, void *user, struct err *err)
+{
+    (void)process;
+    ++*(unsigned *)user;
+    return err_fail(err, ERR_CANCELLED, 0, "enough");
+}
+
+TEST(processes_are_listed_by_the_name_of_their_program)
+{
+    struct err err = ERR_INIT;
+    unsigned count = 0;
+    bool found = false;
+
+    CHECK_OK(os_list_processes(is_this_one, &found, &err));
+    CHECK(found);
+    CHECK(!os_list_processes(stop_at_once, &count, &err));
+    CHECK_EQ(err.kind, ERR_CANCELLED);
+    CHECK_EQ(count, 1);
+}

@@ -128,7 +128,15 @@ static bool look_beside(const char *path, struct vmx_facts *facts, struct err *e
 {
     CLEANUP(free_cleanup) char *folder = folder_of(path);
 
-    return folder ? os_list_dir(folder, on_entry, facts, err) : err_no_memory(err);
+    if (!folder)
+        return err_no_memory(err);
+    facts->running = vmx_find_running(path);
+    return os_list_dir(folder, on_entry, facts, err);
+}
+
+bool vmx_lock_may_be_stale(const struct vmx_facts *facts)
+{
+    return facts->lock && facts->running.is_known && !facts->running.has_vmware;
 }
 
 bool vmx_check_free(const char *path, struct err *err)
@@ -136,7 +144,19 @@ bool vmx_check_free(const char *path, struct err *err)
     struct vmx_facts facts = { 0 };
     bool ok = look_beside(path, &facts, err);
 
-    if (ok && facts.lock) {
+    if (ok && facts.running.process) {
+        ok = err_fail(err, ERR_CONFLICT, 0, "the VM runs: process %llu, vmware-vmx, has it",
+                      (unsigned long long)facts.running.process);
+        err_hint(err, "shut the guest down and close the VM's tab in VMware");
+    } else if (ok && vmx_lock_may_be_stale(&facts)) {
+        ok = err_fail(err, ERR_CONFLICT, 0,
+                      "the VM is locked: '%.80s' is there, and no VMware of this computer "
+                      "runs",
+                      facts.lock);
+        err_hint(err,
+                 "a crash left it, or another computer has the VM open: if none has, open "
+                 "the VM in VMware, which removes it, or delete it");
+    } else if (ok && facts.lock) {
         ok = err_fail(err, ERR_CONFLICT, 0, "the VM is open in VMware: '%.80s' is there",
                       facts.lock);
         err_hint(err, "shut the guest down and close the VM's tab in VMware");

@@ -33,6 +33,26 @@ static bool add(const struct judging *j, const char *id, enum severity severity,
 
 /* ---- what forbids changing it ---- */
 
+static bool judge_open(const struct judging *j)
+{
+    const struct vmx_facts *f = j->facts;
+    CLEANUP(free_cleanup)
+    char *process = text_printf("vmware-vmx, process %" PRIu64, f->running.process);
+
+    if (f->running.process &&
+        !add(j, "vmx-running", SEVERITY_ERROR, process,
+             N_("the VM runs: VMware would write the file over any change"),
+             N_("shut the guest down and close the VM's tab"), LOCK_FILES))
+        return false;
+    return f->running.process || !vmx_lock_may_be_stale(f) ||
+           add(j, "vmx-lock-stale", SEVERITY_ERROR, f->lock,
+               N_("a lock is there, and no VMware of this computer runs: a crash left it, or "
+                  "another computer has the VM open"),
+               N_("if no other computer has the VM open, open it in VMware, which removes the "
+                  "lock, or delete it"),
+               LOCK_FILES);
+}
+
 static bool judge_file(const struct judging *j)
 {
     const struct vmx_facts *f = j->facts;
@@ -54,7 +74,9 @@ static bool judge_file(const struct judging *j)
              N_("the file's encoding is not one that hvgpu can edit safely"),
              N_("change the setting in VMware itself"), "libvirt/libvirt src/vmx/vmx.c"))
         return false;
-    if (f->lock &&
+    if (!judge_open(j))
+        return false;
+    if (f->lock && !f->running.process && !vmx_lock_may_be_stale(f) &&
         !add(j, "vmx-open", SEVERITY_ERROR, f->lock,
              N_("the VM runs or is open in VMware, which would write the file over any "
                 "change"),

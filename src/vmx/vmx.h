@@ -78,6 +78,15 @@ struct vmx_change {
 bool vmx_edit(const struct vmx *vmx, const struct vmx_change *changes, size_t count,
               const char *without_prefix, struct strbuf *ret, struct err *err) MUST_CHECK;
 
+/* ---- who has it open (vmx-running.c) ---- */
+
+struct vmx_running {
+    bool is_known;    /* the processes of this machine could be listed */
+    bool has_vmware;  /* one of them is VMware's */
+    uint64_t process; /* that runs the VM; 0: none of those that can be seen */
+};
+struct vmx_running vmx_find_running(const char *path);
+
 /* ---- what it means (vmx-facts.c) ---- */
 
 /* What a guest gets to draw with, by the virtual hardware's version. */
@@ -98,11 +107,15 @@ struct vmx_facts {
     bool is_machine;   /* has what every .vmx has */
     bool is_encrypted; /* it cannot be edited as text */
     char *lock;        /* "dev.vmx.lck": somebody has the VM open; NULL: nobody */
-    char *suspended;   /* "dev.vmss"; NULL: not suspended */
-    bool duplicates;   /* a 3D key more than once, with different values */
+    struct vmx_running running;
+    char *suspended; /* "dev.vmss"; NULL: not suspended */
+    bool duplicates; /* a 3D key more than once, with different values */
     bool is_encoding_known, is_encoding_right;
 };
 
+/* A lock, and no VMware on this machine that could have it: left by a crash, or of another
+ * computer. */
+bool vmx_lock_may_be_stale(const struct vmx_facts *facts);
 /* @path NULL: only what the text says. */
 bool vmx_look(const struct vmx *vmx, const char *path, struct vmx_facts *ret,
               struct err *err) MUST_CHECK;

@@ -3,8 +3,10 @@
 """VMware's .vmx files as users have them: odd encodings and line ends, a VM that VMware has run
 in between, what others changed; and back to the byte."""
 
+import json
 import os
 import stat
+import subprocess
 
 import scenario
 import way
@@ -85,14 +87,56 @@ def test_what_somebody_else_changed_is_left_alone_unless_forced(world):
     check('mks.enable3d = "FALSE"' in path.read_text(), path.read_text())
 
 
-def test_a_vm_that_was_started_is_refused_both_ways(world):
+def pretend(name, *arguments):
+    """A process of that name, which does nothing until it is ended."""
+    if way.HERE.is_windows:
+        raise scenario.Skip("Wine does not show processes of Linux")
+    return subprocess.Popen([name, "-f", "/dev/null", *arguments], executable=scenario.tool("tail"),
+                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def test_a_vm_that_runs_is_refused_without_a_lock(world):
+    path = write(world, SAMPLE.encode())
+    (path.parent / "link").symlink_to(path.parent)
+    other = write(world, SAMPLE.encode(), "other.vmx")
+    must(enable(world, path))
+    changed = path.read_bytes()
+    for name in (path, path.parent / "link" / "vm.vmx"):
+        with pretend("/usr/lib/vmware/bin/vmware-vmx", str(name)) as runs:
+            try:
+                for done in (undo(world, path), enable(world, path, "--graphics-memory", "1024")):
+                    check(done.returncode == 1 and "the VM runs" in done.stderr,
+                          f"{name}: {done.stderr}")
+                shown = json.loads(world.hvgpu("vmx", "show", str(path), "--json", host=None).stdout)
+                check(shown["vmx"]["process"] == runs.pid, shown)
+                must(enable(world, other))  # another VM than the one that runs
+                must(undo(world, other))
+            finally:
+                runs.kill()
+        check(path.read_bytes() == changed, "changed while it runs")
+    must(undo(world, path))
+
+
+def test_a_lock_while_vmware_is_there_is_not_called_stale(world):
+    path = write(world, SAMPLE.encode())
+    (path.parent / "vm.vmx.lck").mkdir()
+    with pretend("vmplayer") as window:
+        try:
+            done = enable(world, path)
+        finally:
+            window.kill()
+    check(done.returncode == 1 and "open in VMware" in done.stderr, done.stderr)
+
+
+def test_a_vm_that_is_locked_is_refused_both_ways(world):
     path = write(world, SAMPLE.encode())
     must(enable(world, path))
     lock = path.parent / "vm.vmx.lck"
     lock.mkdir()
     changed = path.read_bytes()
     for done in (undo(world, path), enable(world, path, "--graphics-memory", "1024")):
-        check(done.returncode == 1 and "open in VMware" in done.stderr, done.stderr)
+        check(done.returncode == 1 and "no VMware of this computer runs" in done.stderr,
+              done.stderr)
         check(path.read_bytes() == changed, "changed in spite of the lock")
     lock.rmdir()
     must(undo(world, path))
