@@ -31,6 +31,7 @@ class World:
         self.folder = folder
         self.tools = kerberos.missing()
         self.made = None
+        self.key = ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
         self.env = dict(os.environ, LC_ALL="C.UTF-8")
         self.env["XDG_STATE_HOME"] = self.path("state")
         self.env["XDG_CONFIG_HOME"] = self.path("config")
@@ -84,9 +85,9 @@ class World:
         key, cert = self.path(name + ".key"), self.path(name + ".pem")
         if os.path.exists(cert):
             return cert, key
-        line = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
-                "ec_paramgen_curve:P-256", "-nodes", "-keyout", key, "-out", cert, "-subj",
-                f"/CN={name}", "-days", days, "-addext", f"subjectAltName=DNS:{subject}"]
+        line = ["openssl", "req", "-x509", "-newkey", *self.key, "-nodes", "-keyout", key, "-out",
+                cert, "-subj", f"/CN={name}", "-days", days, "-addext",
+                f"subjectAltName=DNS:{subject}"]
         if issuer:
             line += ["-CA", issuer[0], "-CAkey", issuer[1], "-addext",
                      "basicConstraints=critical,CA:FALSE"]
