@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #ifndef _WIN32
 #include <sys/stat.h>
-#include <unistd.h>
 #endif
+#include <unistd.h>
 
 #include "err.h"
 #include "os.h"

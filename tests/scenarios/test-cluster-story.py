@@ -30,6 +30,7 @@ UNDO_AGAIN = ("undo again",)
 ADAPTER = re.compile(r"(Microsoft:[0-9A-F-]{36}\\+)[0-9A-F]{8}-[0-9A-F-]{27}", re.I)
 DESIGN = [("NODE001", "node001-design-001"), ("NODE001", "node001-design-002"),
           ("NODE002", "node002-design-001"), ("NODE003", "node003-design-001")]
+SLOT = "PCIROOT(36)#PCI(0000)#PCI(0000)"
 VDI = [(node, f"{node.lower()}-vdi-00{n}") for node in NODES for n in (1, 2)]
 
 
@@ -344,11 +345,14 @@ def test_healing_broken_at_every_change(world):
 def test_cutting_anew_with_shares_broken_at_every_change(world):
     """VMs give their partitions up meanwhile, and how large a share is, is seen after the cut."""
     must_be_slow()
-    story = with_all(world)
+    story = Story(world)
+    story.begin()
+    story.all(story.set_counts(4))
+    story.all(story.each("attach", DESIGN, "--gpu", SLOT))
     path = world.dir / "shares.yaml"
     path.write_text("format: hvgpu/1\nhosts:\n" + "".join(
         f"  'sim:{LAB}:{node}':\n"
-        "    gpus: { a2: { pci_id: '10de:25b6', partition_count: 8 } }\n"
+        f"    gpus: {{ a2: {{ location_path: '{SLOT}', partition_count: 8 }} }}\n"
         "    vms:\n" + "".join(
             f"      {vm}: {{ gpus: [{{ gpu: a2, share: 12 }}], drivers: none }}\n"
             for where, vm in DESIGN if where == node) for node in NODES))
