@@ -58,8 +58,25 @@ def install(source, target):
     os.replace(new, target)
 
 
+KEPT = {}  # prefix -> the program that keeps it going
+
+
+def keep(folder, launcher):
+    """Windows' services run until this process ends.  Whoever comes first starts them, and they
+    have what it has for output: were that a test's hvgpu.exe, its pipes would not end before they
+    do, which takes until nobody uses the prefix any more."""
+    if str(folder) in KEPT or not os.path.exists(launcher):
+        return
+    kept = subprocess.Popen([wine(), str(launcher), "--hold", "NUL"], env=environment(folder),
+                            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                            stderr=subprocess.DEVNULL)
+    if kept.stdout.readline().strip() != b"held":
+        raise AssertionError("nothing runs in the Wine prefix")
+    KEPT[str(folder)] = kept
+
+
 def make(folder, wbem_dll, cmd_exe):
-    """The prefix, ready; safe to call from several tests at a time."""
+    """The prefix, ready and running; safe to call from several tests at a time."""
     program = wine()
     folder = pathlib.Path(folder).absolute()
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -81,6 +98,7 @@ def make(folder, wbem_dll, cmd_exe):
         install(wbem_dll, system / "wbem/hvgpu-test-wbem.dll")
         install(cmd_exe, system / "cmd.exe")
         ready.touch()
+    keep(folder, pathlib.Path(cmd_exe).with_name("launch.exe"))
     return folder
 
 
