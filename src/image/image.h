@@ -165,8 +165,9 @@ struct image_windows {
 struct image_blocker {
     /* "bitlocker", "hibernated" (fast startup too), "unclean", "chkdsk-pending", "refs",
      * "not-basic", "damaged", "no-windows", "no-space", "architecture", "read-only",
-     * "in-use", "checkpoint" (another disk was made from it); of a registry hive: "compressed-system" (NTFS, WOF, deduplicated),
-     * "encrypted-system" (EFS), "dirty-hive", "damaged-hive" */
+     * "in-use", "checkpoint" (another disk was made from it); of a registry hive, its logs, the
+     * manifest or a folder that a driver is put into: "compressed-system" (NTFS, WOF,
+     * deduplicated, a link), "encrypted-system" (EFS); of a hive: "dirty-hive", "damaged-hive" */
     char id[32];
     char message[ERR_TEXT];
 };

@@ -136,8 +136,10 @@ static void read_system(struct hive *hive, struct image_windows *windows)
     }
 }
 
-/* What NTFS does with the file that writing would undo, or that hides its content. */
-static void check_kind(struct volume *volume, const char *path, const char *name,
+/* What NTFS does with a file or folder that writing would undo, or that hides its content.
+ * Of a folder: what Windows makes in it becomes so too, and what hvgpu made there not.
+ * @what: "the registry hive SYSTEM". */
+static void check_kind(struct volume *volume, const char *path, const char *what,
                        struct image_facts *facts)
 {
     struct err unused = ERR_INIT;
@@ -145,16 +147,45 @@ static void check_kind(struct volume *volume, const char *path, const char *name
     uint32_t flags, tag;
 
     if (!inode)
-        return; /* said by whoever reads it */
+        return; /* not there; or it is said by whoever reads it */
     flags = le32_to_cpu(inode->flags);
     tag = ntfs_reparse_tag(inode);
     ntfs_inode_close(inode);
     if (flags & FILE_IS_ENCRYPTED)
-        add_blocker(facts, "encrypted-system", "the registry hive %s is encrypted (EFS)",
-                    name);
+        add_blocker(facts, "encrypted-system", "%s is encrypted (EFS)", what);
     else if (tag || (flags & FILE_IS_COMPRESSED))
-        add_blocker(facts, "compressed-system", "the registry hive %s is %s", name,
+        add_blocker(facts, "compressed-system", "%s is %s", what,
                     tag ? ntfs_reparse_name(tag) : "compressed");
+}
+
+/* Where a driver is put, and what is changed with it (guest-drivers: HostDriverStore, the
+ * files beside it, the registry with its logs). */
+static void check_places(struct volume *volume, struct image_facts *facts)
+{
+    static const char *const folders[] = {
+        "Windows",
+        "Windows/System32",
+        "Windows/System32/config",
+        "Windows/System32/drivers",
+        "Windows/System32/HostDriverStore",
+        "Windows/System32/HostDriverStore/FileRepository",
+        "Windows/SysWOW64",
+    };
+    static const char *const files[] = {
+        CONFIG "/SYSTEM.LOG1",
+        CONFIG "/SYSTEM.LOG2",
+        "Windows/System32/HostDriverStore/hvgpu-manifest.json",
+    };
+    char what[128];
+
+    for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
+        snprintf(what, sizeof(what), "the folder %s", folders[i]);
+        check_kind(volume, folders[i], what, facts);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+        snprintf(what, sizeof(what), "the file %s", files[i]);
+        check_kind(volume, files[i], what, facts);
+    }
 }
 
 static bool read_log(struct volume *volume, const char *path, const char *suffix,
@@ -191,13 +222,14 @@ static void read_hive(struct volume *volume, const char *name,
                       struct image_facts *facts)
 {
     CLEANUP(free_cleanup) char *path = text_printf(CONFIG "/%s", name);
+    CLEANUP(free_cleanup) char *what = text_printf("the registry hive %s", name);
     CLEANUP(hive_cleanup) struct hive *hive = NULL;
     unsigned before = facts->blocker_count;
     struct err err = ERR_INIT;
 
-    if (!path)
+    if (!path || !what)
         return;
-    check_kind(volume, path, name, facts);
+    check_kind(volume, path, what, facts);
     hive = open_hive(volume, path, &err);
     if (hive) {
         read(hive, &facts->windows);
@@ -324,6 +356,7 @@ static void look_at_windows(struct disk *disk, const char *path, const char *par
     facts->free_bytes = volume_free_bytes(volume);
     read_hive(volume, "SYSTEM", read_system, facts);
     read_hive(volume, "SOFTWARE", read_software, facts);
+    check_places(volume, facts);
     volume_drop(volume);
     try_to_write(path, parents, &facts->partitions[at], facts);
     if (facts->free_bytes < ROOM_MIN)

@@ -14,6 +14,7 @@
 #include <ntfs-3g/reparse.h>
 #include "test-tools.h"
 #include "test.h"
+#include "text.h"
 
 #define CONFIG "Windows/System32/config"
 
@@ -166,60 +167,46 @@ static void no_hive(const char *path)
     change_volume(path, remove_software);
 }
 
-static bool mark_hive(struct volume *volume, uint32_t flags, uint32_t tag, struct err *err)
+/* A file or folder with an attribute or a reparse point, made when it is not there. */
+struct marked {
+    const char *path;
+    bool is_folder;
+    uint32_t flags, tag;
+};
+
+static struct marked mark;
+
+static bool mark_it(struct volume *volume, struct err *err)
 {
-    ntfs_inode *inode = volume_open_path(volume, CONFIG "/SYSTEM", err);
+    struct err missing = ERR_INIT;
+    ntfs_inode *inode = volume_open_path(volume, mark.path, &missing);
     uint8_t reparse[8 + 16] = { 0 };
 
+    if (!inode) {
+        CLEANUP(free_cleanup)
+        char *folder = text_ndup(mark.path, (size_t)(strrchr(mark.path, '/') - mark.path));
+
+        if (!folder || !volume_make_dirs(volume, folder, err))
+            return false;
+        if (!(mark.is_folder ? volume_make_dirs(volume, mark.path, err)
+                             : volume_write_all(volume, mark.path, "x", 1, 0, 0, err)))
+            return false;
+        inode = volume_open_path(volume, mark.path, err);
+    }
     if (!inode)
         return false;
-    inode->flags |= cpu_to_le32(flags);
+    inode->flags |= cpu_to_le32(mark.flags);
     NInoSetDirty(inode);
-    store_u32(reparse, tag);
+    store_u32(reparse, mark.tag);
     store_u16(reparse + 4, 16);
-    CHECK(tag == 0 || ntfs_set_ntfs_reparse_data(inode, (const char *)reparse,
-                                                 sizeof(reparse), 0) == 0);
+    CHECK(mark.tag == 0 || ntfs_set_ntfs_reparse_data(inode, (const char *)reparse,
+                                                      sizeof(reparse), 0) == 0);
     return ntfs_inode_close(inode) == 0;
 }
 
-static bool compress_hive(struct volume *volume, struct err *err)
+static void marked(const char *path)
 {
-    return mark_hive(volume, FILE_IS_COMPRESSED, 0, err);
-}
-
-static bool wof_hive(struct volume *volume, struct err *err)
-{
-    return mark_hive(volume, 0, 0x80000017, err);
-}
-
-static bool dedup_hive(struct volume *volume, struct err *err)
-{
-    return mark_hive(volume, 0, 0x80000013, err);
-}
-
-static bool encrypt_hive(struct volume *volume, struct err *err)
-{
-    return mark_hive(volume, FILE_IS_ENCRYPTED, 0, err);
-}
-
-static void compressed(const char *path)
-{
-    change_volume(path, compress_hive);
-}
-
-static void wof(const char *path)
-{
-    change_volume(path, wof_hive);
-}
-
-static void dedup(const char *path)
-{
-    change_volume(path, dedup_hive);
-}
-
-static void encrypted(const char *path)
-{
-    change_volume(path, encrypt_hive);
+    change_volume(path, mark_it);
 }
 
 static bool fill(struct volume *volume, struct err *err)
@@ -317,6 +304,7 @@ TEST(every_blocker_is_named_and_looking_changes_nothing)
         const char *id, *says; /* @says: of its message */
         bool has_windows;
         void (*provoke)(const char *path);
+        struct marked mark;
     } cases[] = {
         { "bitlocker", "manage-bde", false, bitlocker },
         { "bitlocker", "BitLocker", false, bitlocker_to_go },
@@ -335,10 +323,73 @@ TEST(every_blocker_is_named_and_looking_changes_nothing)
         { "dirty-hive", "shut it down", true, dirty_hive },
         { "damaged-hive", "SYSTEM", true, damaged_hive },
         { "damaged-hive", "SOFTWARE", true, no_hive },
-        { "compressed-system", "SYSTEM is compressed", true, compressed },
-        { "compressed-system", "WOF", true, wof },
-        { "compressed-system", "deduplicated", true, dedup },
-        { "encrypted-system", "EFS", true, encrypted },
+        { "compressed-system",
+          "SYSTEM is compressed",
+          true,
+          marked,
+          { CONFIG "/SYSTEM", false, FILE_IS_COMPRESSED, 0 } },
+        { "compressed-system",
+          "WOF",
+          true,
+          marked,
+          { CONFIG "/SYSTEM", false, 0, 0x80000017 } },
+        { "compressed-system",
+          "deduplicated",
+          true,
+          marked,
+          { CONFIG "/SYSTEM", false, 0, 0x80000013 } },
+        { "encrypted-system",
+          "EFS",
+          true,
+          marked,
+          { CONFIG "/SYSTEM", false, FILE_IS_ENCRYPTED, 0 } },
+        { "compressed-system",
+          "file " CONFIG "/SYSTEM.LOG2 is compressed",
+          true,
+          marked,
+          { CONFIG "/SYSTEM.LOG2", false, FILE_IS_COMPRESSED, 0 } },
+        { "compressed-system",
+          "folder Windows is compressed",
+          true,
+          marked,
+          { "Windows", true, FILE_IS_COMPRESSED, 0 } },
+        { "encrypted-system",
+          "folder Windows/System32 is encrypted",
+          true,
+          marked,
+          { "Windows/System32", true, FILE_IS_ENCRYPTED, 0 } },
+        { "encrypted-system",
+          "folder " CONFIG " is encrypted",
+          true,
+          marked,
+          { CONFIG, true, FILE_IS_ENCRYPTED, 0 } },
+        { "compressed-system",
+          "folder Windows/System32/drivers is compressed",
+          true,
+          marked,
+          { "Windows/System32/drivers", true, FILE_IS_COMPRESSED, 0 } },
+        { "compressed-system",
+          "folder Windows/SysWOW64 is a junction",
+          true,
+          marked,
+          { "Windows/SysWOW64", true, 0, 0xA0000003 } },
+        { "compressed-system",
+          "HostDriverStore is compressed",
+          true,
+          marked,
+          { "Windows/System32/HostDriverStore", true, FILE_IS_COMPRESSED, 0 } },
+        { "encrypted-system",
+          "FileRepository is encrypted",
+          true,
+          marked,
+          { "Windows/System32/HostDriverStore/FileRepository", true, FILE_IS_ENCRYPTED,
+            0 } },
+        { "encrypted-system",
+          "hvgpu-manifest.json is encrypted",
+          true,
+          marked,
+          { "Windows/System32/HostDriverStore/hvgpu-manifest.json", false,
+            FILE_IS_ENCRYPTED, 0 } },
         { "no-space", "full", true, full },
         { "architecture", "32-bit", true, is_32_bit },
         { "in-use", "in use", true, in_use },
@@ -357,6 +408,7 @@ TEST(every_blocker_is_named_and_looking_changes_nothing)
         test_case(name);
         err = ERR_INIT;
         CHECK(copy_file(scratch("base.img"), path));
+        mark = cases[i].mark;
         cases[i].provoke(path);
         copy_file(path, scratch("block.before"));
         CHECK_OK(image_inspect(path, NULL, facts, &err));
