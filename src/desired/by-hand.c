@@ -168,6 +168,21 @@ static enum verdict_of_run judge_count(const json_t *step, const struct comparis
     return text && text_ieq(text, difference->wanted) ? LEFT_SO : LEFT_OTHERWISE;
 }
 
+/* Fewer than are wanted of a GPU that a VM has several of. */
+static bool added_too_few(const json_t *step, const struct comparison *c,
+                          const struct difference *difference)
+{
+    json_int_t adapters =
+        json_integer_value(json_object_get(json_object_get(step, "after"), "adapters"));
+    const struct desired_vm *vm = difference->vm;
+    int gpu = difference->gpu ? (int)(difference->gpu - c->wanted->gpus) : DESIRED_ANY_GPU;
+
+    for (size_t u = 0; vm && u < vm->use_count; u++)
+        if (vm->uses[u].gpu == gpu)
+            return adapters < (json_int_t)vm->uses[u].count;
+    return false;
+}
+
 static enum verdict_of_run judge_step(const json_t *step, const struct comparison *c,
                                       const struct difference *difference)
 {
@@ -185,6 +200,8 @@ static enum verdict_of_run judge_step(const json_t *step, const struct compariso
     case DIFF_MODE:
         if (!(adds || assigns || removes) || !is_about_gpu(step, c, difference->gpu))
             return SAYS_NOTHING;
+        if (adds && added_too_few(step, c, difference))
+            return LEFT_OTHERWISE;
         return (whole ? assigns : adds) ? LEFT_SO : LEFT_OTHERWISE;
     case DIFF_ADAPTER_EXTRA:
         return removes ? LEFT_SO : adds || assigns ? LEFT_OTHERWISE : SAYS_NOTHING;

@@ -13,8 +13,7 @@
 #include "found.h"
 #include "text.h"
 
-/* Only "vendor:device" was said. */
-static bool is_model(const struct desired_gpu *gpu)
+bool desired_is_model(const struct desired_gpu *gpu)
 {
     return !gpu->instance_id && !gpu->location_path;
 }
@@ -36,8 +35,8 @@ bool desired_gpu_matches(const struct comparison *c, const struct desired_use *u
     if (use->gpu == DESIRED_ANY_GPU)
         return true;
     wanted = &c->wanted->gpus[use->gpu];
-    return is_model(wanted) ? text_ieq(wanted->pci_id, gpu->pci_id)
-                            : c->gpus[use->gpu] == gpu;
+    return desired_is_model(wanted) ? text_ieq(wanted->pci_id, gpu->pci_id)
+                                    : c->gpus[use->gpu] == gpu;
 }
 
 static const struct hv_gpu *at_place(const struct hv_host *host,
@@ -143,7 +142,7 @@ static bool compare_one(struct comparison *c, size_t i, bool moved, struct err *
     const struct hv_gpu *gpu = c->gpus[i];
     const char *where = wanted->location_path ? wanted->location_path : wanted->instance_id;
 
-    if (is_model(wanted))
+    if (desired_is_model(wanted))
         return compare_model(c, wanted, err);
     if (!gpu)
         return wanted->is_missing || add(c, DIFF_GPU_MISSING, wanted, NULL, text_dup(where),
@@ -174,7 +173,7 @@ bool compare_gpus(struct comparison *c, struct err *err)
             c->gpus[i] = gpu && !is_taken(c, gpu) ? gpu : NULL;
         }
     for (size_t i = 0; i < count; i++)
-        if (!c->gpus[i] && !is_model(&c->wanted->gpus[i]) &&
+        if (!c->gpus[i] && !desired_is_model(&c->wanted->gpus[i]) &&
             !c->wanted->gpus[i].is_missing) {
             c->gpus[i] = moved_to(c, &c->wanted->gpus[i]);
             moved[i] = c->gpus[i] != NULL;

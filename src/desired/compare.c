@@ -190,6 +190,16 @@ const struct hv_adapter *desired_find_adapter(const struct comparison *c,
     return NULL;
 }
 
+size_t desired_count_adapters(const struct comparison *c, const struct desired_use *use,
+                              const struct hv_vm *vm)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < vm->adapter_count; i++)
+        count += adapter_matches(c, use, &vm->adapters[i]);
+    return count;
+}
+
 static const struct hv_gpu *device_gpu(const struct comparison *c,
                                        const struct hv_device *device)
 {
@@ -209,13 +219,25 @@ const struct hv_device *desired_find_device(const struct comparison *c,
     return NULL;
 }
 
+size_t desired_count_devices(const struct comparison *c, const struct desired_use *use,
+                             const struct hv_vm *vm)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < vm->device_count; i++) {
+        const struct hv_gpu *gpu = device_gpu(c, &vm->devices[i]);
+
+        count += gpu && use->gpu != DESIRED_ANY_GPU && desired_gpu_matches(c, use, gpu);
+    }
+    return count;
+}
+
 /* ---- one VM ---- */
 
-static bool has_thing(const struct vm_compare *v, const struct thing *thing)
+static bool has_whole(const struct vm_compare *v, const struct hv_gpu *gpu)
 {
-    for (size_t i = 0; i < v->count; i++)
-        if (v->things[i].is_whole ? thing->gpu && v->things[i].gpu == thing->gpu
-                                  : text_ieq(v->things[i].pin, thing->pin))
+    for (size_t i = 0; gpu && i < v->count; i++)
+        if (v->things[i].is_whole && v->things[i].gpu == gpu)
             return true;
     return false;
 }
@@ -237,9 +259,7 @@ static void collect_things(struct vm_compare *v)
         thing.mode = !adapter->interface_path                                ? 0
                      : gpu_interface_is_paravirtual(adapter->interface_path) ? GPU_MODE_PV
                                                                              : GPU_MODE_P;
-        /* Two of one GPU are one for the file, and one of a GPU that the VM has whole is
-         * dead. */
-        if (has_thing(v, &thing))
+        if (has_whole(v, thing.gpu)) /* then this one is dead */
             free(thing.pin);
         else
             v->things[v->count++] = thing;
@@ -322,30 +342,45 @@ static bool mode_differs(const struct desired_use *use, const struct thing *thin
 }
 
 struct pairing {
-    bool done[THINGS_MAX]; /* per use */
+    unsigned missing[THINGS_MAX]; /* per use */
 };
 
+static bool find_things(struct vm_compare *v, size_t u, struct pairing *p, struct err *err)
+{
+    const struct desired_use *use = &v->vm->uses[u];
+
+    p->missing[u] = use->count;
+    for (size_t t = 0; t < v->count && p->missing[u] > 0; t++) {
+        struct thing *thing = &v->things[t];
+        bool moved;
+
+        if (thing->is_wanted)
+            continue;
+        moved = was_there(v, use, thing);
+        if (!moved && !thing_matches(v, use, thing))
+            continue;
+        thing->is_wanted = true;
+        p->missing[u]--;
+        if (moved ? !add_vm_difference(v, DIFF_ADAPTER_MOVED, use, thing, err)
+                  : mode_differs(use, thing) &&
+                        !add_vm_difference(v, DIFF_MODE, use, thing, err))
+            return false;
+    }
+    return true;
+}
+
+/* What means one GPU chooses before what takes any of a model, or any. */
 static bool compare_present(struct vm_compare *v, struct pairing *p, struct err *err)
 {
-    for (size_t u = 0; u < v->vm->use_count; u++) {
-        const struct desired_use *use = &v->vm->uses[u];
+    for (int any = 0; any < 2; any++)
+        for (size_t u = 0; u < v->vm->use_count && u < THINGS_MAX; u++) {
+            int gpu = v->vm->uses[u].gpu;
+            bool is_any =
+                gpu == DESIRED_ANY_GPU || desired_is_model(&v->c->wanted->gpus[gpu]);
 
-        for (size_t t = 0; t < v->count && !p->done[u]; t++) {
-            struct thing *thing = &v->things[t];
-            bool moved;
-
-            if (thing->is_wanted)
-                continue;
-            moved = was_there(v, use, thing);
-            if (!moved && !thing_matches(v, use, thing))
-                continue;
-            p->done[u] = thing->is_wanted = true;
-            if (moved ? !add_vm_difference(v, DIFF_ADAPTER_MOVED, use, thing, err)
-                      : mode_differs(use, thing) &&
-                            !add_vm_difference(v, DIFF_MODE, use, thing, err))
+            if (is_any == any && !find_things(v, u, p, err))
                 return false;
         }
-    }
     return true;
 }
 
@@ -354,8 +389,8 @@ static bool compare_missing(struct vm_compare *v, struct pairing *p, struct err 
     size_t missing = 0, extra = 0, only_use = 0, only_thing = 0;
 
     for (size_t u = 0; u < v->vm->use_count; u++)
-        if (!p->done[u]) {
-            missing++;
+        if (p->missing[u] > 0) {
+            missing += p->missing[u];
             only_use = u;
         }
     for (size_t t = 0; t < v->count; t++)
@@ -367,9 +402,9 @@ static bool compare_missing(struct vm_compare *v, struct pairing *p, struct err 
         return add_vm_difference(v, DIFF_WRONG_GPU, &v->vm->uses[only_use],
                                  &v->things[only_thing], err);
     for (size_t u = 0; u < v->vm->use_count; u++)
-        if (!p->done[u] &&
-            !add_vm_difference(v, DIFF_ADAPTER_MISSING, &v->vm->uses[u], NULL, err))
-            return false;
+        for (unsigned k = 0; k < p->missing[u]; k++)
+            if (!add_vm_difference(v, DIFF_ADAPTER_MISSING, &v->vm->uses[u], NULL, err))
+                return false;
     for (size_t t = 0; t < v->count; t++)
         if (!v->things[t].is_wanted &&
             !add_vm_difference(v, DIFF_ADAPTER_EXTRA, NULL, &v->things[t], err))

@@ -80,6 +80,8 @@ struct difference *comparison_add(struct comparison *to, enum difference_kind ki
 /* The VM that @vm means; NULL: none (*ret_count 0) or several. */
 const struct hv_vm *desired_find_vm(struct comparison *comparison,
                                     const struct desired_vm *vm, size_t *ret_count);
+/* Only "vendor:device" was said: any GPU of the model. */
+bool desired_is_model(const struct desired_gpu *gpu);
 /* Whether @gpu is one that @use means. */
 bool desired_gpu_matches(const struct comparison *comparison, const struct desired_use *use,
                          const struct hv_gpu *gpu);
@@ -87,6 +89,11 @@ bool desired_gpu_matches(const struct comparison *comparison, const struct desir
 const struct hv_adapter *desired_find_adapter(const struct comparison *comparison,
                                               const struct desired_use *use,
                                               const struct hv_vm *vm);
+/* How many of them. */
+size_t desired_count_devices(const struct comparison *comparison,
+                             const struct desired_use *use, const struct hv_vm *vm);
+size_t desired_count_adapters(const struct comparison *comparison,
+                              const struct desired_use *use, const struct hv_vm *vm);
 const struct hv_device *desired_find_device(const struct comparison *comparison,
                                             const struct desired_use *use,
                                             const struct hv_vm *vm);

@@ -37,6 +37,8 @@ static json_t *use_to_json(const struct desired_host *host, const struct desired
         "{s:s}", "gpu", use->gpu == DESIRED_ANY_GPU ? "any" : host->gpus[use->gpu].alias);
 
     set(to, "mode", mode ? json_string(mode) : NULL);
+    if (use->count > 1)
+        set(to, "count", json_integer(use->count));
     set_number(to, "share", use->share_percent);
     return to;
 }

@@ -234,6 +234,26 @@ static bool read_share(struct yaml_reader *r, yaml_node_t *node, void *target)
     return yaml_number(r, node, "share", 1, 100, &reading->use->share_percent.value);
 }
 
+static bool read_use_count(struct yaml_reader *r, yaml_node_t *node, void *target)
+{
+    struct use_reading *reading = target;
+    uint64_t count;
+
+    if (!yaml_number(r, node, "count", 1, USES_MAX, &count))
+        return false;
+    reading->use->count = (unsigned)count;
+    return true;
+}
+
+/* One that is named by more than its model. */
+static bool is_one_gpu(const struct use_reading *reading)
+{
+    const struct desired_gpu *gpu =
+        reading->use->gpu < 0 ? NULL : &reading->host->gpus[reading->use->gpu];
+
+    return gpu && (gpu->instance_id || gpu->location_path);
+}
+
 static bool check_use(struct yaml_reader *r, const struct use_reading *reading,
                       const struct desired_vm *vm)
 {
@@ -245,21 +265,28 @@ static bool check_use(struct yaml_reader *r, const struct use_reading *reading,
                                                   : "a GPU that is assigned whole");
     if (use->gpu == DESIRED_ANY_GPU && use->mode == GPU_MODE_DDA)
         return yaml_fail(r, reading->gpu, "a whole GPU is never 'any' GPU");
+    if (use->count > 1 && use->share_percent.known)
+        return yaml_fail(r, reading->gpu, "a share is for one partition, not for %u",
+                         use->count);
+    if (use->count > 1 && use->mode == GPU_MODE_DDA && is_one_gpu(reading))
+        return yaml_fail(r, reading->gpu, "a whole GPU is there once");
     for (const struct desired_use *other = vm->uses; other < use; other++)
-        if (other->gpu == use->gpu)
-            return yaml_fail(r, reading->gpu, "VM '%.60s' has this GPU twice", vm->name);
+        if (other->gpu == use->gpu) {
+            yaml_fail(r, reading->gpu, "VM '%.60s' has this GPU twice", vm->name);
+            return err_hint(r->err, "for two partitions of it write 'count: 2'");
+        }
     return true;
 }
 
 static bool read_use(struct yaml_reader *r, yaml_node_t *node, struct use_reading *reading)
 {
     static const struct yaml_key keys[] = {
-        { "gpu", read_use_gpu, true },
-        { "mode", read_mode, false },
-        { "share", read_share, false },
+        { "gpu", read_use_gpu, true },  { "mode", read_mode, false },
+        { "share", read_share, false }, { "count", read_use_count, false },
         { NULL, NULL, false },
     };
 
+    reading->use->count = 1;
     if (node->type == YAML_SCALAR_NODE) /* "- a2-1" */
         return read_use_gpu(r, node, reading);
     return yaml_map(r, node, "a GPU of a VM", keys, reading);

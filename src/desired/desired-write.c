@@ -180,6 +180,8 @@ static void put_use(struct strbuf *to, const struct desired_host *host,
         put_text(to, host->gpus[use->gpu].alias);
     strbuf_putc(to, '\n');
     put_line(to, 12, "mode", desired_mode_name(use->mode));
+    if (use->count > 1)
+        strbuf_printf(to, "            count: %u\n", use->count);
     if (use->share_percent.known)
         strbuf_printf(to, "            share: %" PRIu64 "\n", use->share_percent.value);
 }

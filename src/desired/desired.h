@@ -30,8 +30,9 @@ enum { DESIRED_ANY_GPU = -1 }; /* for hosts that cannot pin an adapter */
 
 /* What a VM has of a GPU. */
 struct desired_use {
-    int gpu;       /* index into the host's GPUs, or DESIRED_ANY_GPU */
-    unsigned mode; /* GPU_MODE_*; 0: a partition, of whichever kind the GPU offers */
+    int gpu;        /* index into the host's GPUs, or DESIRED_ANY_GPU */
+    unsigned mode;  /* GPU_MODE_*; 0: a partition, of whichever kind the GPU offers */
+    unsigned count; /* of such partitions, or of GPUs of a model; from 1 on */
     struct known_u64 share_percent;
 };
 

@@ -194,18 +194,19 @@ static bool add_missing(struct finding_out *out, const char *instance_id, struct
 
 /* ---- VMs ---- */
 
-static bool has_use(const struct desired_vm *vm, int gpu)
+static struct desired_use *find_use(const struct desired_vm *vm, int gpu)
 {
     for (size_t i = 0; i < vm->use_count; i++)
         if (vm->uses[i].gpu == gpu)
-            return true;
-    return false;
+            return &vm->uses[i];
+    return NULL;
 }
 
 static bool add_adapter(struct finding_out *out, const struct hv_adapter *adapter,
                         struct desired_vm *to, struct err *err)
 {
     CLEANUP(free_cleanup) char *pin = found_pin(adapter);
+    struct desired_use *same;
     int gpu = DESIRED_ANY_GPU;
     unsigned share = 0;
 
@@ -219,13 +220,18 @@ static bool add_adapter(struct finding_out *out, const struct hv_adapter *adapte
             gpu = (int)out->to->gpu_count - 1;
         }
     }
-    if (has_use(to, gpu))
+    same = find_use(to, gpu);
+    if (same) { /* one of a GPU that it has whole is dead */
+        same->count += same->mode != GPU_MODE_DDA;
+        same->share_percent.known &= same->mode == GPU_MODE_DDA;
         return true;
+    }
     if (gpu >= 0 && out->gpus[gpu] &&
         !gpu_interface_is_paravirtual(adapter->interface_path))
         share = share_of_quota(out->gpus[gpu], adapter->quota);
     to->uses[to->use_count++] = (struct desired_use){
         .gpu = gpu,
+        .count = 1,
         .share_percent = { share > 0, share },
         .mode = !adapter->interface_path                                ? 0
                 : gpu_interface_is_paravirtual(adapter->interface_path) ? GPU_MODE_PV
@@ -242,9 +248,9 @@ static void add_device(const struct finding_out *out, const struct hv_device *de
     int gpu = id && !device->is_gone ? index_of(out, id) : -1;
 
     /* The card's other functions go where the GPU goes. */
-    if (gpu >= 0 && !has_use(to, gpu))
+    if (gpu >= 0 && !find_use(to, gpu))
         to->uses[to->use_count++] =
-            (struct desired_use){ .gpu = gpu, .mode = GPU_MODE_DDA };
+            (struct desired_use){ .gpu = gpu, .count = 1, .mode = GPU_MODE_DDA };
 }
 
 static int compare_uses(const void *a, const void *b)

@@ -89,7 +89,8 @@ bool plan_check_wishes(struct maker *m, struct err *err)
         for (size_t v = 0; v < wanted->vm_count; v++)
             for (size_t u = 0; u < wanted->vms[v].use_count; u++)
                 if (wanted->vms[v].uses[u].gpu == (int)g)
-                    *(wanted->vms[v].uses[u].mode == GPU_MODE_DDA ? &whole : &parts) += 1;
+                    *(wanted->vms[v].uses[u].mode == GPU_MODE_DDA ? &whole : &parts) +=
+                        wanted->vms[v].uses[u].count;
         if (!gpu->instance_id && !gpu->location_path)
             continue; /* any of a model */
         if (whole > 1 || (whole > 0 && parts > 0))

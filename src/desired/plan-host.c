@@ -11,6 +11,7 @@
 #include "plan-parts.h"
 #include "project.h"
 #include "share-plan.h"
+#include "survey.h"
 #include "text.h"
 #include "tr.h"
 #include "vm-plan.h"
@@ -158,7 +159,8 @@ static bool lacks_partition(const struct maker *m, const struct vm_work *work)
 {
     for (size_t u = 0; u < work->wanted->use_count; u++)
         if (work->wanted->uses[u].mode != GPU_MODE_DDA &&
-            !desired_find_adapter(m->c, &work->wanted->uses[u], work->vm))
+            desired_count_adapters(m->c, &work->wanted->uses[u], work->vm) <
+                work->wanted->uses[u].count)
             return true;
     return false;
 }
@@ -166,8 +168,8 @@ static bool lacks_partition(const struct maker *m, const struct vm_work *work)
 /* One adapter instead of others is one plan of attach, which keeps settings and one restart. */
 static bool is_replaced(const struct maker *m, const struct vm_work *work)
 {
-    if (work->wanted->use_count != 1 || work->wanted->uses[0].mode == GPU_MODE_DDA ||
-        !lacks_partition(m, work))
+    if (work->wanted->use_count != 1 || work->wanted->uses[0].count != 1 ||
+        work->wanted->uses[0].mode == GPU_MODE_DDA || !lacks_partition(m, work))
         return false;
     for (size_t a = 0; a < work->vm->adapter_count; a++) {
         const struct hv_gpu *gpu = gpu_of_pin(m, &work->vm->adapters[a]);
@@ -225,6 +227,34 @@ static bool detach_extra(struct maker *m, struct vm_work *work, struct err *err)
     return true;
 }
 
+/* Too many of one GPU: they go together, and as many as are wanted come back. */
+static bool detach_surplus(struct maker *m, struct vm_work *work, struct err *err)
+{
+    for (size_t u = 0; u < work->wanted->use_count; u++) {
+        const struct desired_use *use = &work->wanted->uses[u];
+        size_t have = desired_count_adapters(m->c, use, work->vm), before;
+
+        while (use->mode != GPU_MODE_DDA && have > use->count) {
+            const struct hv_adapter *last = NULL;
+            const struct hv_gpu *gpu;
+
+            for (size_t a = 0; a < work->vm->adapter_count; a++)
+                if (use_of_adapter(m, work->wanted, &work->vm->adapters[a]) == use)
+                    last = &work->vm->adapters[a];
+            if (!last)
+                break; /* those of another use */
+            gpu = gpu_of_pin(m, last);
+            before = work->vm->adapter_count;
+            if (!plan_detach(m, work, gpu ? gpu->instance_id : NULL, true, false, err))
+                return false;
+            if (plan_has_errors(m->plan) || work->vm->adapter_count == before)
+                return true; /* said why */
+            have = desired_count_adapters(m->c, use, work->vm);
+        }
+    }
+    return true;
+}
+
 static bool read_view(struct maker *m, struct err *err)
 {
     if (m->view_read)
@@ -270,7 +300,8 @@ static bool take_away(struct maker *m, struct err *err)
         struct vm_work *work = &m->work[v];
 
         if (work->vm && (!return_extra(m, work, err) ||
-                         (!is_replaced(m, work) && !detach_extra(m, work, err))))
+                         (!is_replaced(m, work) &&
+                          (!detach_extra(m, work, err) || !detach_surplus(m, work, err)))))
             return false;
     }
     return true;
@@ -387,6 +418,12 @@ static bool set_counts(struct maker *m, struct err *err)
 
 /* ---- third: whole GPUs, then partitions ---- */
 
+/* Some VM has the whole of it, or is to have it. */
+static bool is_given(const struct maker *m, size_t gpu)
+{
+    return m->moving[gpu] || m->host->gpus[gpu].place == GPU_ASSIGNED;
+}
+
 /* The one that a use means; of a model, the one with the fewest adapters. */
 static const struct hv_gpu *choose(const struct maker *m, const struct desired_use *use)
 {
@@ -398,7 +435,8 @@ static const struct hv_gpu *choose(const struct maker *m, const struct desired_u
     for (size_t g = 0; g < m->host->gpu_count; g++) {
         size_t users = 0;
 
-        if (!desired_gpu_matches(m->c, use, &m->host->gpus[g]))
+        if (!desired_gpu_matches(m->c, use, &m->host->gpus[g]) ||
+            (use->mode == GPU_MODE_DDA && use->count > 1 && is_given(m, g)))
             continue;
         for (size_t v = 0; v < m->host->vm_count; v++)
             for (size_t a = 0; a < m->host->vms[v].adapter_count; a++)
@@ -442,9 +480,15 @@ static bool assign_all(struct maker *m, struct err *err)
         for (size_t u = 0; work->vm && u < work->wanted->use_count; u++) {
             const struct desired_use *use = &work->wanted->uses[u];
 
-            if (use->mode == GPU_MODE_DDA &&
-                (work->settings || !desired_find_device(m->c, use, work->vm)) &&
-                !assign(m, work, use, err))
+            size_t has = use->mode == GPU_MODE_DDA
+                             ? desired_count_devices(m->c, use, work->vm)
+                             : use->count;
+
+            for (; has < use->count; has++)
+                if (!assign(m, work, use, err))
+                    return false;
+            if (use->mode == GPU_MODE_DDA && use->count == 1 && work->settings &&
+                desired_find_device(m->c, use, work->vm) && !assign(m, work, use, err))
                 return false;
         }
     }
@@ -452,10 +496,13 @@ static bool assign_all(struct maker *m, struct err *err)
 }
 
 static bool attach(struct maker *m, struct vm_work *work, const struct desired_use *use,
-                   bool has_it, bool is_last, struct err *err)
+                   size_t has, bool adds, bool is_last, struct err *err)
 {
     const struct hv_gpu *gpu = choose(m, use);
+    bool has_it = has > 0;
     struct attach_options options = {
+        .another =
+            adds && (gpu ? survey_vm_has_gpu(work->vm, gpu->interface_path) : has_it),
         .gpu = gpu ? gpu->instance_id : NULL,
         .share_percent = use->share_percent,
         .stop = m->options->stop,
@@ -502,15 +549,20 @@ static bool attach_all(struct maker *m, struct err *err)
 
         for (size_t u = 0; work->vm && u < vm->use_count; u++) {
             const struct desired_use *use = &vm->uses[u];
-            bool has_it, missing = use->gpu != DESIRED_ANY_GPU &&
-                                   m->c->wanted->gpus[use->gpu].is_missing;
+            size_t has;
+            bool missing =
+                use->gpu != DESIRED_ANY_GPU && m->c->wanted->gpus[use->gpu].is_missing;
 
             if (use->mode == GPU_MODE_DDA || missing)
                 continue;
-            has_it = desired_find_adapter(m->c, use, work->vm) != NULL;
-            if ((!has_it || work->settings) &&
-                !attach(m, work, use, has_it, u + 1 == vm->use_count, err))
+            has = desired_count_adapters(m->c, use, work->vm);
+            if (has >= use->count && work->settings &&
+                !attach(m, work, use, has, false, u + 1 == vm->use_count, err))
                 return false;
+            for (; has < use->count && !work->later; has++)
+                if (!attach(m, work, use, has, true,
+                            u + 1 == vm->use_count && has + 1 == use->count, err))
+                    return false;
         }
     }
     return true;

@@ -194,6 +194,25 @@ TEST(every_difference_has_its_reason)
     free_bench(b);
 }
 
+TEST(partitions_of_one_gpu_are_counted)
+{
+    struct bench *b = new_bench(2);
+
+    give(&b->vms[0], 1);
+    expect(b, "      a: { gpus: [{ gpu: one, count: 2 }] }\n", "");
+    expect(b, "      a: { gpus: [{ gpu: '10de:25b6', count: 2 }] }\n", "");
+    expect(b, "      a: { gpus: [one] }\n", "adapter-extra a - one (gpu-p)");
+    expect(b, "      a: { gpus: [{ gpu: one, count: 3 }] }\n", "adapter-missing a one -");
+    expect(b, "      a: { gpus: [one, two] }\n", "wrong-gpu a two one (gpu-p)");
+    expect(b, "      a: { gpus: [] }\n",
+           "adapter-extra a - one (gpu-p); adapter-extra a - one (gpu-p)");
+    give(&b->vms[0], 2);
+    /* What means one GPU chooses first, in whatever order they stand. */
+    expect(b, "      a: { gpus: [{ gpu: '10de:25b6', count: 2 }, two] }\n", "");
+    expect(b, "      a: { gpus: [{ gpu: any, count: 3 }] }\n", "");
+    free_bench(b);
+}
+
 TEST(settings_that_attach_would_make_otherwise_are_differences)
 {
     struct bench *b = new_bench(2);

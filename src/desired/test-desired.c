@@ -106,6 +106,13 @@ TEST(what_is_wrong_is_said_with_its_place_and_what_was_meant)
           "instance_id" },
         { HEAD "      v: { gpus: [a2, a2] }\n", "column 23: VM 'v' has this GPU twice",
           NULL },
+        { HEAD "      v: { gpus: [a2, a2] }\n", "has this GPU twice", "'count: 2'" },
+        { HEAD "      v: { gpus: [{ gpu: a2, count: 0 }] }\n", "from 1 to 64, not '0'",
+          NULL },
+        { HEAD "      v: { gpus: [{ gpu: a2, count: 2, share: 5 }] }\n",
+          "a share is for one partition, not for 2", NULL },
+        { HEAD "      v: { gpus: [{ gpu: a2, count: 2, mode: dda }] }\n",
+          "a whole GPU is there once", NULL },
         { HEAD "      v: { gpus: [{ gpu: a2, mode: gpu-pw }] }\n",
           "mode is gpu-pv, gpu-p or dda, not 'gpu-pw'", "did you mean 'gpu-pv'?" },
         { HEAD "      v: { gpus: [{ gpu: a2, mode: gpu-pv, share: 5 }] }\n",
@@ -245,6 +252,8 @@ static void make_vm(unsigned *seed, const struct desired_host *host, struct desi
             use->share_percent = maybe(seed, 1 + next(seed) % 100);
         if (!use->share_percent.known)
             use->share_percent.value = 0;
+        use->count =
+            use->mode == GPU_MODE_DDA || use->share_percent.known ? 1 : 1 + next(seed) % 3;
         partition |= use->mode != GPU_MODE_DDA;
     }
     if (vm->use_count > 0) {
@@ -304,6 +313,7 @@ static void check_same_vm(const struct desired_vm *a, const struct desired_vm *b
     for (size_t u = 0; u < a->use_count && a->use_count == b->use_count; u++) {
         CHECK_EQ(a->uses[u].gpu, b->uses[u].gpu);
         CHECK_EQ(a->uses[u].mode, b->uses[u].mode);
+        CHECK_EQ(a->uses[u].count, b->uses[u].count);
         CHECK(same_number(a->uses[u].share_percent, b->uses[u].share_percent));
     }
     CHECK_EQ(a->drivers, b->drivers);

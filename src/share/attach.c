@@ -40,7 +40,8 @@ static void count_use(struct attach *a, const struct hv_host *host)
 {
     a->facts.host = host;
     survey_count(&a->facts);
-    a->facts.has_this_gpu = survey_vm_has_gpu(a->vm, a->pin);
+    a->facts.has_this_gpu = !a->options->another && survey_vm_has_gpu(a->vm, a->pin);
+    a->facts.has_other_gpu = a->options->another;
     for (size_t i = 0; i < a->vm->adapter_count; i++)
         a->facts.has_other_gpu |= !text_ieq(a->vm->adapters[i].interface_path, a->pin);
 }

@@ -26,6 +26,7 @@ struct attach_options {
     bool start;                  /* afterwards, also if it did not run before */
     bool no_drivers;
     bool replace;    /* instead of another GPU's adapter, not beside it */
+    bool another;    /* one more of a GPU that the VM has a partition of */
     bool disk_later; /* within a run, which must not begin another to look at a disk */
 };
 
