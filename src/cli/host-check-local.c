@@ -14,6 +14,7 @@
 #include "local.h"
 #include "os.h"
 #include "remote-registry.h"
+#include "sandbox.h"
 #include "session.h"
 #include "text.h"
 #include "tr.h"
@@ -29,6 +30,7 @@ enum {
     LOCAL_REGISTRY,
     LOCAL_COMMANDS,
     LOCAL_LOG_ON,
+    LOCAL_READER,
     LOCAL_COUNT
 };
 
@@ -43,6 +45,7 @@ static const struct check_title titles[LOCAL_COUNT] = {
     [LOCAL_REGISTRY] = { "registry", N_("registry") },
     [LOCAL_COMMANDS] = { "commands", N_("commands") },
     [LOCAL_LOG_ON] = { "log-on", N_("log-on") },
+    [LOCAL_READER] = { "reader", N_("reader") },
 };
 
 static void check_elevation(struct check_item *item)
@@ -182,12 +185,40 @@ static void check_log_on(struct check_item *item)
     check_judge(item, ok, &err);
 }
 
+/* Disks, hives and INF files are read in a process that Windows is to hold back: does it? */
+static void check_reader(struct check_item *item)
+{
+    struct sandbox_walls walls = { 0 };
+    struct err err = ERR_INIT;
+    bool ok = sandbox_walls(&walls, &err);
+
+    if (ok && (walls.writes || walls.starts || walls.takes_memory)) {
+        ok = err_fail(&err, ERR_UNSUPPORTED, 0,
+                      "Windows does not hold back what reads foreign disks: it can%s%s%s",
+                      walls.writes ? " change files" : "",
+                      !walls.starts  ? ""
+                      : walls.writes ? ", start programs"
+                                     : " start programs",
+                      !walls.takes_memory            ? ""
+                      : walls.writes || walls.starts ? ", take any memory"
+                                                     : " take any memory");
+        err_hint(&err,
+                 "hvgpu works all the same; look at disks that you do not trust on another "
+                 "machine, and send its authors what --report FILE writes");
+    }
+    if (check_judge(item, ok, &err))
+        strbuf_puts(&item->said, walls.reads
+                                     ? _("changes and starts nothing; can read files")
+                                     : _("reads, changes and starts nothing"));
+}
+
 static void check_all(struct check_item *items, struct cim_session *session)
 {
     struct check_facts facts = { 0 };
 
     check_elevation(&items[LOCAL_ELEVATION]);
     check_log_on(&items[LOCAL_LOG_ON]);
+    check_reader(&items[LOCAL_READER]);
     check_commands(&items[LOCAL_COMMANDS], session);
     if (!check_system(&items[LOCAL_COM], session, &facts))
         return;

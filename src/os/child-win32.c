@@ -144,20 +144,29 @@ struct start {
     DWORD count;
 };
 
-/* Nothing is inherited but what stands in this list. */
-static bool inherit_only(struct start *start, HANDLE pipe, HANDLE nothing)
+/* Nothing is inherited but what stands in this list; and who is confined starts nothing, which
+ * its job says as well, for systems that do not know this way (before Windows 10 1607, Wine). */
+static bool set_attributes(struct start *start, HANDLE pipe, HANDLE nothing,
+                           bool is_confined)
 {
+    static DWORD starts_nothing = PROCESS_CREATION_CHILD_PROCESS_RESTRICTED;
     SIZE_T size = 0;
 
     start->inherited[start->count++] = pipe;
     start->inherited[start->count++] = nothing;
-    InitializeProcThreadAttributeList(NULL, 1, 0, &size);
+    InitializeProcThreadAttributeList(NULL, 2, 0, &size);
     start->info.lpAttributeList = malloc(size);
-    return start->info.lpAttributeList &&
-           InitializeProcThreadAttributeList(start->info.lpAttributeList, 1, 0, &size) &&
-           UpdateProcThreadAttribute(start->info.lpAttributeList, 0,
-                                     PROC_THREAD_ATTRIBUTE_HANDLE_LIST, start->inherited,
-                                     start->count * sizeof(HANDLE), NULL, NULL);
+    if (!start->info.lpAttributeList ||
+        !InitializeProcThreadAttributeList(start->info.lpAttributeList, 2, 0, &size) ||
+        !UpdateProcThreadAttribute(start->info.lpAttributeList, 0,
+                                   PROC_THREAD_ATTRIBUTE_HANDLE_LIST, start->inherited,
+                                   start->count * sizeof(HANDLE), NULL, NULL))
+        return false;
+    if (is_confined)
+        UpdateProcThreadAttribute(start->info.lpAttributeList, 0,
+                                  PROC_THREAD_ATTRIBUTE_CHILD_PROCESS_POLICY,
+                                  &starts_nothing, sizeof(starts_nothing), NULL, NULL);
+    return true;
 }
 
 static void start_cleanup(struct start *start)
@@ -200,7 +209,8 @@ static bool create(struct child *child, const struct child_options *options, wch
     PROCESS_INFORMATION made;
     bool ok;
 
-    if (!win32_is_handle(nothing.h) || !inherit_only(&start, theirs, nothing.h))
+    if (!win32_is_handle(nothing.h) ||
+        !set_attributes(&start, theirs, nothing.h, options->is_confined))
         return win32_fail(err, GetLastError(), "cannot start '%s'", options->argv[0]);
     info->hStdInput = options->is_two_way ? theirs : nothing.h;
     info->hStdOutput = info->hStdError = options->is_two_way ? nothing.h : theirs;

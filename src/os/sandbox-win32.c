@@ -141,14 +141,14 @@ static void forbid_more(void)
     SetProcessMitigationPolicy(ProcessSystemCallDisablePolicy, &calls, sizeof(calls));
 }
 
-static bool close_door(bool names, struct err *err)
+static bool close_door(bool writes, struct err *err)
 {
     CLEANUP(win32_handle_cleanup) struct win32_handle token = { NULL };
 
     if (!OpenProcessToken(GetCurrentProcess(),
                           TOKEN_QUERY | TOKEN_ADJUST_PRIVILEGES | TOKEN_ADJUST_DEFAULT,
                           &token.h) ||
-        !drop_privileges(token.h) || (!names && !sink(token.h)))
+        !drop_privileges(token.h) || (!writes && !sink(token.h)))
         return win32_fail(err, GetLastError(), "cannot give up privileges");
     forbid_more();
     return true;
@@ -164,20 +164,20 @@ static bool load_rest(struct err *err)
            err_fail(err, ERR_SYSTEM, 0, "the system has no random numbers");
 }
 
-/* What the parent packed: the job's name, whether it opens names later, for messages what it
- * is about, and the job's own. */
+/* What the parent packed: the job's name, whether it writes to folders later, for messages
+ * what it is about, and the job's own. */
 static bool take_start(struct sandbox_packed *from, struct sandbox_options *ret,
-                       bool *ret_names)
+                       bool *ret_writes)
 {
-    char *name = NULL, *names = NULL, *what = NULL;
+    char *name = NULL, *writes = NULL, *what = NULL;
 
-    if (!sandbox_unpack_text(from, &name) || !sandbox_unpack_text(from, &names) ||
+    if (!sandbox_unpack_text(from, &name) || !sandbox_unpack_text(from, &writes) ||
         !sandbox_unpack_text(from, &what) || !name)
         return false;
     for (size_t i = 0; i < job_count; i++)
         if (strcmp(jobs[i]->name, name) == 0)
             ret->job = jobs[i];
-    *ret_names = names;
+    *ret_writes = writes;
     ret->what = what ? what : "";
     ret->user = ret->job ? ret->job->unpack(from) : NULL;
     return ret->user;
@@ -188,15 +188,15 @@ static bool begin(struct child_end *end, struct sandbox_options *ret, struct err
     CLEANUP(free_cleanup) char *packed = NULL;
     struct sandbox_packed from;
     enum frame_type type;
-    bool names = false;
+    bool writes = false;
     size_t len;
 
     if (!frame_receive(&end->base, 0, &type, &packed, &len))
         return err_fail(err, ERR_SYSTEM, 0, "nobody says what to read");
     from = (struct sandbox_packed){ packed, len };
-    if (type != FRAME_START || !take_start(&from, ret, &names))
+    if (type != FRAME_START || !take_start(&from, ret, &writes))
         return err_fail(err, ERR_SYSTEM, 0, "a reader was not told what to read");
-    return ret->job->open(ret->user, err) && load_rest(err) && close_door(names, err);
+    return ret->job->open(ret->user, err) && load_rest(err) && close_door(writes, err);
 }
 
 /* No debugger, no report, no waiting for either. */
@@ -299,10 +299,8 @@ static bool parent_gone(struct sandbox_pipe *pipe, const char *how, struct err *
 static bool pack_start(const struct sandbox_options *options, struct strbuf *ret,
                        struct err *err)
 {
-    bool names = options->read_dirs || options->write_dirs;
-
     sandbox_pack_text(ret, options->job->name);
-    sandbox_pack_text(ret, names ? "names" : NULL);
+    sandbox_pack_text(ret, options->write_dirs ? "writes" : NULL);
     sandbox_pack_text(ret, options->what);
     options->job->pack(options->user, ret);
     if (ret->failed)

@@ -14,11 +14,11 @@
  * On Windows the child is this program started anew, which is told by its pipe which job it
  * has.  A job object limits memory, processor time and processes (to the one) and shuts it off
  * from windows and clipboard, the latter not where hvgpu runs in a job itself; what it inherits
- * is the pipe; it has no privileges, makes no code at run time, and, unless it is given folders,
- * changes nothing of this user's (lowest integrity).  Three walls of Linux are missing there: it
- * can still read what the user can read, reach the network, and, given folders (its integrity
- * is not lowered then), change whatever the user may.  Bans on code made at run time and on
- * windows are set where Windows knows them.
+ * is the pipe; it has no privileges, makes no code at run time, and, unless it is given folders to
+ * write to, changes nothing of this user's (lowest integrity).  Three walls of Linux are missing
+ * there: it can still read what the user can read, reach the network, and, given such folders
+ * (its integrity is not lowered then), change whatever the user may.  Bans on code made at run
+ * time and on windows are set where Windows knows them.
  */
 #pragma once
 
@@ -102,6 +102,14 @@ DEFINE_CLEANUP(sandbox_cleanup, struct sandbox *, sandbox_stop)
 bool sandbox_run(const struct sandbox_options *options, unsigned timeout_ms,
                  struct progress *progress, char **ret_answer, size_t *ret_len,
                  struct err *err) MUST_CHECK;
+
+/* What one that was given no folder can still do on this machine, tried out in four of them:
+ * read and replace a file of this user's (made in the state folder for it), start a program,
+ * take 1 GiB of memory. */
+struct sandbox_walls {
+    bool reads, writes, starts, takes_memory;
+};
+bool sandbox_walls(struct sandbox_walls *ret, struct err *err) MUST_CHECK;
 
 /* For tests, which make any reader crash, hang, starve or lie: called in the child before
  * each request, and before each answer; and a limit below what the callers allow for an

@@ -314,6 +314,20 @@ TEST(progress_is_seen_and_can_cancel)
     CHECK_EQ(err.kind, ERR_CANCELLED);
 }
 
+TEST(what_a_reader_can_still_do_is_tried_out)
+{
+    struct sandbox_walls walls = { 0 };
+    struct err err = ERR_INIT;
+
+    CHECK_OK(sandbox_walls(&walls, &err));
+    CHECK(walls.reads); /* the wall that is missing on Windows, sandbox.h */
+    if (is_wine()) {
+        CHECK(walls.writes && walls.takes_memory); /* so it is seen when they are missing */
+        return;
+    }
+    CHECK(!walls.writes && !walls.starts && !walls.takes_memory);
+}
+
 TEST(privileges_are_given_up)
 {
     CLEANUP(sandbox_cleanup) struct sandbox *sandbox = start();

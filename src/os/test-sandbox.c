@@ -270,3 +270,19 @@ TEST(names_reach_only_the_folders_given)
         CHECK_OK(os_remove_tree(dir, &err));
     }
 }
+
+TEST(what_a_reader_can_still_do_is_tried_out)
+{
+    struct sandbox_walls walls = { true, true, true, true };
+    CLEANUP(free_cleanup) char *folder = NULL;
+    struct err err = ERR_INIT;
+
+    CHECK(setenv("XDG_STATE_HOME", test_temporary_dir(), 1) == 0);
+    CHECK_OK(sandbox_walls(&walls, &err));
+    CHECK(!walls.reads && !walls.writes && !walls.starts);
+#ifndef __SANITIZE_ADDRESS__
+    CHECK(!walls.takes_memory);
+#endif
+    folder = text_printf("%s/hvgpu", test_temporary_dir());
+    CHECK(rmdir(folder) == 0); /* the file that was tried is gone */
+}
