@@ -3,10 +3,13 @@
 
 #include <string.h>
 
-#include "host-views.h"
+#include "attach-node.h"
 #include "command.h"
 #include "commands.h"
-#include "share.h"
+#include "inventory.h"
+#include "placing.h"
+#include "session.h"
+#include "share-plan.h"
 #include "text.h"
 #include "tr.h"
 
@@ -39,20 +42,60 @@ static bool read_attach_options(const struct invocation *in, struct attach_optio
 static bool check_attach(const struct invocation *in, struct err *err)
 {
     struct attach_options options;
+    bool chooses = is_given(in, "cluster");
+    const char *name;
 
+    for (size_t n = 0; (name = option_get_nth(in, "host", n)); n++)
+        chooses |= text_ieq(name, "auto");
+    if (is_given(in, "move") && !chooses) {
+        err_fail(err, ERR_INVALID, 0, _("--move needs a node to choose"));
+        return err_hint(err, _("add -H auto to a node of the cluster, or --cluster"));
+    }
     return read_attach_options(in, &options, err);
+}
+
+/* From the node that has the VM to the one at hand. */
+static struct plan *plan_moved(const struct invocation *in, struct plan_context *context,
+                               const struct attach_options *options, struct err *err)
+{
+    const struct attach_node *chosen = in->data;
+    const char *owner = in->connector->hosts->items[chosen->owner].name;
+    CLEANUP(cim_session_cleanup) struct cim_session *session = NULL;
+    CLEANUP(hv_host_cleanup) struct hv_host *from = NULL;
+
+    session = command_connect(in, owner, err);
+    if (!session || !hv_inventory_read(session, owner, SHARE_ATTACHES, &from, err))
+        return NULL;
+    return share_plan_attach_moved(context, in->host, from, chosen->vm_id, options, err);
+}
+
+static bool say_unsafe(const struct invocation *in, struct plan *plan, struct err *err)
+{
+    const struct attach_node *chosen = in->data;
+
+    return !chosen || !chosen->unsafe ||
+           plan_find(
+               plan, "attach-unsafe", "warning", in->operands[0], chosen->unsafe,
+               N_("with this partition taken not every VM finds one elsewhere if a node "
+                  "fails, and no other node does better"),
+               N_("see who with 'hvgpu partition place'; more partitions are needed"),
+               "MicrosoftDocs/windowsserverdocs virtualization/hyper-v/gpu-partitioning.md",
+               err);
 }
 
 static bool plan_attach(const struct invocation *in, struct plan_context *context,
                         struct plan **ret, struct err *err)
 {
+    const struct attach_node *chosen = in->data;
     struct attach_options options;
 
     if (!read_attach_options(in, &options, err))
         return false;
     share_context_init(context);
-    *ret = share_plan_attach(context, in->host, in->operands[0], &options, err);
-    return *ret != NULL;
+    *ret = chosen && chosen->owner != chosen->node
+               ? plan_moved(in, context, &options, err)
+               : share_plan_attach(context, in->host, in->operands[0], &options, err);
+    return *ret && say_unsafe(in, *ret, err);
 }
 
 static bool plan_detach(const struct invocation *in, struct plan_context *context,
@@ -71,23 +114,31 @@ static bool plan_detach(const struct invocation *in, struct plan_context *contex
     return *ret != NULL;
 }
 
-static bool choose_detach(const struct invocation *in, const struct host_views *views,
+static bool choose_detach(struct invocation *in, const struct host_views *views,
                           size_t *ret, struct err *err)
 {
     return host_views_find_vm(views, in->connector->hosts, in->operands[0], ret, err);
 }
 
-/* A partition is of the host that has the VM.  Where that one has none left and another node
- * has, the VM has to move first, which is the cluster's business and not ours. */
-static bool choose_attach(const struct invocation *in, const struct host_views *views,
+static bool choose_attach(struct invocation *in, const struct host_views *views,
                           size_t *ret, struct err *err)
 {
     struct attach_options options;
+    struct attach_node *chosen = NULL;
 
-    return read_attach_options(in, &options, err) &&
-           host_views_find_vm(views, in->connector->hosts, in->operands[0], ret, err) &&
-           share_check_room((const struct hv_host *const *)views->hosts, views->count, *ret,
-                            in->operands[0], &options, err);
+    if (!read_attach_options(in, &options, err) ||
+        !attach_node_choose(views, in->connector->hosts, in->operands[0], &options,
+                            is_given(in, "move"), &chosen, err))
+        return false;
+    in->data = chosen;
+    *ret = chosen->node;
+    return true;
+}
+
+static void end_attach(struct invocation *in)
+{
+    attach_node_free(in->data);
+    in->data = NULL;
 }
 
 static void finish(const struct invocation *in, struct plan_context *context)
@@ -106,6 +157,8 @@ static const struct option_spec attach_options[] = {
     { "start", 0, NULL, N_("start the VM afterwards") },
     { "no-drivers", 0, NULL, N_("leave the guest's disk alone") },
     { "replace", 0, NULL, N_("instead of the GPU the VM has, not beside it") },
+    { "move", 0, NULL,
+      N_("with -H auto: have the cluster move the VM, if it is off, to the node that fits") },
     { NULL, 0, NULL, NULL },
 };
 
@@ -116,8 +169,9 @@ const struct command cmd_attach = {
     .flags = CMD_HOST | CMD_ONE_HOST | CMD_CHANGES,
     .options = attach_options,
     .check = check_attach,
-    .choose_what = HV_GPUS | HV_VMS | HV_PARTITIONS | HV_CLUSTER,
+    .choose_what = PLACING_WHAT,
     .choose = choose_attach,
+    .end = end_attach,
     .plan = plan_attach,
     .finish = finish,
 };

@@ -296,8 +296,8 @@ static bool print_show(const struct invocation *in, const json_t *document, stru
 }
 
 /* With --cluster: on the node that has it. */
-static bool choose_show(const struct invocation *in, const struct host_views *views,
-                        size_t *ret, struct err *err)
+static bool choose_show(struct invocation *in, const struct host_views *views, size_t *ret,
+                        struct err *err)
 {
     return host_views_find_vm(views, in->connector->hosts, in->operands[0], ret, err);
 }

@@ -127,9 +127,10 @@ struct command {
     void (*forget)(void *kept); /* frees one */
 
     /* With --cluster, or "auto" among the hosts: which of them this is for; @views has what
-     * choose_what asked for.  NULL: a command for one host needs just one. */
+     * choose_what asked for.  May leave something in in->data, for end().  NULL: a command
+     * for one host needs just one. */
     unsigned choose_what; /* HV_* */
-    bool (*choose)(const struct invocation *in, const struct host_views *views, size_t *ret,
+    bool (*choose)(struct invocation *in, const struct host_views *views, size_t *ret,
                    struct err *err);
 
     /* CMD_CHANGES: computes the plan, touching nothing.  @context comes with session,

@@ -45,6 +45,7 @@ const struct step_kind *const all_step_kinds[] = {
     &step_device_works,
     &step_vmx_edit,
     &step_offline_action,
+    &step_cluster_owner,
     &step_partition_count,
     &step_apply_rest,
     NULL,

@@ -9,7 +9,8 @@
  * They are written with CLUSCTL_RESOURCE_SET_PRIVATE_PROPERTIES and a property list, which is
  * what the cluster API has for it and what every resource must take.  Sources:
  * MicrosoftDocs/win32 MsCS clusctl-resource-set-private-properties, property-lists;
- * clusapi.h of microsoft/win32metadata (numbers).
+ * clusapi.h of microsoft/win32metadata (numbers).  Moving: cluswmi
+ * mscluster-resourcegroup-movetonewnode.
  */
 
 #include "failover.h"
@@ -20,13 +21,15 @@
 
 #include "err.h"
 #include "inventory-parts.h"
+#include "os.h"
 #include "schema.h"
 #include "strbuf.h"
 #include "text.h"
 
 #define TYPE_VM "Virtual Machine"
 
-enum { GUID_LEN = 36, NODE_NAME_MAX = 64, PROPERTIES_STORED = 5024 };
+enum { GUID_LEN = 36, NODE_NAME_MAX = 64, PROPERTIES_STORED = 5024, MOVE_POLL_MS = 500 };
+enum { ROLE_OFFLINE = 3, ROLE_FAILED = 4 }; /* CLUSTER_RESOURCE_STATE */
 static const uint32_t SET_PRIVATE_PROPERTIES = 0x01400086;
 
 const char *node_state_name(uint64_t state)
@@ -132,16 +135,21 @@ static char *plain_guid(const char *text)
     return text_is_guid(guid) ? text_dup(guid) : NULL;
 }
 
-static struct cim_path *resource_path(const char *name, struct err *err)
+static struct cim_path *named_path(const char *class_name, const char *name,
+                                   struct err *err)
 {
-    CLEANUP(cim_path_cleanup)
-    struct cim_path *path = cim_path_new(CLUSTER_NS, "MSCluster_Resource");
+    CLEANUP(cim_path_cleanup) struct cim_path *path = cim_path_new(CLUSTER_NS, class_name);
 
     if (!path) {
         err_no_memory(err);
         return NULL;
     }
     return cim_path_set(path, "Name", name, err) ? TAKE(path) : NULL;
+}
+
+static struct cim_path *resource_path(const char *name, struct err *err)
+{
+    return named_path("MSCluster_Resource", name, err);
 }
 
 static bool add_role(struct hv_cluster *cluster, const struct cim_instance *row,
@@ -366,6 +374,77 @@ const struct hv_node *hv_find_node(const struct hv_cluster *cluster, const char 
         if (hv_same_node(cluster->nodes[i].name, name))
             return &cluster->nodes[i];
     return NULL;
+}
+
+/* ---- moving a group ---- */
+
+bool hv_read_group_owner(struct cim_session *session, const char *group, char **ret,
+                         struct err *err)
+{
+    CLEANUP(cim_path_cleanup)
+    struct cim_path *path = named_path("MSCluster_ResourceGroup", group, err);
+    CLEANUP(cim_instance_cleanup) struct cim_instance *row = NULL;
+
+    if (!path || !cim_fetch(session, path, &row, err))
+        return false;
+    *ret = text_dup(cim_get_text(row, "OwnerNode"));
+    if (*ret)
+        return true;
+    return cim_get_text(row, "OwnerNode")
+               ? err_no_memory(err)
+               : err_fail(err, ERR_PROTOCOL, 0,
+                          "the cluster does not tell who owns '%.80s'", group);
+}
+
+bool hv_read_role_is_down(struct cim_session *session, const char *resource, bool *ret,
+                          struct err *err)
+{
+    CLEANUP(cim_path_cleanup) struct cim_path *path = resource_path(resource, err);
+    CLEANUP(cim_instance_cleanup) struct cim_instance *row = NULL;
+    uint64_t state = 0;
+
+    if (!path || !cim_fetch(session, path, &row, err))
+        return false;
+    *ret = cim_get_u64(row, "State", &state) &&
+           (state == ROLE_OFFLINE || state == ROLE_FAILED);
+    return true;
+}
+
+/* Its own TimeOut is in seconds, and not every host keeps it: the owner is looked at. */
+bool hv_move_group(struct cim_session *session, const char *group, const char *node,
+                   unsigned timeout_ms, struct err *err)
+{
+    uint64_t until = os_monotonic_ms() + timeout_ms;
+    CLEANUP(cim_path_cleanup)
+    struct cim_path *path = named_path("MSCluster_ResourceGroup", group, err);
+    CLEANUP(cim_instance_cleanup)
+    struct cim_instance *in = cim_instance_new(NULL, "MoveToNewNode");
+    CLEANUP(cim_instance_cleanup) struct cim_instance *out = NULL;
+
+    if (!path)
+        return false;
+    if (!in)
+        return err_no_memory(err);
+    if (!cim_set_text(in, "NodeName", node, err) ||
+        !cim_set_uint(in, "TimeOut", CIM_UINT32, timeout_ms / 1000, err))
+        return false;
+    if (!cim_invoke(session, path, "MoveToNewNode", in, &out, err))
+        return err_wrap(err, "moving the cluster's group '%.80s' to '%.60s'", group, node);
+    for (;;) {
+        CLEANUP(free_cleanup) char *owner = NULL;
+
+        if (!hv_read_group_owner(session, group, &owner, err))
+            return false;
+        if (hv_same_node(owner, node))
+            return true;
+        if (os_was_interrupted())
+            return err_fail(err, ERR_CANCELLED, 0, "stopped by the user");
+        if (os_monotonic_ms() >= until)
+            return err_fail(err, ERR_UNREACHABLE, 0,
+                            "the cluster has '%.80s' still on '%.60s' after %u seconds",
+                            group, owner, timeout_ms / 1000);
+        os_sleep_ms(MOVE_POLL_MS);
+    }
 }
 
 /* ---- the offline action ---- */

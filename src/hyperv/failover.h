@@ -76,6 +76,17 @@ bool hv_same_node(const char *name, const char *other);
 /* NULL: the cluster has no such node. */
 const struct hv_node *hv_find_node(const struct hv_cluster *cluster, const char *name);
 
+/* The node that owns a group now; owned. */
+bool hv_read_group_owner(struct cim_session *session, const char *group, char **ret,
+                         struct err *err) MUST_CHECK;
+/* Whether a VM's resource is offline, or has failed: its VM does not run. */
+bool hv_read_role_is_down(struct cim_session *session, const char *resource, bool *ret,
+                          struct err *err) MUST_CHECK;
+/* Has the cluster move a group to that node, and waits until it is there.  A VM that runs would
+ * be stopped and started by that, or saved: the caller looks. */
+bool hv_move_group(struct cim_session *session, const char *group, const char *node,
+                   unsigned timeout_ms, struct err *err) MUST_CHECK;
+
 /* OfflineAction of the resource now; not known: it has none. */
 bool hv_read_offline_action(struct cim_session *session, const char *resource,
                             struct known_u64 *ret, struct err *err) MUST_CHECK;

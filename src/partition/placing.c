@@ -449,8 +449,8 @@ bool placing_pins(const struct placing *p, struct place_spot spot)
 }
 
 /* The card of a spot gets a number, wherever there is one by its name. */
-static bool number_card(struct placing *p, struct place_spot spot, uint32_t *ret,
-                        struct err *err)
+bool placing_number_card(struct placing *p, struct place_spot spot, uint32_t *ret,
+                         struct err *err)
 {
     const char *path = placing_gpu(p, spot)->interface_path;
 
@@ -482,7 +482,7 @@ bool placing_check_pins(struct placing *p, struct place_answer *answer, struct e
         if (p->vms[i].node != PLACE_NOWHERE || !p->guests[i].role || !placing_pins(p, spot))
             continue;
         any = true;
-        if (!number_card(p, spot, &then[i].card, err))
+        if (!placing_number_card(p, spot, &then[i].card, err))
             return false;
     }
     if (!any)

@@ -71,11 +71,33 @@ struct placing_wish {
 bool placing_want(struct placing *p, size_t host, const struct hv_vm *vm,
                   const struct placing_wish *wish, struct err *err) MUST_CHECK;
 
+/* What a host would be to a VM that has no partition, from worst to best. */
+enum node_fit {
+    NODE_MAY_NOT,   /* it may not be there, or nothing is known of the host */
+    NODE_TOO_SMALL, /* no GPU has partitions of that model and size */
+    NODE_FULL,      /* all that would do have, or wait for, a VM */
+    NODE_UNSAFE,    /* it fits; if a node fails, more VMs do not come up than without it */
+    NODE_SAFE,
+};
+struct placing_rating {
+    enum node_fit fit;
+    unsigned left; /* partitions that would do and nobody has */
+    bool largest_known;
+    uint64_t largest; /* of its partitions */
+};
+/* Rates every host; @ret has room for them.  @vm is of hosts[@at].  Adds to @p. */
+bool placing_rate_nodes(struct placing *p, size_t at, const struct hv_vm *vm,
+                        const struct placing_wish *wish, struct placing_rating *ret,
+                        struct err *err) MUST_CHECK;
+
 /* Lent from @p, and good until it changes. */
 struct place_problem placing_problem(const struct placing *p);
 
 /* Whether a role gets a pin there, because the host's GPUs are not alike. */
 bool placing_pins(const struct placing *p, struct place_spot spot);
+/* The number of a spot's card, for a pin: place_vm.card. */
+bool placing_number_card(struct placing *p, struct place_spot spot, uint32_t *ret,
+                         struct err *err) MUST_CHECK;
 /* Who would not come up once the VMs without a partition have what @answer gives them, pins
  * included: answer->losses anew, and its verdict, which was made without pins. */
 bool placing_check_pins(struct placing *p, struct place_answer *answer, struct err *err)

@@ -52,11 +52,12 @@ void share_context_clear(struct plan_context *context);
 struct plan *share_plan_attach(struct plan_context *context, const char *host,
                                const char *vm, const struct attach_options *options,
                                struct err *err);
-/* Whether @hosts[@at], which has the VM, has a partition for it; ERR_CONFLICT names those of the
- * others that have (NULLs among them are passed over), and how the VM gets there. */
-bool share_check_room(const struct hv_host *const *hosts, size_t count, size_t at,
-                      const char *vm, const struct attach_options *options, struct err *err)
-    MUST_CHECK;
+/* The same on another node of the cluster than @from, which has the VM: it is moved first, and has
+ * to be off.  @context is that of the other node, called @host; @from was read with
+ * SHARE_ATTACHES (share-plan.h). */
+struct plan *share_plan_attach_moved(struct plan_context *context, const char *host,
+                                     const struct hv_host *from, const char *vm,
+                                     const struct attach_options *options, struct err *err);
 struct plan *share_plan_detach(struct plan_context *context, const char *host,
                                const char *vm, const struct detach_options *options,
                                struct err *err);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Which GPU a partition comes from, whether the adapter names it, and which host has one. */
+/* Which GPU a partition comes from, and whether the adapter names it. */
 
 #include "choose-gpu.h"
 
@@ -194,32 +194,4 @@ TEST(the_driver_of_an_adapter_without_a_pin_is_known_where_all_gpus_are_alike)
     CHECK(gpu_of_adapter(&b.host, &adapter) == NULL);
     adapter.running_on = b.gpus[1].interface_path;
     CHECK(gpu_of_adapter(&b.host, &adapter) == &b.gpus[1]);
-}
-
-TEST(a_host_without_room_names_those_that_have_it_and_how_to_move)
-{
-    struct bench full, other;
-    const struct hv_host *hosts[] = { NULL, &full.host, &other.host };
-    struct err err = ERR_INIT;
-    char text[400];
-
-    set_up(&full);
-    set_up(&other);
-    other.host.name = (char *)"node2";
-    other.host.computer_name = (char *)"NODE2";
-    full.host.cluster = &full.cluster;
-    CHECK_OK(share_check_room(hosts, 3, 1, "wants", &full.options, &err));
-    full.gpus[0].partition_count = num(2);
-    full.gpus[1].partition_count = num(0);
-    CHECK(!share_check_room(hosts, 3, 1, "wants", &full.options, &err));
-    CHECK_EQ(err.kind, ERR_CONFLICT);
-    err_format(&err, text, sizeof(text));
-    CHECK(strstr(text, "node2") != NULL);
-    CHECK(strstr(err.hint, "Move-ClusterVirtualMachineRole -Name 'wants' -Node NODE2"));
-    /* What it has it need not find. */
-    full.vms[0].adapter_count = 1;
-    CHECK_OK(share_check_room(hosts, 3, 1, "wants", &full.options, &err));
-    full.vms[0].adapter_count = 0;
-    full.options.vram_bytes = num(8 * GIB); /* too large for the other as well */
-    CHECK_OK(share_check_room(hosts, 3, 1, "wants", &full.options, &err));
 }

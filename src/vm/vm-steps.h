@@ -11,7 +11,7 @@
 struct hv_role;
 
 extern const struct step_kind step_vm_stop, step_vm_start, step_vm_settings,
-    step_offline_action;
+    step_offline_action, step_cluster_owner;
 
 /* ---- power (power-steps.c) ---- */
 
@@ -43,6 +43,10 @@ bool add_offline_action(struct plan *plan, const struct hv_vm *vm,
 /* The step that makes it a forced shutdown, unless it is so, or @role is NULL. */
 bool add_force_shutdown(struct plan *plan, const struct hv_vm *vm,
                         const struct hv_role *role, struct err *err) MUST_CHECK;
+/* The cluster moves the VM, which is off, to @node (move-step.c).  @role has its group and its
+ * owner.  The run is on the node that gets it. */
+bool add_cluster_move(struct plan *plan, const struct hv_vm *vm, const struct hv_role *role,
+                      const char *node, struct err *err) MUST_CHECK;
 /* What it is now, as in such steps. */
 bool read_vm_offline_action(struct cim_session *session, const char *resource, json_t **ret,
                             struct err *err) MUST_CHECK;

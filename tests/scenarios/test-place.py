@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Partitions are placed in a cluster whose first node is full: by partition place, which attaches
-where that is all there is to do and says what the cluster has to do.
+where that is all there is to do and says what the cluster has to do, and by attach -H auto, which
+has the VM moved when it is told to.
 
 usage: test-place.py HVGPU HVGPU-SIM [NAME...]      (see scenario.py)
 """
@@ -103,6 +104,78 @@ def test_nobody_who_answers_is_no_safety(world):
     done = world.hvgpu("-H", "http://127.0.0.1:1/wsman", "--user", "x", "partition", "place",
                        "--json", host=None)
     must_be((done.returncode, json.loads(done.stdout)["verdict"]), (1, None), "no host")
+
+
+def attach(world, vm, *args, env=None):
+    return world.hvgpu("-H", node("BUSY"), "-H", "auto", "attach", vm, "--no-drivers", *args,
+                       host=None, env=env)
+
+
+def refused(done, *texts):
+    must_be(done.returncode, 1, "refused")
+    for text in texts:
+        if text not in done.stderr:
+            raise AssertionError(f"'{text}' is not in: {done.stderr}")
+
+
+def test_auto_says_where_a_full_nodes_vm_would_fit(world):
+    before = world.dump(LAB)
+    refused(attach(world, "roams", "-y"), "has VM 'roams' and no partition left for it", "--move",
+            "Move-ClusterVirtualMachineRole -Name 'roams' -Node 'EMPTY'")
+    refused(attach(world, "wants", "-y"), f"there is one on {node('EMPTY')}\n")
+    refused(attach(world, "alone", "-y"), "is no role of a cluster")
+    refused(attach(world, "roams", "--vram", "8G", "-y"),
+            "none of the 3 nodes that may have VM 'roams' has a partition of at least 8 GB: "
+            "the largest have 4 GB")
+    must_be(attach(world, "roams", "--vram", "much").returncode, 2, "no size")
+    must_be(world.hvgpu("attach", "roams", "--move", "-y", host=node("FULL")).returncode, 2,
+            "--move without a choice")
+    world.must_be(before, "nothing was done", LAB)
+    # Its own node does, so nothing is moved.
+    plan = json.loads(must(attach(world, "home", "--move", "-n", "--json")).stdout)["plan"]
+    must_be((plan["host"], plan["steps"][0]["kind"]), (node("EMPTY"), "vm-settings"), "home")
+
+
+def test_a_node_that_takes_no_other_vms_place_is_better(world):
+    """FULL's VMs need the large partitions of BUSY; those of EMPTY are too small for them."""
+    must(world.hvgpu("partition", "set", "A2", "--count", "8", "-y", host=node("EMPTY")))
+    refused(attach(world, "extra", "-y"), f"with one of {node('EMPTY')} they would",
+            "name its own node with -H")
+    found = place(world, "extra", status=3)
+    must_be(found["verdict"], "impossible", "FULL's VMs have no place anyway")
+    # Where none is better, it says so and goes on.
+    plan = json.loads(must(attach(world, "extra", "--vram", "4G", "-n", "--json")).stdout)["plan"]
+    must_be((plan["host"], "attach-unsafe" in {f["id"] for f in plan["findings"]}),
+            (node("BUSY"), True), "all the same")
+    must(world.hvgpu("undo", "-y", host=None))
+
+
+def test_the_cluster_moves_it_and_it_is_taken_back(world):
+    before = world.dump(LAB)
+    plan = json.loads(must(attach(world, "roams", "--move", "-y", "--json")).stdout)["plan"]
+    must_be((plan["host"], plan["steps"][0]["kind"], plan["steps"][0]["after"]),
+            (node("EMPTY"), "cluster-owner", {"owner_node": "EMPTY"}), "first step")
+    shown = world.json("vm", "show", "roams", host=node("EMPTY"))["hosts"][0]["vms"][0]
+    must_be((shown["cluster"]["owner_node"], len(shown["adapters"])), ("EMPTY", 1), "moved")
+    must(world.hvgpu("undo", "-y", host=None))
+    world.must_be(before, "undone", LAB)
+    # Killed when it has moved, and when it has its settings: taken back, and finished.
+    for fault, end in (("kill-after:1", "undo"), ("kill-before:3", "resume"),
+                       ("fail-after:1", None)):
+        if attach(world, "roams", "--move", "-y", env={"HVGPU_FAULT": fault}).returncode == 0:
+            raise AssertionError(f"{fault} did not break it")
+        if end:
+            must(world.hvgpu(end, "-y", host=None), f"{end} after {fault}")
+        if end == "resume":
+            must(world.hvgpu("undo", "-y", host=None))
+        world.must_be(before, f"after {fault}", LAB)
+
+
+def test_a_vm_that_runs_is_not_moved(world):
+    must(world.hvgpu("detach", "has001", "--no-drivers", "--force-stop", "-y", host=node("FULL")))
+    must(world.hvgpu("-H", node("FULL"), "attach", "wants", "--no-drivers", "-y", host=None))
+    done = attach(world, "has001", "--move", "-y")
+    refused(done, "has VM 'has001' and no partition left for it", "move it first: Move-Cluster")
 
 
 scenario.main(globals())
