@@ -208,20 +208,27 @@ static struct sim_host *new_host(struct sim_lab *lab, struct lab_host *facts,
     return host;
 }
 
-static void free_host(struct sim_host *host)
+/* A node of a cluster is saved with the others, so all are before any of them is freed. */
+static void finish_host(struct sim_host *host)
 {
+    struct err err = ERR_INIT;
+
     if (!host)
         return;
     windows_processes_end(host);
     pthread_mutex_lock(host->lock);
     sim_jobs_close(host);
-    if (host->store && host->dirty) {
-        struct err err = ERR_INIT;
+    /* Nobody waits for an answer any more; the state of the last one stands. */
+    if (host->store && host->dirty && !sim_host_save(host, &err))
+        err = ERR_INIT;
+    pthread_mutex_unlock(host->lock);
+}
 
-        /* Nobody waits for an answer any more; the state of the last one stands. */
-        if (!sim_host_save(host, &err))
-            err = ERR_INIT;
-    }
+static void free_host(struct sim_host *host)
+{
+    if (!host)
+        return;
+    pthread_mutex_lock(host->lock);
     if (host->world)
         sim_world_free(host->world);
     sim_store_free(host->store);
@@ -244,6 +251,8 @@ void sim_lab_close(struct sim_lab *lab)
 {
     if (!lab)
         return;
+    for (size_t i = 0; lab->hosts && i < lab->host_count; i++)
+        finish_host(lab->hosts[i]);
     for (size_t i = 0; lab->hosts && i < lab->host_count; i++)
         free_host(lab->hosts[i]);
     free(lab->hosts);
