@@ -2,8 +2,8 @@
 
 BUILD ?= build
 BUILD_WINDOWS ?= build-windows
-# Where users will find the zip; winget's manifests say so.
-RELEASE_URL ?= https://hvgpu.example/releases
+# Where users will find the zip, for winget's manifests; without, these are a draft.
+RELEASE_URL ?=
 PREFIX ?= /usr/local
 
 # Real vendor data for some tests, where a developer has it; they are skipped without.

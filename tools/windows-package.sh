@@ -1,16 +1,21 @@
 #!/bin/bash
 # Builds hvgpu.exe and packs what users download.  make windows calls it.
 #
-#   tools/windows-package.sh BUILD-FOLDER RELEASE-URL
+#   tools/windows-package.sh BUILD-FOLDER [RELEASE-URL]
 #
 # In BUILD-FOLDER/dist: hvgpu.exe, the zip (with the licences of all that is linked in),
-# SHA256SUMS, and winget's manifests, which name RELEASE-URL as the place of the zip.
+# SHA256SUMS, and winget's manifests, which name RELEASE-URL as the place of the zip: in the folder
+# winget; without RELEASE-URL in winget-draft, with a place that does not exist.
 # The same sources give the same bytes, in whatever folder.
 set -euo pipefail
 
-usage='usage: windows-package.sh BUILD-FOLDER RELEASE-URL'
-build=${1:?$usage}
-url=${2:?$usage}
+build=${1:?usage: windows-package.sh BUILD-FOLDER [RELEASE-URL]}
+url=${2:-}
+manifests=winget
+if [ -z "$url" ]; then
+    url=https://hvgpu.example/releases
+    manifests=winget-draft
+fi
 here=$(cd "$(dirname "$0")" && pwd)
 source=$(cd "$here/.." && pwd)
 
@@ -25,7 +30,7 @@ build=$(cd "$build" && pwd)
 version=$(meson introspect --projectinfo "$build" | sed 's/.*"version": "\([^"]*\)".*/\1/')
 name=hvgpu-$version-windows-x64
 rm -rf "$build/dist"
-mkdir -p "$build/dist/$name/licenses" "$build/dist/winget"
+mkdir -p "$build/dist/$name/licenses" "$build/dist/$manifests"
 cd "$build/dist"
 
 # -p: the time in its header stays none.
@@ -54,7 +59,7 @@ id=hvgpu.hvgpu
 manifest() {
     local schema
     schema=$(echo "$2" | tr A-Z a-z)
-    cat >"winget/$id$1.yaml" <<END
+    cat >"$manifests/$id$1.yaml" <<END
 # yaml-language-server: \$schema=https://aka.ms/winget-manifest.$schema.1.6.0.schema.json
 PackageIdentifier: $id
 PackageVersion: $version
@@ -102,6 +107,8 @@ PackageLocale: zh-CN
 ShortDescription: 为 Hyper-V 虚拟机分配 GPU（包括驱动程序），也能收回
 END
 
+"$here/check-winget.py" "$manifests" "$name.zip"
+
 size=$(stat -c %s hvgpu.exe)
 [ "$size" -lt $((5 << 20)) ] || {
     echo "hvgpu.exe has $size bytes; users were promised less than 5 MiB" >&2
@@ -109,3 +116,7 @@ size=$(stat -c %s hvgpu.exe)
 }
 echo "$build/dist:"
 cat SHA256SUMS
+if [ "$manifests" = winget-draft ]; then
+    echo "winget-draft/ names no real place of the zip, and is not for winget-pkgs: say where it will be,"
+    echo '    make windows RELEASE_URL=https://github.com/OWNER/hvgpu/releases/download/vVERSION'
+fi
