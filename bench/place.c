@@ -65,7 +65,8 @@ static void clear(struct data *d)
 static void alike(struct data *d, unsigned slots)
 {
     for (size_t g = 0; g < d->problem.node_count * GPUS_PER_NODE; g++)
-        d->gpus[g] = (struct place_gpu){ 0, 4 * GIB, slots / GPUS_PER_NODE, 0 };
+        d->gpus[g] = (struct place_gpu){ .partition_bytes = 4 * GIB,
+                                         .partitions = slots / GPUS_PER_NODE };
     for (size_t i = 0; i < d->problem.vm_count; i++)
         d->vms[i].vram_bytes = 4 * GIB;
 }
@@ -76,7 +77,9 @@ static void mixed(struct data *d)
     static const uint64_t sizes[] = { 2, 4, 6, 8, 16 };
 
     for (size_t g = 0; g < d->problem.node_count * GPUS_PER_NODE; g++)
-        d->gpus[g] = (struct place_gpu){ chance(2), sizes[chance(5)] * GIB, 4, 0 };
+        d->gpus[g] = (struct place_gpu){ .class_id = chance(2),
+                                         .partition_bytes = sizes[chance(5)] * GIB,
+                                         .partitions = 4 };
     for (size_t i = 0; i < d->problem.vm_count; i++) {
         d->vms[i].vram_bytes = sizes[chance(4)] * chance(2) * GIB;
         d->vms[i].class_id = chance(4) ? PLACE_ANY_CLASS : chance(2);
@@ -102,6 +105,18 @@ static void restricted(struct data *d)
             d->lists[i * NODES_OF_VM + k] = first + k;
         d->vms[i].nodes = &d->lists[i * NODES_OF_VM];
         d->vms[i].node_count = NODES_OF_VM;
+    }
+}
+
+/* The cards of each node by the same four names; every tenth VM names one, and every tenth is
+ * restarted by nobody. */
+static void named(struct data *d)
+{
+    for (size_t g = 0; g < d->problem.node_count * GPUS_PER_NODE; g++)
+        d->gpus[g].card = 1 + (uint32_t)(g % GPUS_PER_NODE);
+    for (size_t i = 0; i < d->problem.vm_count; i++) {
+        d->vms[i].card = i % 10 ? 0 : 1 + chance(GPUS_PER_NODE);
+        d->vms[i].stays_down = i % 10 == 5;
     }
 }
 
@@ -166,6 +181,13 @@ int main(int argc, char **argv)
     check(&d, "what a failure does to that");
     d.vms[vms - 1].node = PLACE_NOWHERE;
     answer = solve(&d, "one more VM, the others stay");
+    place_answer_clear(&answer);
+    clear(&d);
+
+    make(&d, nodes, vms);
+    alike(&d, slots);
+    named(&d);
+    answer = solve(&d, "every tenth names a card, every tenth is no role");
     place_answer_clear(&answer);
     clear(&d);
 
