@@ -146,5 +146,9 @@ struct guest_disk *guest_disk_open_sandboxed(const char *image, const char *pare
  * copies and for work; made when needed, removed by who gave it. */
 struct guest_disk *guest_disk_open_remote(struct cim_session *session, const char *windows,
                                           const char *backup_dir, struct err *err);
+/* What a run that died may have left on the host of such a disk: hives loaded from it or for
+ * it.  Before the disk is taken from there; nothing left is fine. */
+bool guest_disk_clean_remote(struct cim_session *session, const char *windows,
+                             const char *backup_dir, struct err *err) MUST_CHECK;
 void guest_disk_close(struct guest_disk *disk); /* NULL is fine */
 DEFINE_CLEANUP(guest_disk_cleanup, struct guest_disk *, guest_disk_close)

@@ -599,3 +599,12 @@ struct guest_disk *guest_disk_open_remote(struct cim_session *session, const cha
     snprintf(remote->id, sizeof(remote->id), "%.8s", sha256);
     return TAKE(disk);
 }
+
+bool guest_disk_clean_remote(struct cim_session *session, const char *windows,
+                             const char *backup_dir, struct err *err)
+{
+    CLEANUP(guest_disk_cleanup)
+    struct guest_disk *disk = guest_disk_open_remote(session, windows, backup_dir, err);
+
+    return disk && remote_hive_close(remote_of(disk), err);
+}

@@ -43,7 +43,7 @@ bool share_open_mounted(struct plan_context *context, const char *image, const c
 {
     CLEANUP(free_cleanup) char *point = text_printf("%s\\mount", folder);
     CLEANUP(free_cleanup) char *windows = mounted_windows(folder);
-    CLEANUP(free_cleanup) char *backup = text_printf("%s\\backup", folder);
+    CLEANUP(free_cleanup) char *backup = backup_folder(folder);
     bool mounted;
 
     if (!point || !windows || !backup)

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "guest-disk.h"
 #include "host-disk.h"
 #include "seen.h"
 #include "step-params.h"
@@ -29,6 +30,11 @@ char *host_folder_of(const char *plan_id)
 char *mounted_windows(const char *folder)
 {
     return text_printf("%s\\mount\\Windows", folder);
+}
+
+char *backup_folder(const char *folder)
+{
+    return text_printf("%s\\backup", folder);
 }
 
 static char *mount_point(const char *folder)
@@ -252,6 +258,22 @@ static bool mount(struct plan_context *context, struct step *step, struct err *e
     return remove_point(context, point, err);
 }
 
+/* A hive that is loaded from the disk, or from a copy of ours, holds both.  One that died
+ * reading leaves it: no step of its plan had begun to change the guest, so none opens it. */
+static bool let_go(struct plan_context *context, const char *folder, struct err *err)
+{
+    CLEANUP(free_cleanup) char *windows = mounted_windows(folder);
+    CLEANUP(free_cleanup) char *backup = backup_folder(folder);
+
+    if (context->guest && context->close_guest) {
+        context->close_guest(context);
+        return true;
+    }
+    return windows && backup
+               ? guest_disk_clean_remote(context->session, windows, backup, err)
+               : err_no_memory(err);
+}
+
 static bool unmount(struct plan_context *context, struct step *step, struct err *err)
 {
     CLEANUP(free_cleanup) char *point = NULL;
@@ -263,9 +285,8 @@ static bool unmount(struct plan_context *context, struct step *step, struct err 
     point = mount_point(folder);
     if (!point)
         return err_no_memory(err);
-    if (context->guest && context->close_guest)
-        context->close_guest(context);
-    return host_unmount(context->session, image, point, err) &&
+    return let_go(context, folder, err) &&
+           host_unmount(context->session, image, point, err) &&
            remove_point(context, point, err);
 }
 

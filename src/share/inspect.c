@@ -58,8 +58,6 @@ static bool look_at(struct plan_context *context, const char *host, const struct
     ok = read_image_facts(context->session, image, folder_of(plan), ret, err);
     if (ok && ret->windows_found && !ret->hibernated)
         ok = context->open_guest(context, plan, err) && look(context, user, err);
-    if (context->guest)
-        context->close_guest(context);
     if (!plan_undo(plan, context, &undo_err)) {
         if (ok) {
             *err = undo_err;

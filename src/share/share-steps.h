@@ -52,6 +52,8 @@ bool share_open_mounted(struct plan_context *context, const char *image, const c
                         bool read_only, struct err *err) MUST_CHECK;
 /* The mounted Windows folder of @folder; owned. */
 char *mounted_windows(const char *folder);
+/* Where a run keeps what it needs of the guest; owned. */
+char *backup_folder(const char *folder);
 
 /* What was seen while looking for Windows on a disk. */
 struct image_facts {
