@@ -5,7 +5,9 @@
 
 #include "command.h"
 #include "commands.h"
+#include "failover.h"
 #include "found.h"
+#include "gather.h"
 #include "host-json.h"
 #include "os.h"
 #include "strbuf.h"
@@ -13,13 +15,42 @@
 #include "text.h"
 #include "tr.h"
 
+static void forget(void *kept)
+{
+    struct gather_host *host = kept;
+
+    desired_host_clear(&host->host);
+    free(host->cluster);
+    free(host);
+}
+
+/* For print(), which has all hosts together. */
+static bool keep(const struct invocation *in, const struct hv_host *host,
+                 struct desired_host *found, struct err *err)
+{
+    struct gather_host *kept = calloc(1, sizeof(*kept));
+
+    if (!kept) {
+        desired_host_clear(found);
+        return err_no_memory(err);
+    }
+    kept->host = *found;
+    if (host->cluster && option_get(in, "cluster")) {
+        kept->cluster = text_dup(host->cluster->name ? host->cluster->name : "?");
+        if (!kept->cluster) {
+            forget(kept);
+            return err_no_memory(err);
+        }
+    }
+    return command_keep(in, kept, err);
+}
+
 static bool collect(const struct invocation *in, json_t **ret, struct err *err)
 {
     const struct found_options options = { .drivers = option_get(in, "no-drivers")
                                                           ? DRIVERS_NONE
                                                           : DRIVERS_HOST };
     CLEANUP(hv_host_cleanup) struct hv_host *host = NULL;
-    CLEANUP(strbuf_cleanup) struct strbuf text = STRBUF_INIT;
     struct desired_host found;
 
     if (!hv_inventory_read(in->session, in->host, DESIRED_WHAT, &host, err) ||
@@ -29,47 +60,40 @@ static bool collect(const struct invocation *in, json_t **ret, struct err *err)
     if (in->json) {
         *ret = json_pack("{s:o, s:o}", "os", os_to_json(host), "state",
                          desired_host_to_json(&found));
-    } else {
-        desired_write_host(&found, &text);
-        *ret = text.failed
-                   ? NULL
-                   : json_pack("{s:o, s:s}", "os", os_to_json(host), "yaml", text.text);
+        desired_host_clear(&found);
+        return *ret || err_no_memory(err);
     }
+    *ret = json_pack("{s:o, s:b}", "os", os_to_json(host), "is_read", 1);
+    if (*ret)
+        return keep(in, host, &found, err);
     desired_host_clear(&found);
-    return *ret || err_no_memory(err);
-}
-
-static const char *name_of(const json_t *host)
-{
-    const char *name = json_string_value(json_object_get(host, "host"));
-
-    return name ? name : "";
+    return err_no_memory(err);
 }
 
 static int compare_hosts(const void *a, const void *b)
 {
-    return text_casecmp(name_of(*(const json_t *const *)a),
-                        name_of(*(const json_t *const *)b));
+    return text_casecmp((*(struct gather_host *const *)a)->host.name,
+                        (*(struct gather_host *const *)b)->host.name);
 }
 
 /* Sorted, so that the order of -H does not change the file. */
-static bool put_hosts(const json_t *hosts, struct strbuf *to, struct err *err)
+static bool put_file(const struct invocation *in, struct strbuf *to, struct err *err)
 {
-    size_t count = json_array_size(hosts);
-    CLEANUP(free_cleanup) const json_t **sorted = calloc(count + 1, sizeof(*sorted));
+    size_t count;
+    void *const *kept = command_kept(in, &count);
+    CLEANUP(free_cleanup)
+    struct gather_host **sorted = calloc(count + 1, sizeof(*sorted));
+    CLEANUP(desired_cleanup) struct desired *file = NULL;
 
     if (!sorted)
         return err_no_memory(err);
     for (size_t i = 0; i < count; i++)
-        sorted[i] = json_array_get(hosts, i);
+        sorted[i] = kept[i];
     qsort(sorted, count, sizeof(*sorted), compare_hosts);
-    desired_write_head(to);
-    for (size_t i = 0; i < count; i++) {
-        const char *text = json_string_value(json_object_get(sorted[i], "yaml"));
-
-        if (text)
-            strbuf_puts(to, text);
-    }
+    file = desired_gather(sorted, count, err);
+    if (!file)
+        return false;
+    desired_write(file, to);
     return !to->failed || err_no_memory(err);
 }
 
@@ -78,7 +102,7 @@ static size_t count_missing(const json_t *hosts)
     size_t count = 0, i;
     const json_t *host;
 
-    json_array_foreach(hosts, i, host) count += !json_object_get(host, "yaml");
+    json_array_foreach(hosts, i, host) count += !json_object_get(host, "is_read");
     return count;
 }
 
@@ -105,7 +129,7 @@ static bool print(const struct invocation *in, const json_t *document, struct er
     const char *path = option_get(in, "output");
     CLEANUP(strbuf_cleanup) struct strbuf text = STRBUF_INIT;
 
-    if (!put_hosts(json_object_get(document, "hosts"), &text, err))
+    if (!put_file(in, &text, err))
         return false;
     if (path)
         return must_keep(in, path, json_object_get(document, "hosts")) ||
@@ -143,4 +167,5 @@ const struct command cmd_export = {
     .list = "state",
     .collect = collect,
     .print = print,
+    .forget = forget,
 };

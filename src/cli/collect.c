@@ -85,6 +85,12 @@ bool command_keep(const struct invocation *in, void *item, struct err *err)
     return err_no_memory(err);
 }
 
+void *const *command_kept(const struct invocation *in, size_t *ret_count)
+{
+    *ret_count = in->kept->count;
+    return in->kept->items;
+}
+
 static void kept_clear(struct kept *kept, const struct command *command)
 {
     for (size_t i = 0; i < kept->count; i++)

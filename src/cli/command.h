@@ -153,6 +153,9 @@ extern const struct command *const hvgpu_commands[];
 /* Of collect(), for join(): takes @item over, also on failure. */
 bool command_keep(const struct invocation *in, void *item, struct err *err) MUST_CHECK;
 
+/* For a print() that is not called in blocks: all that was kept, in no order; lent. */
+void *const *command_kept(const struct invocation *in, size_t *ret_count);
+
 /* ---- of the dispatcher, for `undo` and `resume`, which learn their host from a run ---- */
 
 /* Opens the session to @host, a text that in->host once was, with the invocation's options

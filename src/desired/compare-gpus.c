@@ -39,6 +39,24 @@ bool desired_gpu_matches(const struct comparison *c, const struct desired_use *u
                                     : c->gpus[use->gpu] == gpu;
 }
 
+const struct desired_gpu *desired_count_wish(const struct comparison *c,
+                                             const struct hv_gpu *gpu)
+{
+    const struct desired_gpu *of_model = NULL;
+
+    for (size_t i = 0; i < c->wanted->gpu_count; i++) {
+        const struct desired_gpu *wanted = &c->wanted->gpus[i];
+
+        if (!wanted->partition_count.known)
+            continue;
+        if (!desired_is_model(wanted) && c->gpus[i] == gpu)
+            return wanted;
+        if (!of_model && desired_is_model(wanted) && text_ieq(wanted->pci_id, gpu->pci_id))
+            of_model = wanted;
+    }
+    return of_model;
+}
+
 static const struct hv_gpu *at_place(const struct hv_host *host,
                                      const struct desired_gpu *wanted)
 {
@@ -117,7 +135,8 @@ static bool compare_model(struct comparison *c, const struct desired_gpu *wanted
         if (!text_ieq(c->found->gpus[i].pci_id, wanted->pci_id))
             continue;
         count++;
-        if (!compare_count(c, wanted, &c->found->gpus[i], err))
+        if (desired_count_wish(c, &c->found->gpus[i]) == wanted &&
+            !compare_count(c, wanted, &c->found->gpus[i], err))
             return false;
     }
     return count > 0 || wanted->is_missing ||

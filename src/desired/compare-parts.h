@@ -28,8 +28,8 @@ struct vm_compare {
 };
 
 /* As attach would make them, so that what diff says apply does. */
-bool compare_settings(struct vm_compare *v, const struct hv_gpu *gpu,
-                      const struct desired_gpu *wanted, struct err *err) MUST_CHECK;
+bool compare_settings(struct vm_compare *v, const struct hv_gpu *gpu, struct err *err)
+    MUST_CHECK;
 /* Another GPU-P quota than the wanted share makes.  A GPU that tells no totals has none. */
 bool compare_share(struct vm_compare *v, const struct hv_gpu *gpu,
                    const struct desired_use *use, const struct hv_adapter *adapter,

@@ -81,9 +81,9 @@ static bool add_setting(struct vm_compare *v, const char *key, const json_t *bef
     return true;
 }
 
-bool compare_settings(struct vm_compare *v, const struct hv_gpu *gpu,
-                      const struct desired_gpu *wanted, struct err *err)
+bool compare_settings(struct vm_compare *v, const struct hv_gpu *gpu, struct err *err)
 {
+    const struct desired_gpu *wanted;
     struct hv_gpu cut = gpu ? *gpu : (struct hv_gpu){ 0 };
     struct vm_changes changes;
     struct share_wish wish;
@@ -92,7 +92,8 @@ bool compare_settings(struct vm_compare *v, const struct hv_gpu *gpu,
     json_t *after;
     bool ok;
 
-    if (wanted && wanted->partition_count.known)
+    wanted = gpu ? desired_count_wish(v->c, gpu) : NULL;
+    if (wanted)
         cut.partition_count = wanted->partition_count;
     ok = vm_changes_init(&changes, err);
     if (ok) {

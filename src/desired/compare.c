@@ -424,7 +424,7 @@ static bool compare_use(struct vm_compare *v, const struct desired_use *use,
     adapter = desired_find_adapter(v->c, use, v->found);
     if (!adapter || (gpu && gpu->is_missing))
         return true;
-    return compare_settings(v, gpu_of_adapter(v->c->found, adapter), gpu, err) &&
+    return compare_settings(v, gpu_of_adapter(v->c->found, adapter), err) &&
            compare_share(v, gpu_of_adapter(v->c->found, adapter), use, adapter, err);
 }
 

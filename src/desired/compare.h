@@ -82,6 +82,10 @@ const struct hv_vm *desired_find_vm(struct comparison *comparison,
                                     const struct desired_vm *vm, size_t *ret_count);
 /* Only "vendor:device" was said: any GPU of the model. */
 bool desired_is_model(const struct desired_gpu *gpu);
+/* What says how many partitions @gpu has: what names it decides, before its model.  NULL: not
+ * said. */
+const struct desired_gpu *desired_count_wish(const struct comparison *comparison,
+                                             const struct hv_gpu *gpu);
 /* Whether @gpu is one that @use means. */
 bool desired_gpu_matches(const struct comparison *comparison, const struct desired_use *use,
                          const struct hv_gpu *gpu);

@@ -222,14 +222,18 @@ static void put_vm(struct strbuf *to, const struct desired_host *host,
     put_settings(to, vm);
 }
 
-void desired_write_host(const struct desired_host *host, struct strbuf *to)
+static void put_name(const struct desired_host *host, struct strbuf *to)
 {
-    bool any = false;
-
     strbuf_puts(to, "  ");
     put_text(to, host->name);
     strbuf_puts(to, ":\n");
     put_comment(to, 4, host->comment);
+}
+
+static void put_wish(const struct desired_host *host, struct strbuf *to)
+{
+    bool any = false;
+
     for (size_t i = 0; i < host->gpu_count; i++) {
         if (host->gpus[i].is_inline)
             continue;
@@ -245,6 +249,31 @@ void desired_write_host(const struct desired_host *host, struct strbuf *to)
         put_vm(to, host, &host->vms[i]);
 }
 
+void desired_write_host(const struct desired_host *host, struct strbuf *to)
+{
+    put_name(host, to);
+    put_wish(host, to);
+}
+
+void desired_write_clusters(const struct desired *desired, struct strbuf *to)
+{
+    if (desired->cluster_count > 0)
+        strbuf_puts(to, "clusters:\n");
+    for (size_t i = 0; i < desired->cluster_count; i++) {
+        const struct desired_cluster *cluster = &desired->clusters[i];
+
+        put_name(&cluster->wish, to);
+        if (cluster->node_count > 0)
+            strbuf_puts(to, "    nodes:\n");
+        for (size_t n = 0; n < cluster->node_count; n++) {
+            strbuf_puts(to, "      - ");
+            put_text(to, cluster->nodes[n]);
+            strbuf_putc(to, '\n');
+        }
+        put_wish(&cluster->wish, to);
+    }
+}
+
 void desired_write_head(struct strbuf *to)
 {
     strbuf_puts(to, "# Which VM has which GPU.  hvgpu.yaml(5) explains every key;\n"
@@ -258,4 +287,5 @@ void desired_write(const struct desired *desired, struct strbuf *to)
     desired_write_head(to);
     for (size_t i = 0; i < desired->host_count; i++)
         desired_write_host(&desired->hosts[i], to);
+    desired_write_clusters(desired, to);
 }

@@ -46,6 +46,15 @@ void desired_host_clear(struct desired_host *host)
     *host = (struct desired_host){ 0 };
 }
 
+void desired_cluster_clear(struct desired_cluster *cluster)
+{
+    for (size_t i = 0; i < cluster->node_count; i++)
+        free(cluster->nodes[i]);
+    free(cluster->nodes);
+    desired_host_clear(&cluster->wish);
+    *cluster = (struct desired_cluster){ .nodes = NULL };
+}
+
 void desired_free(struct desired *desired)
 {
     if (!desired)
@@ -53,5 +62,8 @@ void desired_free(struct desired *desired)
     for (size_t i = 0; i < desired->host_count; i++)
         desired_host_clear(&desired->hosts[i]);
     free(desired->hosts);
+    for (size_t i = 0; i < desired->cluster_count; i++)
+        desired_cluster_clear(&desired->clusters[i]);
+    free(desired->clusters);
     free(desired);
 }

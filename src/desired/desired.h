@@ -51,6 +51,7 @@ struct desired_vm {
     enum tristate guest_controlled_cache;             /* unknown: on, with a partition */
     struct known_u64 stop_action, checkpoint_type;    /* not known: as attach sets them */
     char *comment;   /* "another name: NAME", ...; NULL: none.  Not read back. */
+    bool is_role;    /* of its host's cluster, when it was found; not of the file */
     char *elsewhere; /* the node of its cluster that has it now; NULL: this one, or nobody
                       * said.  Not of the file: desired_localize(). */
 };
@@ -64,9 +65,18 @@ struct desired_host {
     char *comment; /* the host's Windows */
 };
 
+/* A failover cluster: its VMs, on whichever node each runs, and the GPUs of all nodes. */
+struct desired_cluster {
+    struct desired_host wish; /* ->name is the cluster's; GPUs by their model only */
+    char **nodes; /* as -H takes them; none: those hosts of the file that are its */
+    size_t node_count;
+};
+
 struct desired {
-    struct desired_host *hosts;
+    struct desired_host *hosts; /* also those that only a cluster names, with no wish */
     size_t host_count;
+    struct desired_cluster *clusters;
+    size_t cluster_count;
 };
 
 /**
@@ -82,6 +92,7 @@ struct desired *desired_read_file(const char *path, struct err *err);
 void desired_free(struct desired *desired); /* NULL is fine */
 DEFINE_CLEANUP(desired_cleanup, struct desired *, desired_free)
 void desired_host_clear(struct desired_host *host);
+void desired_cluster_clear(struct desired_cluster *cluster);
 
 /* Writes the whole file.  Same data, same bytes; what is read back is the same data, but for
  * the comments. */
@@ -89,6 +100,8 @@ void desired_write(const struct desired *desired, struct strbuf *to);
 /* The lines before the hosts, and those of one host. */
 void desired_write_head(struct strbuf *to);
 void desired_write_host(const struct desired_host *host, struct strbuf *to);
+/* All clusters of the file; nothing where there are none. */
+void desired_write_clusters(const struct desired *desired, struct strbuf *to);
 /* A host as the file has it, in JSON: the same keys, sizes as bytes.  Owned; NULL: no memory. */
 json_t *desired_host_to_json(const struct desired_host *host);
 

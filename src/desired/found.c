@@ -8,12 +8,13 @@
 #include <string.h>
 
 #include "assignable.h"
+#include "failover.h"
 #include "strbuf.h"
 #include "text.h"
 #include "vm-plan.h"
 #include "wants.h"
 
-enum { ALIAS_MAX = 40, NAME_MAX_BYTES = 512, NAME_SHOWN_BYTES = 200 };
+enum { NAME_MAX_BYTES = 512, NAME_SHOWN_BYTES = 200 };
 
 struct finding_out {
     const struct hv_host *host;
@@ -33,7 +34,7 @@ char *found_pin(const struct hv_adapter *adapter)
 /* ---- GPUs ---- */
 
 /* "NVIDIA GeForce RTX 4070 Laptop GPU" -> "rtx-4070-laptop"; "" when nothing is left. */
-static void alias_of(const char *name, char ret[ALIAS_MAX + 1])
+static void slug_of(const char *name, char ret[ALIAS_MAX + 1])
 {
     static const char *const left_out[] = { "nvidia", "geforce",  "amd",    "radeon",
                                             "intel",  "graphics", "gpu",    "r",
@@ -64,6 +65,18 @@ static void alias_of(const char *name, char ret[ALIAS_MAX + 1])
         len += n;
     }
     ret[len] = '\0';
+}
+
+void found_alias(const char *name, char ret[FOUND_ALIAS])
+{
+    char slug[ALIAS_MAX + 1];
+    bool is_word;
+
+    slug_of(name, slug);
+    is_word = isalpha((unsigned char)slug[0]);
+    /* A word that could be taken for a number, a pci id or nothing at all. */
+    snprintf(ret, FOUND_ALIAS, "%s%s%s", is_word ? "" : "gpu",
+             is_word || !slug[0] ? "" : "-", slug);
 }
 
 static int compare_places(const void *a, const void *b)
@@ -115,20 +128,18 @@ static bool fill_gpu(const struct hv_gpu *gpu, const char *alias, struct desired
 static bool name_gpu(const struct finding_out *out, const struct hv_gpu *const *all,
                      size_t count, size_t i, struct err *err)
 {
-    char slug[ALIAS_MAX + 1], other[ALIAS_MAX + 1], alias[ALIAS_MAX + 32];
+    char slug[ALIAS_MAX + 1], other[ALIAS_MAX + 1], alias[FOUND_ALIAS];
     size_t alike = 0, before = 0;
 
-    alias_of(all[i]->name, slug);
+    slug_of(all[i]->name, slug);
     for (size_t k = 0; k < count; k++) {
-        alias_of(all[k]->name, other);
+        slug_of(all[k]->name, other);
         if (strcmp(slug, other) == 0) {
             alike++;
             before += k < i;
         }
     }
-    /* A word that could be taken for a number, a pci id or nothing at all. */
-    snprintf(alias, sizeof(alias), "%s%s%s", isalpha((unsigned char)slug[0]) ? "" : "gpu",
-             isalpha((unsigned char)slug[0]) || !slug[0] ? "" : "-", slug);
+    found_alias(all[i]->name, alias);
     if (alike > 1 || text_ieq(alias, "any"))
         snprintf(alias + strlen(alias), 24, "-%zu", before + 1);
     return fill_gpu(all[i], alias, &out->to->gpus[i], err);
@@ -342,6 +353,7 @@ static bool add_vm(struct finding_out *out, const struct hv_vm *vm, bool is_uniq
     bool partition = false, whole = false;
 
     to->name = text_dup(by_name ? vm->name : vm->id);
+    to->is_role = hv_find_role(out->host->cluster, vm->id) != NULL;
     if (!by_name && vm->name)
         to->comment = why_by_id(vm, is_unique);
     to->uses = calloc(vm->adapter_count + vm->device_count + 1, sizeof(*to->uses));

@@ -24,6 +24,10 @@ bool desired_from_host(const struct hv_host *host, const char *name,
                        const struct found_options *options, struct desired_host *ret,
                        struct err *err) MUST_CHECK;
 
+/* A name for a GPU that is called so: "NVIDIA GeForce RTX 4070 Laptop GPU" -> "rtx-4070-laptop". */
+enum { ALIAS_MAX = 40, FOUND_ALIAS = ALIAS_MAX + 32 };
+void found_alias(const char *name, char ret[FOUND_ALIAS]);
+
 /* The GPU an adapter is pinned to, as the instance id it has on the host; NULL: not pinned, or
  * no memory.  Also of GPUs that the host does not have.  Owned. */
 char *found_pin(const struct hv_adapter *adapter);

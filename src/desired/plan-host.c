@@ -143,16 +143,12 @@ static const struct desired_use *use_of_adapter(const struct maker *m,
 /* The count a GPU shall have and has not; 0: it is cut as it shall be. */
 static uint64_t new_count(const struct maker *m, const struct hv_gpu *gpu)
 {
-    for (size_t g = 0; g < m->c->wanted->gpu_count; g++) {
-        const struct desired_gpu *wanted = &m->c->wanted->gpus[g];
+    const struct desired_gpu *wanted = desired_count_wish(m->c, gpu);
 
-        if (wanted->partition_count.known &&
-            desired_gpu_matches(m->c, &(struct desired_use){ .gpu = (int)g }, gpu) &&
-            !(gpu->partition_count.known &&
-              gpu->partition_count.value == wanted->partition_count.value))
-            return wanted->partition_count.value;
-    }
-    return 0;
+    return wanted && !(gpu->partition_count.known &&
+                       gpu->partition_count.value == wanted->partition_count.value)
+               ? wanted->partition_count.value
+               : 0;
 }
 
 static bool lacks_partition(const struct maker *m, const struct vm_work *work)

@@ -137,6 +137,25 @@ TEST(what_is_wrong_is_said_with_its_place_and_what_was_meant)
         { HEAD
           "      v: { gpus: [{ gpu: a2, mode: dda }], settings: { stop_action: save } }\n",
           "settings are those of a VM with a partition", NULL },
+        { "format: hvgpu/1\n", "names no hosts", NULL },
+        { "format: hvgpu/1\nclusters: { c: {} }", "names no hosts", NULL },
+        { "format: hvgpu/1\nclusters: { c: { nodes: h } }",
+          "'nodes' of a cluster is a list", "as -H takes them" },
+        { "format: hvgpu/1\nclusters: { c: { nodes: [h, H] } }",
+          "column 29: node 'H' is named", NULL },
+        { "format: hvgpu/1\nclusters: { c: { nodes: [h] }, d: { nodes: [h] } }",
+          "node 'h' stands under the clusters 'c' and 'd'", NULL },
+        { "format: hvgpu/1\nclusters: { c: { nodes: [h], gpus: { a: { location_path: "
+          "PCIROOT(0) } } } }",
+          "'a' is a GPU of one node only", "pci_id: 10de:25b6" },
+        { "format: hvgpu/1\nclusters: { c: { nodes: [h], vms: { v: { gpus: "
+          "['PCIROOT(0)'] } } } }",
+          "'PCIROOT(0)' is a GPU of one node only", NULL },
+        { "format: hvgpu/1\nhosts: { h: { vms: { V: { gpus: [] } } } }\n"
+          "clusters: { c: { nodes: [h], vms: { v: { gpus: [] } } } }",
+          "VM 'V' stands under host 'h' and under cluster 'c'", NULL },
+        { "format: hvgpu/1\nclusters: { c: { nods: [h] } }", "a cluster has no key 'nods'",
+          "did you mean 'nodes'?" },
         { HEAD "      \"a\\0b\": { gpus: [] }\n", "a name holds a control character",
           NULL },
         { "format: hvgpu/1\nhosts: { h: { gpus: { a: { location_path: PCIROOT(0) }, "
@@ -159,6 +178,39 @@ TEST(what_is_wrong_is_said_with_its_place_and_what_was_meant)
             CHECK_STR_EQ(err.hint, cases[i].hint);
         desired_free(desired);
     }
+}
+
+TEST(nodes_of_a_cluster_are_hosts)
+{
+    static const char text[] =
+        "format: hvgpu/1\n"
+        "hosts: { H1: { vms: { own: { gpus: [] } } } }\n"
+        "clusters:\n"
+        "  C:\n"
+        "    nodes: [h1, h2]\n"
+        "    gpus: { a2: { pci_id: '10de:25b6', partition_count: 4 } }\n"
+        "    vms: { v: { gpus: [{ gpu: a2, count: 2 }] } }\n";
+    CLEANUP(strbuf_cleanup) struct strbuf written = STRBUF_INIT;
+    CLEANUP(strbuf_cleanup) struct strbuf again = STRBUF_INIT;
+    CLEANUP(desired_cleanup) struct desired *read = NULL;
+    CLEANUP(desired_cleanup) struct desired *back = NULL;
+    struct err err = ERR_INIT;
+
+    read = read_text(text, &err);
+    CHECK_OK(read);
+    CHECK_EQ(read->host_count, 2);
+    CHECK_STR_EQ(read->hosts[0].name, "H1");
+    CHECK_STR_EQ(read->hosts[1].name, "h2");
+    CHECK_EQ(read->hosts[1].vm_count, 0);
+    CHECK_EQ(read->cluster_count, 1);
+    CHECK_EQ(read->clusters[0].node_count, 2);
+    CHECK_EQ(read->clusters[0].wish.gpus[0].partition_count.value, 4);
+    CHECK_EQ(read->clusters[0].wish.vms[0].uses[0].count, 2);
+    desired_write(read, &written);
+    back = read_text(written.text, &err);
+    CHECK_OK(back);
+    desired_write(back, &again);
+    CHECK_STR_EQ(again.text, written.text);
 }
 
 /* A file of a few kilobytes that would be read for hours, or fill the memory. */

@@ -129,26 +129,31 @@ def test_written_changed_by_hand_compared_healed_and_taken_back(world):
 
 
 def test_a_vm_of_a_cluster_is_compared_where_it_is(world):
-    nodes = ["NODE001", "NODE002", "NODE003"]
-    fleet = Fleet(world, "cluster", nodes)
-    path = str(world.dir / "cluster.yaml")
-    fleet.must("export", "-o", path, nodes=nodes)
+    by_node, by_cluster = (str(world.dir / name) for name in ("nodes.yaml", "cluster.yaml"))
+    scenario.must(world.hvgpu("export", "-o", by_node, host="sim:cluster"))
+    scenario.must(world.hvgpu("--cluster", "export", "-o", by_cluster, host="sim:cluster:NODE001"))
     for what in ("fail", "rejoin"):
         scenario.must(subprocess.run([world.sim, what, "cluster", "NODE002"], env=world.env,
                                      capture_output=True, text=True, check=False), what)
 
-    def look(wanted):
-        done = fleet.hvgpu("diff", path, "--no-drivers", "--json")
-        found = {(fleet.node(host["host"]), one["name"], one["reason"])
+    def look(path, wanted, notes):
+        done = world.hvgpu("diff", path, "--no-drivers", "--json", host=None)
+        found = {(host["host"].rsplit(":", 1)[1], one["name"], one["reason"])
                  for host in json.loads(done.stdout)["hosts"] for one in host["differences"]}
-        expect("moved", found - MOVED, wanted)
-        expect("notes", found & MOVED, MOVED)
+        expect("differences", found - MOVED, wanted)
+        expect("notes", found & MOVED, notes)
 
-    look(set())
-    fleet.must("attach", "node002-design-001", "-y", "-q", "--no-drivers", nodes=["NODE001"])
-    look({("NODE001", "node002-design-001", "adapter-extra")})
-    fleet.must("apply", path, "-y", "-q", "--no-drivers")
-    look(set())
+    for path, notes in ((by_node, MOVED), (by_cluster, set())):
+        look(path, set(), notes)
+        scenario.must(world.hvgpu("attach", "node002-design-001", "-y", "-q", "--no-drivers",
+                                  host="sim:cluster:NODE001"))
+        look(path, {("NODE001", "node002-design-001", "adapter-extra")}, notes)
+        scenario.must(world.hvgpu("apply", path, "-y", "-q", "--no-drivers", host=None))
+        look(path, set(), notes)
+    scenario.must(world.hvgpu("--cluster", "export", "-o", f"{by_cluster}.again",
+                              host="sim:cluster:NODE003"))
+    with open(by_cluster, "rb") as old, open(f"{by_cluster}.again", "rb") as new:
+        expect("the file of the cluster, whoever runs where", new.read(), old.read())
 
 
 def test_a_file_keeps_what_it_says_of_hosts_that_do_not_answer(world):
