@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import traceback
+import typing
 
 import way
 
@@ -62,6 +63,13 @@ def must(done, what="hvgpu"):
     return done
 
 
+class Place(typing.NamedTuple):
+    """How a simulated host is reached."""
+    url: str
+    login: list
+    com: str
+
+
 class Server:
     """hvgpu-sim in a process of its own."""
 
@@ -93,6 +101,10 @@ class Server:
         self.login = ["--user", "admin", "--password-file", str(self.password_file)]
         if way.HERE.is_com:
             self.login = []  # who runs on a host needs none
+
+    def at(self, name):
+        """One of its hosts."""
+        return Place(self.hosts[name], self.login, self.com and f"{self.com}/{name}")
 
     def end(self, how=signal.SIGTERM):
         if self.process.poll() is None:
@@ -142,7 +154,7 @@ class World:
 
     def command(self, args, host):
         words = way.HERE.program(self.hvgpu_path)
-        if isinstance(host, Server):
+        if isinstance(host, (Server, Place)):
             self.com = host.com
             words += way.HERE.options(host.url, host.login)
         elif host:
@@ -153,7 +165,7 @@ class World:
         return way.HERE.environment({**self.env, **(env or {})}, self.com)
 
     def hvgpu(self, *args, host="sim:laptop", env=None, **more):
-        if way.HERE.is_windows and (host is None or isinstance(host, str)):
+        if way.HERE.is_windows and (host is None or str(host).startswith("sim:")):
             return self.hvgpu_of_lab(args, host, env, more)
         return self.run(self.command(args, host), env, more)
 

@@ -54,7 +54,7 @@ class Bench:
         self.way = way.HERE
         self.com = None
         self.adds_again = False
-        self.host = f"sim:{lab}"
+        self.host, self.named = f"sim:{lab}", None
         if self.way.is_windows:  # hvgpu.exe has no simulator in it
             self.http = True
 
@@ -77,11 +77,14 @@ class Bench:
             found = re.search(r"^com (\S+)", line)
             if found:
                 self.com = found.group(1)
-            found = re.search(r"http://127\.0\.0\.1:\d+/wsman", line)
+            found = re.search(rf"{self.named or ''} (http://127\.0\.0\.1:\d+/wsman)", line)
             if found:
-                self.host = found.group(0)
+                self.host = found.group(1)
                 return
         raise Failure("the simulator did not start: " + "".join(seen))
+
+    def com_place(self):
+        return f"{self.com}/{self.named}" if self.com and self.named else self.com
 
     def stop(self):
         if self.server:
@@ -98,7 +101,7 @@ class Bench:
         login = ["--user", "admin", "--password-file", self.password_file] if self.http else []
         line = [*self.way.program(self.hvgpu), *self.way.options(self.host, login), *args]
         return self.way.finished(subprocess.run(
-            line, env=self.way.environment(env, self.com), stdin=subprocess.DEVNULL,
+            line, env=self.way.environment(env, self.com_place()), stdin=subprocess.DEVNULL,
             capture_output=True, text=True, timeout=SECONDS_MAX, check=False))
 
     def attach(self, fault=None):
@@ -288,6 +291,7 @@ def main():
     way.skip_all_without()
     bench = Bench(hvgpu, sim, lab, http)
     bench.host += f":{named}" if named else ""
+    bench.named = named
     bench.job = [*job, "--yes"] if job else bench.job
     number, failed = 0, 0
     try:

@@ -17,6 +17,7 @@ import warnings
 
 import jsonschema
 import scenario
+import way
 from scenario import SOURCE, must
 
 LONG = "v" * 10_000
@@ -161,6 +162,8 @@ def test_each_wrong_input_has_one_clear_error_and_changes_nothing(world):
     assert len(images) > 15, sorted(images)
     problems = []
     for name, args, status, kind, text in CASES:
+        if way.HERE.is_windows and isinstance(args[1], bytes):
+            continue  # there, arguments are UTF-16
         try:
             must_fail_well(world.hvgpu(*args), status, text, name)
             must_fail_well_in_json(world.hvgpu(*args, "--json"), args[0], status, kind, name)
@@ -207,7 +210,8 @@ def test_hosts_that_are_none(world):
     one("http://no-such-host.invalid:5985/wsman", "unreachable", "no-such-host.invalid", *login,
         "--insecure")
     one(f"http://127.0.0.1:{free_port()}/wsman", "unreachable", "127.0.0.1", *login)
-    one("sim:no-such-lab", "not-found", "no-such-lab")
+    if not way.HERE.is_windows:  # hvgpu.exe has no simulator in it
+        one("sim:no-such-lab", "not-found", "no-such-lab")
 
     # Something answers, but it is no WS-Management.
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -230,12 +234,11 @@ def test_hosts_that_are_none(world):
 
     before = world.dump("bare")
     with world.serve("bare") as server:
-        plain, nogpu = server.hosts["PLAIN"], server.hosts["NOGPU"]
-        one(plain, "denied", "password", *login)
-        one(plain, "unsupported", "Hyper-V", *server.login)
-        one(nogpu, "not-found", "GPU", *server.login)
+        one(server.hosts["PLAIN"], "denied", "password", *login)
+        one(server.at("PLAIN"), "unsupported", "Hyper-V")
+        one(server.at("NOGPU"), "not-found", "GPU")
         # The same machines answer to what they can.
-        document = json.loads(world.hvgpu("status", "--json", *server.login, host=plain).stdout)
+        document = json.loads(world.hvgpu("status", "--json", host=server.at("PLAIN")).stdout)
         must_fit_schema("status", document)
     world.must_be(before, "hosts that are none", "bare")
 
@@ -288,14 +291,17 @@ def test_each_broken_host_has_one_clear_error_and_is_left_as_it_was(world):
     assert not problems, "\n\n".join(problems)
 
 
-def test_a_control_character_in_an_answer_is_not_obeyed(world):
+def test_a_character_that_turns_the_line_round_is_not_obeyed(world):
+    """Names are the users' own.  What steers a terminal comes from no lab, but from
+    tests/network/test-hostile.py."""
     text = (SOURCE / "tests/scenarios/small.yaml").read_text("utf-8")
     lab = world.dir / "hostile.yaml"
-    lab.write_text(text.replace("- name: games", '- name: "ev\\e[31mil\\u202e\\u0085"'), "utf-8")
+    lab.write_text(text.replace("- name: games", '- name: "ev\\u202eil\\u2066"'), "utf-8")
     for command in (["status"], ["vm", "list"], ["attach", "nosuch", *YES]):
         done = world.hvgpu(*command, host=f"sim:{lab}")
         shown = done.stdout + done.stderr
-        assert has_no_control(shown) and "\u202e" not in shown and "\x85" not in shown, repr(shown)
+        assert "\u202e" not in shown and "\u2066" not in shown, repr(shown)
+        assert command == ["status"] or "ev?il?" in shown, repr(shown)
 
 
 scenario.main(globals())

@@ -53,16 +53,23 @@ static ULONG WINAPI services_release(IWbemServices *iface)
     return (ULONG)refs;
 }
 
-/* MicrosoftDocs/win32 WmiSdk/setting-the-security-levels-on-a-wmi-connection.md: WMI has to
- * be allowed to impersonate. */
-static bool is_denied(struct services *s)
+/* NULL: it may be called.  WMI's proxies belong to the apartment they were made in, which for
+ * hvgpu is the multithreaded one (MicrosoftDocs/win32 desktop-src/com/in-process-server-threading-
+ * issues.md, processes--threads--and-apartments.md); and WMI has to be allowed to impersonate
+ * (WmiSdk/setting-the-security-levels-on-a-wmi-connection.md). */
+static HRESULT may_call(struct services *s)
 {
-    return s->security.level < RPC_C_IMP_LEVEL_IMPERSONATE;
-}
+    APTTYPE type;
+    APTTYPEQUALIFIER how;
+    HRESULT hr = CoGetApartmentType(&type, &how);
 
-static HRESULT denied(void)
-{
-    return tell_error(WBEM_E_ACCESS_DENIED, "Access denied ");
+    if (FAILED(hr))
+        return hr;
+    if (type != APTTYPE_MTA)
+        return RPC_E_WRONG_THREAD;
+    if (s->security.level < RPC_C_IMP_LEVEL_IMPERSONATE)
+        return tell_error(WBEM_E_ACCESS_DENIED, "Access denied ");
+    return S_OK;
 }
 
 static void add_wide(struct text *to, const WCHAR *field)
@@ -114,6 +121,7 @@ static HRESULT WINAPI services_get(IWbemServices *iface, const BSTR path, LONG f
 {
     struct services *s = of(iface);
     struct text request = { 0 };
+    HRESULT hr;
 
     if (bad_flags(flags, WBEM_FLAG_USE_AMENDED_QUALIFIERS | WBEM_FLAG_DIRECT_READ,
                   ret_call) ||
@@ -121,8 +129,9 @@ static HRESULT WINAPI services_get(IWbemServices *iface, const BSTR path, LONG f
         return WBEM_E_INVALID_PARAMETER;
     if (!path || !*path)
         return E_NOTIMPL; /* an empty class, to make one of */
-    if (is_denied(s))
-        return denied();
+    hr = may_call(s);
+    if (FAILED(hr))
+        return hr;
     text_add(&request, "GET", 3);
     text_field(&request, s->place->ns);
     add_wide(&request, path);
@@ -139,14 +148,16 @@ static HRESULT WINAPI services_exec_query(IWbemServices *iface, const BSTR langu
                          WBEM_FLAG_DIRECT_READ;
     struct services *s = of(iface);
     struct text request = { 0 };
+    HRESULT hr;
 
     if (!ret || !language || !query || flags & ~allowed)
         return WBEM_E_INVALID_PARAMETER;
     *ret = NULL;
     if (_wcsicmp(language, L"WQL") != 0)
         return WBEM_E_INVALID_QUERY_TYPE;
-    if (is_denied(s))
-        return denied();
+    hr = may_call(s);
+    if (FAILED(hr))
+        return hr;
     text_add(&request, "QUERY", 5);
     text_field(&request, s->place->ns);
     add_wide(&request, query);
@@ -164,13 +175,15 @@ static HRESULT WINAPI services_exec_method(IWbemServices *iface, const BSTR path
     struct services *s = of(iface);
     struct object *parameters = object_from(in);
     struct text request = { 0 };
+    HRESULT hr;
 
     if (bad_flags(flags, 0, ret_call) || !path || !method || (in && !parameters))
         return WBEM_E_INVALID_PARAMETER;
     if (parameters && parameters->genus != 2)
         return WBEM_E_INVALID_METHOD_PARAMETERS; /* the signature itself */
-    if (is_denied(s))
-        return denied();
+    hr = may_call(s);
+    if (FAILED(hr))
+        return hr;
     text_add(&request, "METHOD", 6);
     text_field(&request, s->place->ns);
     add_wide(&request, path);
@@ -190,13 +203,15 @@ static HRESULT WINAPI services_put(IWbemServices *iface, IWbemClassObject *insta
     struct object *object = object_from(instance);
     struct text request = { 0 };
     char number[16];
+    HRESULT hr;
 
     if (bad_flags(flags, kinds | WBEM_FLAG_USE_AMENDED_QUALIFIERS, ret_call) || !object)
         return WBEM_E_INVALID_PARAMETER;
     if (object->genus != 2)
         return WBEM_E_INVALID_OBJECT;
-    if (is_denied(s))
-        return denied();
+    hr = may_call(s);
+    if (FAILED(hr))
+        return hr;
     snprintf(number, sizeof(number), "%ld", flags & kinds);
     text_add(&request, "PUT", 3);
     text_field(&request, s->place->ns);
@@ -211,11 +226,13 @@ static HRESULT WINAPI services_delete(IWbemServices *iface, const BSTR path, LON
 {
     struct services *s = of(iface);
     struct text request = { 0 };
+    HRESULT hr;
 
     if (bad_flags(flags, 0, ret_call) || !path)
         return WBEM_E_INVALID_PARAMETER;
-    if (is_denied(s))
-        return denied();
+    hr = may_call(s);
+    if (FAILED(hr))
+        return hr;
     text_add(&request, "DEL", 3);
     text_field(&request, s->place->ns);
     add_wide(&request, path);
