@@ -315,8 +315,16 @@ char *sim_dump(struct sim *sim, struct err *err)
     return sim_dump_lab(sim->lab, err);
 }
 
-bool sim_update_driver(const char *lab, const char *state_dir, const char *gpu,
-                       const char *version, struct err *err)
+/* What is to be done to a lab, and with what. */
+struct change {
+    bool (*make)(struct sim_lab *lab, const struct change *change, struct err *err);
+    const char *what, *value;
+    bool (*of_node)(struct sim_cluster *cluster, struct sim_host *node, struct err *err);
+};
+
+/* To a lab that no other program has open. */
+static bool change_lab(const char *lab, const char *state_dir, const struct change *change,
+                       struct err *err)
 {
     CLEANUP(free_cleanup) char *dir = sim_lab_dir(lab, state_dir, err);
     CLEANUP(free_cleanup) char *owner_file = NULL;
@@ -327,13 +335,27 @@ bool sim_update_driver(const char *lab, const char *state_dir, const char *gpu,
     if (!dir || !take_lock(lab, dir, 0, &owner_file, &lock, err))
         return false;
     opened = sim_lab_open(lab, state_dir, false, err);
-    ok = opened && lab_update_driver(opened, gpu, version, err);
+    ok = opened && change->make(opened, change, err);
     sim_lab_close(opened);
     return ok || err_wrap(err, "lab '%s'", lab);
 }
 
-static bool reboot_hosts(struct sim_lab *lab, const char *name, struct err *err)
+static bool update_driver(struct sim_lab *lab, const struct change *change, struct err *err)
 {
+    return lab_update_driver(lab, change->what, change->value, err);
+}
+
+bool sim_update_driver(const char *lab, const char *state_dir, const char *gpu,
+                       const char *version, struct err *err)
+{
+    const struct change change = { update_driver, gpu, version, NULL };
+
+    return change_lab(lab, state_dir, &change, err);
+}
+
+static bool reboot_hosts(struct sim_lab *lab, const struct change *change, struct err *err)
+{
+    const char *name = change->what;
     bool any = false;
 
     for (size_t i = 0; i < lab->host_count; i++) {
@@ -360,25 +382,15 @@ static bool reboot_hosts(struct sim_lab *lab, const char *name, struct err *err)
 
 bool sim_reboot(const char *lab, const char *state_dir, const char *host, struct err *err)
 {
-    CLEANUP(free_cleanup) char *dir = sim_lab_dir(lab, state_dir, err);
-    CLEANUP(free_cleanup) char *owner_file = NULL;
-    CLEANUP(os_lock_cleanup) struct os_lock *lock = NULL;
-    struct sim_lab *opened;
-    bool ok;
+    const struct change change = { reboot_hosts, host, NULL, NULL };
 
-    if (!dir || !take_lock(lab, dir, 0, &owner_file, &lock, err))
-        return false;
-    opened = sim_lab_open(lab, state_dir, false, err);
-    ok = opened && reboot_hosts(opened, host, err);
-    sim_lab_close(opened);
-    return ok || err_wrap(err, "lab '%s'", lab);
+    return change_lab(lab, state_dir, &change, err);
 }
 
-static bool change_node(struct sim_lab *lab, const char *name,
-                        bool (*change)(struct sim_cluster *cluster, struct sim_host *node,
-                                       struct err *err),
-                        struct err *err)
+static bool change_node(struct sim_lab *lab, const struct change *change, struct err *err)
 {
+    const char *name = change->what;
+
     for (size_t i = 0; i < lab->host_count; i++) {
         struct sim_host *host = lab->hosts[i];
         bool ok;
@@ -388,60 +400,41 @@ static bool change_node(struct sim_lab *lab, const char *name,
         if (!host->cluster)
             return err_fail(err, ERR_INVALID, 0, "host '%s' is no node of a cluster", name);
         pthread_mutex_lock(host->lock);
-        ok = cluster_open(host->cluster, err) && change(host->cluster, host, err) &&
-             sim_host_save(host, err);
+        ok = cluster_open(host->cluster, err) &&
+             change->of_node(host->cluster, host, err) && sim_host_save(host, err);
         pthread_mutex_unlock(host->lock);
         return ok;
     }
     return err_fail(err, ERR_NOT_FOUND, 0, "no host '%s'", name);
 }
 
-static bool with_lab(const char *lab, const char *state_dir, const char *node,
-                     bool (*change)(struct sim_cluster *cluster, struct sim_host *node,
-                                    struct err *err),
-                     struct err *err)
-{
-    CLEANUP(free_cleanup) char *dir = sim_lab_dir(lab, state_dir, err);
-    CLEANUP(free_cleanup) char *owner_file = NULL;
-    CLEANUP(os_lock_cleanup) struct os_lock *lock = NULL;
-    struct sim_lab *opened;
-    bool ok;
-
-    if (!dir || !take_lock(lab, dir, 0, &owner_file, &lock, err))
-        return false;
-    opened = sim_lab_open(lab, state_dir, false, err);
-    ok = opened && change_node(opened, node, change, err);
-    sim_lab_close(opened);
-    return ok || err_wrap(err, "lab '%s'", lab);
-}
-
 bool sim_fail_node(const char *lab, const char *state_dir, const char *node,
                    struct err *err)
 {
-    return with_lab(lab, state_dir, node, cluster_fail_node, err);
+    const struct change change = { change_node, node, NULL, cluster_fail_node };
+
+    return change_lab(lab, state_dir, &change, err);
 }
 
 bool sim_rejoin_node(const char *lab, const char *state_dir, const char *node,
                      struct err *err)
 {
-    return with_lab(lab, state_dir, node, cluster_rejoin_node, err);
+    const struct change change = { change_node, node, NULL, cluster_rejoin_node };
+
+    return change_lab(lab, state_dir, &change, err);
+}
+
+static bool move_device(struct sim_lab *lab, const struct change *change, struct err *err)
+{
+    return lab_move_device(lab, change->what, change->value, err);
 }
 
 bool sim_move_device(const char *lab, const char *state_dir, const char *device,
                      const char *location_path, struct err *err)
 {
-    CLEANUP(free_cleanup) char *dir = sim_lab_dir(lab, state_dir, err);
-    CLEANUP(free_cleanup) char *owner_file = NULL;
-    CLEANUP(os_lock_cleanup) struct os_lock *lock = NULL;
-    struct sim_lab *opened;
-    bool ok;
+    const struct change change = { move_device, device, location_path, NULL };
 
-    if (!dir || !take_lock(lab, dir, 0, &owner_file, &lock, err))
-        return false;
-    opened = sim_lab_open(lab, state_dir, false, err);
-    ok = opened && lab_move_device(opened, device, location_path, err);
-    sim_lab_close(opened);
-    return ok || err_wrap(err, "lab '%s'", lab);
+    return change_lab(lab, state_dir, &change, err);
 }
 
 bool sim_reset(const char *lab, const char *state_dir, struct err *err)
