@@ -79,6 +79,19 @@ static bool split_pattern(struct task *task, const char *path, char **ret_folder
     return *ret_folder && *ret_pattern;
 }
 
+/* What `del` and `dir` are given: a folder means all that is in it.  Owned. */
+static bool find_named(struct task *task, const char *path, char **ret_folder,
+                       char **ret_pattern)
+{
+    struct file_info info;
+
+    if (has_wildcard(path) || task_stat(task, path, &info) != 0 || !is_dir(&info))
+        return split_pattern(task, path, ret_folder, ret_pattern);
+    *ret_folder = text_dup(path);
+    *ret_pattern = text_dup("*");
+    return *ret_folder && *ret_pattern;
+}
+
 /* ---- folders ---- */
 
 static uint32_t run_mkdir(struct task *task, const struct arguments *arguments)
@@ -220,18 +233,9 @@ static uint32_t run_del(struct task *task, const struct arguments *arguments)
         CLEANUP(free_cleanup) char *path = task_path(task, s.paths[i]);
         CLEANUP(free_cleanup) char *folder = NULL;
         CLEANUP(free_cleanup) char *pattern = NULL;
-        struct file_info info;
         bool any = false;
 
-        if (!path)
-            return 1;
-        if (!has_wildcard(path) && task_stat(task, path, &info) == 0 && is_dir(&info)) {
-            folder = text_dup(path);
-            pattern = text_dup("*");
-        } else if (!split_pattern(task, path, &folder, &pattern)) {
-            return 1;
-        }
-        if (!folder || !pattern)
+        if (!path || !find_named(task, path, &folder, &pattern))
             return 1;
         if (strcmp(pattern, "*") == 0 && !HAS(s, 'Q'))
             return not_simulated(task, "'del' of everything without /q, which asks");
@@ -419,15 +423,7 @@ static uint32_t run_dir(struct task *task, const struct arguments *arguments)
     if (!HAS(s, 'B') || s.path_count > 1)
         return not_simulated(task, "'dir' without /b, whose output depends on the locale");
     path = task_path(task, s.path_count ? s.paths[0] : task->directory);
-    if (!path)
-        return 1;
-    if (!has_wildcard(path) && task_stat(task, path, &info) == 0 && is_dir(&info)) {
-        folder = text_dup(path);
-        pattern = text_dup("*");
-    } else if (!split_pattern(task, path, &folder, &pattern)) {
-        return 1;
-    }
-    if (!folder || !pattern)
+    if (!path || !find_named(task, path, &folder, &pattern))
         return 1;
     code = task_stat(task, folder, &info);
     if (code != 0)

@@ -165,14 +165,7 @@ struct sim_object *hv_make_express_setting(struct sim_host *host,
     make_number(&m, "ResourceType", HV_PCIE_TYPE);
     make_text(&m, "ResourceSubType", HV_PCIE_SUBTYPE);
     make_text(&m, "PoolID", "");
-    make_text(&m, "AllocationUnits", "count");
-    make_number(&m, "VirtualQuantity", 1);
-    make_number(&m, "Reservation", 1);
-    make_number(&m, "Limit", 1);
-    make_number(&m, "Weight", 0);
-    make_number(&m, "AutomaticAllocation", 1);
-    make_number(&m, "AutomaticDeallocation", 1);
-    make_number(&m, "ConsumerVisibility", 3);
+    hv_make_one_of(&m);
     make_number(&m, "VirtualFunctions", 0);
     make_text(&m, "VirtualSystemIdentifiers", braced);
     if (express)

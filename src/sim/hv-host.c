@@ -146,6 +146,18 @@ static const struct {
     { "Default", 0, 0 }, { "Minimum", 3, 1 }, { "Maximum", 3, 2 }, { "Increment", 3, 3 }
 };
 
+void hv_make_one_of(struct maker *m)
+{
+    make_text(m, "AllocationUnits", "count");
+    make_number(m, "VirtualQuantity", 1);
+    make_number(m, "Reservation", 1);
+    make_number(m, "Limit", 1);
+    make_number(m, "Weight", 0);
+    make_number(m, "AutomaticAllocation", 1);
+    make_number(m, "AutomaticDeallocation", 1);
+    make_number(m, "ConsumerVisibility", 3);
+}
+
 static bool make_template(struct sim_host *host, const struct pool *pool,
                           struct sim_object *capabilities, const char *guid, size_t n,
                           struct err *err)
@@ -161,15 +173,7 @@ static bool make_template(struct sim_host *host, const struct pool *pool,
     make_text(&m, "ResourceSubType", pool->subtype);
     make_text(&m, "PoolID", "");
     if (n == 0 && (pool->type == HV_GPU_TYPE || pool->type == HV_PCIE_TYPE)) {
-        /* As the cmdlet serializes it (HyperV-WMI, recipe gpu_partition). */
-        make_text(&m, "AllocationUnits", "count");
-        make_number(&m, "VirtualQuantity", 1);
-        make_number(&m, "Reservation", 1);
-        make_number(&m, "Limit", 1);
-        make_number(&m, "Weight", 0);
-        make_number(&m, "AutomaticAllocation", 1);
-        make_number(&m, "AutomaticDeallocation", 1);
-        make_number(&m, "ConsumerVisibility", 3);
+        hv_make_one_of(&m);
         if (pool->type == HV_GPU_TYPE)
             make_number(&m, "MappingBehavior", 3);
     }

@@ -319,14 +319,7 @@ struct sim_object *hv_make_adapter(struct sim_host *host, struct sim_object *set
     make_number(&m, "ResourceType", HV_GPU_TYPE);
     make_text(&m, "ResourceSubType", HV_GPU_SUBTYPE);
     make_text(&m, "PoolID", "");
-    make_text(&m, "AllocationUnits", "count");
-    make_number(&m, "VirtualQuantity", 1);
-    make_number(&m, "Reservation", 1);
-    make_number(&m, "Limit", 1);
-    make_number(&m, "Weight", 0);
-    make_number(&m, "AutomaticAllocation", 1);
-    make_number(&m, "AutomaticDeallocation", 1);
-    make_number(&m, "ConsumerVisibility", 3);
+    hv_make_one_of(&m);
     make_number(&m, "MappingBehavior", 3);
     /* Before 20348 and 22000 there is no pinning, and HostResource is not readable
      * (MicrosoftDocs/windows-powershell-docs Add-VMGpuPartitionAdapter; HyperV-WMI). */

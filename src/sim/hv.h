@@ -52,6 +52,9 @@ bool hv_make_vm(struct sim_host *host, const struct lab_vm *vm, struct err *err)
 /* GPU @n of the lab becomes partitionable, if it is of that kind. */
 bool hv_add_gpu(struct sim_host *host, size_t n, struct err *err) MUST_CHECK;
 
+/* How much a setting has of a device that comes in pieces: one.  As the cmdlet serializes it
+ * (HyperV-WMI, recipe gpu_partition). */
+void hv_make_one_of(struct maker *m);
 /* The partition adapter's setting data as the cmdlet serializes it; @gpu may be NULL;
  * @guid NULL: a new one. */
 struct sim_object *hv_make_adapter(struct sim_host *host, struct sim_object *settings,
