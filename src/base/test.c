@@ -79,6 +79,15 @@ const char *test_temporary_dir(void)
     return "/tmp";
 }
 
+void test_make_folder(const char *name, char ret[TEST_FOLDER])
+{
+    snprintf(ret, TEST_FOLDER, "%s/hvgpu-%s-XXXXXX", test_temporary_dir(), name);
+    if (!mkdtemp(ret)) {
+        fprintf(stderr, "no folder can be made in '%s'\n", test_temporary_dir());
+        abort();
+    }
+}
+
 int main(int argc, char **argv)
 {
     const char *only = argc > 1 ? argv[1] : NULL;

@@ -25,6 +25,9 @@ void test_skip(const char *why);
 const char *test_data_dir(void);
 /* Where a test may make a folder of its own: $HVGPU_TEST_TMP, or the system's. */
 const char *test_temporary_dir(void);
+/* Makes one: "hvgpu-@name-", and letters that nobody else has.  The test removes it. */
+enum { TEST_FOLDER = 256 };
+void test_make_folder(const char *name, char ret[TEST_FOLDER]);
 
 /* Of POSIX; where the system lacks them they come from test-win32.c. */
 char *mkdtemp(char *name);

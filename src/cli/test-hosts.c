@@ -25,10 +25,12 @@ static void give(struct option_values *values, const struct option_spec *spec,
 /* A file in a folder of its own; the caller frees the path. */
 static char *write_file(const char *text, int mode)
 {
-    char folder[] = "/tmp/hvgpu-test-XXXXXX";
+    char folder[TEST_FOLDER];
     struct err err = ERR_INIT;
-    char *path = mkdtemp(folder) ? text_printf("%s/file", folder) : NULL;
+    char *path;
 
+    test_make_folder("hosts", folder);
+    path = text_printf("%s/file", folder);
     CHECK(path && os_write_file(path, text, strlen(text), &err));
     if (path)
         chmod(path, (mode_t)mode);

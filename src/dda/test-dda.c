@@ -28,7 +28,7 @@ struct bench {
     struct dda_entry entries[DEVICES];
     struct dda_view view;
     struct plan_context context;
-    char state_dir[64];
+    char state_dir[TEST_FOLDER];
 };
 
 static char *text(const char *constant)
@@ -84,8 +84,7 @@ static void start(struct bench *b)
                                 .gpus = b->gpus,
                                 .gpu_count = 2 };
     b->view = (struct dda_view){ &b->host, { b->devices, DEVICES } };
-    snprintf(b->state_dir, sizeof(b->state_dir), "/tmp/hvgpu-dda-XXXXXX");
-    CHECK(mkdtemp(b->state_dir) != NULL);
+    test_make_folder("dda", b->state_dir);
     b->context.journal = journal_open(b->state_dir, &err);
     b->context.kinds = no_kinds;
     CHECK(b->context.journal != NULL);

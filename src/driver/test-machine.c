@@ -76,8 +76,7 @@ void machine_open(struct machine *machine)
 {
     struct err err = ERR_INIT;
 
-    snprintf(machine->root, sizeof(machine->root), "/tmp/hvgpu-test-driver-XXXXXX");
-    CHECK(mkdtemp(machine->root));
+    test_make_folder("driver", machine->root);
     machine->system = hive_new(&err);
     machine->software = hive_new(&err);
     machine->drivers = hive_new(&err);

@@ -4,6 +4,7 @@
 
 #include "err.h"
 #include "hive.h"
+#include "test.h"
 
 #define TEST_DISPLAY_CLASS "{4d36e968-e325-11ce-bfc1-08002be10318}"
 #define TEST_NVIDIA "PCI\\VEN_10DE&DEV_2860&SUBSYS_252D1043&REV_A1\\4&296b7397&0&0008"
@@ -13,7 +14,7 @@
 #define TEST_PACKAGE "nv_dispi.inf_amd64_0123456789abcdef"
 
 struct machine {
-    char root[64]; /* the drive; its Windows folder is <root>/Windows */
+    char root[TEST_FOLDER]; /* the drive; its Windows folder is <root>/Windows */
     struct hive *system, *software, *drivers;
 };
 

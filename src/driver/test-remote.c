@@ -24,7 +24,7 @@
 #define GPU "10de:2860"
 
 struct bench {
-    char state[64];
+    char state[TEST_FOLDER];
     struct sim *sim;
     struct cim_session *session;
 };
@@ -80,9 +80,7 @@ static bool bench_open(struct bench *bench, struct err *err)
 {
     struct sim_options options = { .lab = HVGPU_LAB, .state_dir = bench->state };
 
-    snprintf(bench->state, sizeof(bench->state), "/tmp/hvgpu-test-remote-XXXXXX");
-    if (!mkdtemp(bench->state))
-        return err_fail(err, ERR_SYSTEM, 0, "no temporary folder");
+    test_make_folder("remote", bench->state);
     bench->sim = sim_open(&options, err);
     if (!bench->sim || !open_session(bench, &bench->session, err) ||
         !run_line(bench->session, "mkdir \"" GUEST "\\System32\\config\"", err) ||

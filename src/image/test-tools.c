@@ -8,6 +8,7 @@
 #include "hive.h"
 #include "image.h"
 #include "little-endian.h"
+#include "test.h"
 #include "text.h"
 
 #include <fcntl.h>
@@ -19,7 +20,7 @@
 
 #define CONFIG "Windows/System32/config"
 
-static char dir[64];
+static char dir[TEST_FOLDER];
 static pid_t owner;
 
 static void remove_dir(void)
@@ -31,9 +32,7 @@ static void remove_dir(void)
 const char *scratch_dir(void)
 {
     if (!dir[0]) {
-        snprintf(dir, sizeof(dir), "/tmp/hvgpu-test-XXXXXX");
-        if (!mkdtemp(dir))
-            abort();
+        test_make_folder("image", dir);
         owner = getpid();
         atexit(remove_dir);
     }
@@ -42,7 +41,7 @@ const char *scratch_dir(void)
 
 const char *scratch(const char *name)
 {
-    static char paths[256][128]; /* enough for one test */
+    static char paths[256][TEST_FOLDER + 64]; /* enough for one test */
     static unsigned next;
     char *path = paths[next++ % ARRAY_LEN(paths)];
 

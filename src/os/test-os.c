@@ -129,14 +129,14 @@ TEST(guids_differ_and_look_like_guids)
 #ifndef _WIN32 /* see test-os-win32.c */
 TEST(a_file_is_replaced_with_its_rights_kept)
 {
-    char folder[] = "/tmp/hvgpu-os-XXXXXX";
+    char folder[TEST_FOLDER];
     CLEANUP(free_cleanup) char *file = NULL;
     CLEANUP(free_cleanup) char *copy = NULL;
     CLEANUP(free_cleanup) char *now = NULL;
     struct err err = ERR_INIT;
     struct stat st;
 
-    CHECK(mkdtemp(folder) != NULL);
+    test_make_folder("os", folder);
     file = text_printf("%s/file", folder);
     copy = text_printf("%s/copy", folder);
     CHECK(!os_write_file_like(file, file, "x", 1, &err));

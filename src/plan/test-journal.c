@@ -76,7 +76,7 @@ TEST(the_journal_is_private_and_refuses_what_is_none)
 {
     struct err err = ERR_INIT;
     struct journal *journal = start(&err);
-    char path[128];
+    char path[TEST_FOLDER + 16];
     struct stat st;
     sqlite3 *db;
     FILE *file;
@@ -131,7 +131,7 @@ TEST(a_damaged_step_is_an_error_and_not_a_crash)
         struct journal *journal = start(&err);
         struct plan_context context = context_of(journal);
         CLEANUP(plan_cleanup) struct plan *plan = plan_new("lab", "one", &err);
-        char path[128];
+        char path[TEST_FOLDER + 16];
         sqlite3 *db;
 
         test_case(damage[i]);
@@ -166,7 +166,7 @@ TEST(ten_thousand_runs_are_listed_quickly)
     struct err err = ERR_INIT;
     struct journal *journal = start(&err);
     struct run_info count = { 0 };
-    char path[128];
+    char path[TEST_FOLDER + 16];
     sqlite3 *db;
     uint64_t began;
 

@@ -240,7 +240,7 @@ static bool expand_files(struct plan_context *context, const struct step *step,
 
 /* ---- set-up ---- */
 
-char state_dir[64];
+char state_dir[TEST_FOLDER];
 
 struct journal *start(struct err *err)
 {
@@ -254,9 +254,7 @@ struct journal *start(struct err *err)
     }
     fault_at = refuse_at = 0;
     unreachable = elsewhere = false;
-    snprintf(state_dir, sizeof(state_dir), "/tmp/hvgpu-plan-XXXXXX");
-    if (!mkdtemp(state_dir))
-        return NULL;
+    test_make_folder("plan", state_dir);
     return journal_open(state_dir, err);
 }
 

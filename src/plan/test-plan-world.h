@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "plan.h"
+#include "test.h"
 
 enum { CELLS = 8 };
 /* LATE: the answer is lost, and what was begun comes only when it is waited for. */
@@ -27,7 +28,7 @@ extern unsigned fault_at;  /* the change that it happens at; 0: never */
 extern unsigned refuse_at; /* the same, but the host says no */
 extern bool unreachable;
 extern bool elsewhere; /* what was mounted is not of this host */
-extern char state_dir[64];
+extern char state_dir[TEST_FOLDER];
 
 /* A cell that takes two changes to set; one that may be so already; one that complains;
  * one that later steps stand on. */

@@ -50,8 +50,8 @@ bool three_open(struct three *t, const char *extra)
     CLEANUP(free_cleanup) char *file = NULL;
     struct err err = ERR_INIT;
 
-    *t = (struct three){ .dir = "/tmp/hvgpu-three-XXXXXX" };
-    CHECK(mkdtemp(t->dir) != NULL);
+    *t = (struct three){ 0 };
+    test_make_folder("three", t->dir);
     file = text_printf("%s/three.yaml", t->dir);
     strbuf_puts(&text, nodes);
     strbuf_puts(&text, NODE("C", ""));

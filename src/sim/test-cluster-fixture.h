@@ -10,7 +10,7 @@
 #include "test.h"
 
 struct three {
-    char dir[48]; /* of the lab's file and state */
+    char dir[TEST_FOLDER]; /* of the lab's file and state */
     struct sim_lab *lab;
     struct sim_cluster *cluster;
     struct sim_host *nodes[3];

@@ -215,12 +215,12 @@ TEST(nodes_of_a_cluster_that_nobody_asks_leave_memory)
         "hosts:\n"
         "  - { name: 'A{host}', count: 30, product: W, edition: E, build: 26100, cluster: A }\n"
         "  - { name: 'B{host}', count: 30, product: W, edition: E, build: 26100, cluster: B }\n";
-    char dir[] = "/tmp/hvgpu-two-XXXXXX";
+    char dir[TEST_FOLDER];
     CLEANUP(free_cleanup) char *file = NULL;
     struct sim_lab *lab;
     struct err err = ERR_INIT;
 
-    CHECK(mkdtemp(dir) != NULL);
+    test_make_folder("two", dir);
     file = text_printf("%s/two.yaml", dir);
     CHECK_OK(os_write_file(file, text, strlen(text), &err));
     lab = sim_lab_open(file, dir, false, &err);

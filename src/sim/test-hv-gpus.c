@@ -292,11 +292,10 @@ TEST(server_refuses_a_paravirtual_gpu_until_both_policy_values_are_zero)
                                          "RequireSupportedDeviceAssignment" };
     struct hive_value zero = { 0 };
     struct err err = ERR_INIT;
-    char guid[37], dir[64];
+    char dir[TEST_FOLDER];
     FIXTURE;
 
-    os_guid(guid);
-    snprintf(dir, sizeof(dir), "/tmp/hvgpu-test-%s", guid);
+    test_make_folder("policy", dir);
     free(f->host.edition);
     f->host.edition = text_dup("ServerDatacenter");
     free(f->host.product);

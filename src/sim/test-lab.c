@@ -264,7 +264,7 @@ TEST(too_long_a_file_is_refused_unread)
 /* ---- built-in labs and their state ---- */
 
 struct state {
-    char dir[64];
+    char dir[TEST_FOLDER];
 };
 
 static void state_clear(struct state *s)
@@ -276,10 +276,7 @@ static void state_clear(struct state *s)
 
 static void state_init(struct state *s)
 {
-    char guid[37];
-
-    os_guid(guid);
-    snprintf(s->dir, sizeof(s->dir), "/tmp/hvgpu-test-%s", guid);
+    test_make_folder("lab", s->dir);
 }
 
 DEFINE_CLEANUP(close_lab, struct sim_lab *, sim_lab_close)

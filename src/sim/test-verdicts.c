@@ -134,11 +134,10 @@ TEST(lab_verdicts_has_a_device_for_every_verdict)
     size_t counts[VERDICT_COUNT] = { 0 };
     struct sim_object *o = NULL;
     struct err err = ERR_INIT;
-    char guid[37], dir[64];
+    char dir[TEST_FOLDER];
     struct sim_lab *lab;
 
-    os_guid(guid);
-    snprintf(dir, sizeof(dir), "/tmp/hvgpu-test-%s", guid);
+    test_make_folder("verdicts", dir);
     lab = sim_lab_open("verdicts", dir, false, &err);
     CHECK_OK(lab && sim_host_open(lab, lab->hosts[0], &err));
     while (lab && lab->hosts[0]->store &&
@@ -162,10 +161,9 @@ TEST(lab_verdicts_has_no_sriov_and_says_why_and_lab_server_has)
 {
     static const char *const labs[] = { "verdicts", "server" };
     struct err err = ERR_INIT;
-    char guid[37], dir[64];
+    char dir[TEST_FOLDER];
 
-    os_guid(guid);
-    snprintf(dir, sizeof(dir), "/tmp/hvgpu-test-%s", guid);
+    test_make_folder("verdicts", dir);
     for (size_t i = 0; i < ARRAY_LEN(labs); i++) {
         CLEANUP(close_lab) struct sim_lab *lab = sim_lab_open(labs[i], dir, false, &err);
         struct sim_object *o;

@@ -7,12 +7,14 @@
 #include <unistd.h>
 
 #include "os.h"
+#include "test.h"
 #include "text.h"
 
 void test_host_init(struct test_host *t)
 {
-    char dir[] = "/tmp/hvgpu-world-XXXXXX";
+    char dir[TEST_FOLDER];
 
+    test_make_folder("world", dir);
     memset(t, 0, sizeof(*t));
     t->devices[0] = (struct sim_device){
         .name = text_dup("NVIDIA GeForce RTX 4070 Laptop GPU"),
@@ -45,7 +47,7 @@ void test_host_init(struct test_host *t)
                                  .locale = text_dup("en-US"),
                                  .build = 22631,
                                  .ubr = 3880,
-                                 .dir = text_dup(mkdtemp(dir)) };
+                                 .dir = text_dup(dir) };
     pthread_mutex_init(&t->host.own_lock, NULL);
     t->host.lock = &t->host.own_lock;
     t->machine = (struct sim_machine){

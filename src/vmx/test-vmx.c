@@ -335,7 +335,7 @@ TEST(the_level_follows_the_hardware_version_and_says_how_sure_that_is)
 /* ---- the step, on files ---- */
 
 struct machine {
-    char folder[40];
+    char folder[TEST_FOLDER];
     char *path, *before;
     struct plan *plan;
     struct plan_context context;
@@ -354,8 +354,8 @@ static void begin(struct machine *m, const char *text)
     CLEANUP(vmx_cleanup) struct vmx *vmx = NULL;
     struct err err = ERR_INIT;
 
-    *m = (struct machine){ .folder = "/tmp/hvgpu-vmx-XXXXXX" };
-    CHECK(mkdtemp(m->folder) != NULL);
+    *m = (struct machine){ 0 };
+    test_make_folder("vmx", m->folder);
     m->path = text_printf("%s/vm.vmx", m->folder);
     m->before = text_dup(text);
     CHECK_OK(os_write_file(m->path, text, strlen(text), &err));
@@ -557,12 +557,12 @@ TEST(copies_of_a_setting_that_differ_are_a_change_and_come_back)
 
 TEST(only_a_file_of_reasonable_size_is_read)
 {
-    char folder[] = "/tmp/hvgpu-vmx-XXXXXX";
+    char folder[TEST_FOLDER];
     CLEANUP(free_cleanup) char *pipe = NULL;
     CLEANUP(free_cleanup) char *large = NULL;
     struct err err = ERR_INIT;
 
-    CHECK(mkdtemp(folder) != NULL);
+    test_make_folder("vmx", folder);
     pipe = text_printf("%s/pipe.vmx", folder);
     large = text_printf("%s/large.vmx", folder);
     CHECK(mkfifo(pipe, 0600) == 0);
