@@ -193,10 +193,11 @@ bool desired_move_vm(const struct desired_host *from, const struct desired_vm *v
 
         if (use.gpu != DESIRED_ANY_GPU) {
             model = model_of(&from->gpus[use.gpu]);
-            if (!model)
+            if (!model && use.mode == GPU_MODE_DDA)
                 return place_only(from, vm, &from->gpus[use.gpu], err);
-            use.gpu = model_gpu(to, model, err);
-            if (use.gpu < 0)
+            /* A partition of whatever the node has, where no model is known. */
+            use.gpu = model ? model_gpu(to, model, err) : DESIRED_ANY_GPU;
+            if (model && use.gpu < 0)
                 return false;
         }
         add_use(made, &use);

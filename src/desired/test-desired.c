@@ -138,6 +138,14 @@ TEST(what_is_wrong_is_said_with_its_place_and_what_was_meant)
           "      v: { gpus: [{ gpu: a2, mode: dda }], settings: { stop_action: save } }\n",
           "settings are those of a VM with a partition", NULL },
         { "format: hvgpu/1\n", "names no hosts", NULL },
+        { "format: hvgpu/1\nhosts:\n\th: {}\n",
+          "line 3, column 1: a tab stands where only blanks may", "blanks" },
+        { "format: hvgpu/1\nhosts: { b\xfcro: {} }", "line 2, column 11: ", "UTF-8" },
+        { "\xff\xfe"
+          "f",
+          "line 1, column 1: ", "UTF-8" },
+        { HEAD "      v: { gpus: [{ gpu: a2, share: 010 }] }\n",
+          "without zeros before it, not '010'", "octal" },
         { "format: hvgpu/1\nclusters: { c: {} }", "names no hosts", NULL },
         { "format: hvgpu/1\nclusters: { c: { nodes: h } }",
           "'nodes' of a cluster is a list", "as -H takes them" },
@@ -178,6 +186,20 @@ TEST(what_is_wrong_is_said_with_its_place_and_what_was_meant)
             CHECK_STR_EQ(err.hint, cases[i].hint);
         desired_free(desired);
     }
+}
+
+TEST(line_ends_and_the_mark_of_windows_are_taken)
+{
+    CLEANUP(desired_cleanup) struct desired *marked = NULL;
+    CLEANUP(desired_cleanup) struct desired *json = NULL;
+    struct err err = ERR_INIT;
+
+    marked = read_text("\xEF\xBB\xBF"
+                       "format: hvgpu/1\r\nhosts:\r\n  h: {}\r\n",
+                       &err);
+    CHECK_OK(marked);
+    json = read_text("{\"format\": \"hvgpu/1\", \"hosts\": {\"h\": {}}}", &err);
+    CHECK_OK(json);
 }
 
 TEST(nodes_of_a_cluster_are_hosts)

@@ -33,8 +33,57 @@ bool yaml_fail(struct yaml_reader *r, const yaml_node_t *at, const char *fmt, ..
 
 /* ---- parsing ---- */
 
+/* What a parser reads, without the mark that some editors begin a file with. */
+struct source {
+    const char *text;
+    size_t len;
+};
+
+static yaml_mark_t mark_of(const struct source *source, size_t offset)
+{
+    yaml_mark_t mark = { 0 };
+
+    for (size_t i = 0; i < source->len && i < offset; i++) {
+        bool ends = source->text[i] == '\n';
+
+        mark.line += ends;
+        mark.column = ends ? 0 : mark.column + 1;
+    }
+    return mark;
+}
+
+static bool is_tab(const struct source *source, yaml_mark_t mark)
+{
+    size_t line = 0, i = 0;
+
+    for (; i < source->len && line < mark.line; i++)
+        line += source->text[i] == '\n';
+    /* Only blanks stand before it, so columns are bytes. */
+    return line == mark.line && mark.column < source->len - i &&
+           source->text[i + mark.column] == '\t';
+}
+
+static bool fail_parse(struct yaml_reader *r, const yaml_parser_t *parser,
+                       const struct source *source)
+{
+    const char *problem = parser->problem ? parser->problem : "this is no YAML";
+
+    if (parser->error == YAML_MEMORY_ERROR)
+        return err_no_memory(r->err);
+    if (parser->error == YAML_READER_ERROR) {
+        fail_at(r, mark_of(source, parser->problem_offset), problem);
+        return err_hint(r->err, "save the file as UTF-8");
+    }
+    if (is_tab(source, parser->problem_mark)) {
+        fail_at(r, parser->problem_mark, "a tab stands where only blanks may");
+        return err_hint(r->err, "indent with blanks");
+    }
+    return fail_at(r, parser->problem_mark, problem);
+}
+
 /* What libyaml would take a long time or much memory for, seen before it does. */
-static bool check_events(struct yaml_reader *r, yaml_parser_t *parser)
+static bool check_events(struct yaml_reader *r, yaml_parser_t *parser,
+                         const struct source *source)
 {
     size_t depth = 0, anchors = 0, documents = 0, events = 0;
     bool done = false;
@@ -45,8 +94,7 @@ static bool check_events(struct yaml_reader *r, yaml_parser_t *parser)
         const char *wrong = NULL;
 
         if (!yaml_parser_parse(parser, &event))
-            return fail_at(r, parser->problem_mark,
-                           parser->problem ? parser->problem : "this is no YAML");
+            return fail_parse(r, parser, source);
         switch (event.type) {
         case YAML_STREAM_END_EVENT:
             done = true;
@@ -89,15 +137,17 @@ static bool check_events(struct yaml_reader *r, yaml_parser_t *parser)
     return documents == 1 || err_fail(r->err, ERR_INVALID, 0, "'%.100s' is empty", r->file);
 }
 
-static void set_input(yaml_parser_t *parser, const char *text, size_t len)
+static void set_input(yaml_parser_t *parser, const struct source *source)
 {
-    yaml_parser_set_input_string(parser, (const unsigned char *)text, len);
+    yaml_parser_set_input_string(parser, (const unsigned char *)source->text, source->len);
     yaml_parser_set_encoding(parser, YAML_UTF8_ENCODING);
 }
 
 bool yaml_reader_begin(struct yaml_reader *r, const char *file, const char *text,
                        size_t len, struct err *err)
 {
+    bool is_marked = len >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0;
+    struct source source = { text + (is_marked ? 3 : 0), len - (is_marked ? 3 : 0) };
     yaml_parser_t parser;
     bool ok;
 
@@ -106,19 +156,15 @@ bool yaml_reader_begin(struct yaml_reader *r, const char *file, const char *text
         return err_fail(err, ERR_INVALID, 0, "'%.100s' is larger than 64 MB", file);
     if (!yaml_parser_initialize(&parser))
         return err_no_memory(err);
-    set_input(&parser, text, len);
-    ok = check_events(r, &parser);
+    set_input(&parser, &source);
+    ok = check_events(r, &parser, &source);
     yaml_parser_delete(&parser);
     if (!ok)
         return false;
     if (!yaml_parser_initialize(&parser))
         return err_no_memory(err);
-    set_input(&parser, text, len);
-    ok = yaml_parser_load(&parser, &r->document);
-    if (!ok && parser.error == YAML_MEMORY_ERROR)
-        err_no_memory(err);
-    else if (!ok)
-        fail_at(r, parser.problem_mark, parser.problem ? parser.problem : "no YAML");
+    set_input(&parser, &source);
+    ok = yaml_parser_load(&parser, &r->document) || fail_parse(r, &parser, &source);
     yaml_parser_delete(&parser);
     return ok;
 }
@@ -170,6 +216,11 @@ bool yaml_number(struct yaml_reader *r, yaml_node_t *node, const char *what, uin
 
     if (!text)
         return false;
+    if (text[0] == '0' && text[1] >= '0' && text[1] <= '9') {
+        yaml_fail(r, node, "%s is a number without zeros before it, not '%.40s'", what,
+                  text);
+        return err_hint(r->err, "some readers of YAML take such a one for octal");
+    }
     if (!text_to_u64(text, 10, &value) || value < min || value > max)
         return yaml_fail(r, node, "%s is a number from %llu to %llu, not '%.40s'", what,
                          (unsigned long long)min, (unsigned long long)max, text);
