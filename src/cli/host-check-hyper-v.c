@@ -66,7 +66,7 @@ bool check_system(struct check_item *item, struct cim_session *session,
  * Home editions, which have no Hyper-V; ProductType 1 is a workstation. */
 static void say_no_hyper_v(const struct check_facts *facts, struct err *err)
 {
-    err_fail(err, ERR_UNSUPPORTED, err->code, "the machine has no Hyper-V");
+    err_fail(err, ERR_UNSUPPORTED, 0, "the machine has no Hyper-V");
     err->hint[0] = '\0';
     if (facts->sku >= 98 && facts->sku <= 101)
         err_hint(err, "this is a Home edition, which has none: it takes Pro, Enterprise, "

@@ -340,7 +340,8 @@ static bool read_systems(struct cim_session *session, struct hv_host *host, stru
             *err = why;
             return err_wrap(err, "listing VMs");
         }
-        err_fail(err, ERR_UNSUPPORTED, why.code, "the machine has no Hyper-V");
+        /* What told so has another code over COM than over WS-Management. */
+        err_fail(err, ERR_UNSUPPORTED, 0, "the machine has no Hyper-V");
         return err_hint(err,
                         "install the role or feature Hyper-V there, with its management "
                         "tools, and restart");
