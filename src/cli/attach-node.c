@@ -56,14 +56,19 @@ static bool shares_otherwise(const struct choosing *c)
     return false;
 }
 
-/* The one of that fit with most left; SIZE_MAX: none. */
+static bool is_better(const struct placing_rating *a, const struct placing_rating *b)
+{
+    return a->is_liked != b->is_liked ? a->is_liked : a->left > b->left;
+}
+
+/* Of those of that fit a preferred owner, then the one with most left; SIZE_MAX: none. */
 static size_t best_of(const struct choosing *c, enum node_fit fit)
 {
     size_t best = SIZE_MAX;
 
     for (size_t n = 0; n < c->views->count; n++)
         if (n != c->at && c->ratings[n].fit == fit &&
-            (best == SIZE_MAX || c->ratings[n].left > c->ratings[best].left))
+            (best == SIZE_MAX || is_better(&c->ratings[n], &c->ratings[best])))
             best = n;
     return best;
 }

@@ -231,56 +231,90 @@ bool hv_cluster_read(struct cim_session *session, bool with_roles, struct hv_clu
 
 /* ---- who may own it ---- */
 
+struct names {
+    char ***list;
+    size_t *count;
+};
+
 static bool on_owner(const struct cim_instance *row, void *user, struct err *err)
 {
-    struct hv_role *role = user;
+    const struct names *to = user;
     const char *name = cim_get_text(row, "Name");
-    char **owners;
+    char **names;
 
     if (!name || !*name)
         return true;
-    owners =
-        list_grow(role->possible_owners, role->possible_owner_count, sizeof(*owners), err);
-    if (!owners)
+    names = list_grow(*to->list, *to->count, sizeof(*names), err);
+    if (!names)
         return false;
-    role->possible_owners = owners;
-    owners[role->possible_owner_count] = text_dup(name);
-    return owners[role->possible_owner_count++] || err_no_memory(err);
+    *to->list = names;
+    names[*to->count] = text_dup(name);
+    return names[(*to->count)++] || err_no_memory(err);
+}
+
+static void free_names(char ***list, size_t *count)
+{
+    for (size_t i = 0; i < *count; i++)
+        free((*list)[i]);
+    free(*list);
+    *list = NULL;
+    *count = 0;
 }
 
 static void forget_owners(struct hv_role *role)
 {
-    for (size_t i = 0; i < role->possible_owner_count; i++)
-        free(role->possible_owners[i]);
-    free(role->possible_owners);
-    role->possible_owners = NULL;
-    role->possible_owner_count = 0;
+    free_names(&role->possible_owners, &role->possible_owner_count);
+    free_names(&role->preferred_owners, &role->preferred_owner_count);
 }
 
-bool hv_read_possible_owners(struct cim_session *session, struct hv_role *role,
-                             struct err *err)
+/* The nodes that an association leads to. */
+static bool read_nodes(struct cim_session *session, const char *class_name,
+                       const char *name, const char *association, struct names to,
+                       struct err *err)
 {
     CLEANUP(strbuf_cleanup) struct strbuf wql = STRBUF_INIT;
 
-    strbuf_puts(&wql, "ASSOCIATORS OF {MSCluster_Resource.Name='");
-    for (const char *c = role->resource; *c; c++)
+    strbuf_printf(&wql, "ASSOCIATORS OF {%s.Name='", class_name);
+    for (const char *c = name; *c; c++)
         strbuf_printf(&wql, "%s%c", *c == '\'' || *c == '\\' ? "\\" : "", *c);
-    strbuf_puts(&wql, "'} WHERE AssocClass=MSCluster_ResourceToPossibleOwner");
-    if (wql.failed)
-        return err_no_memory(err);
+    strbuf_printf(&wql, "'} WHERE AssocClass=%s", association);
+    return wql.failed ? err_no_memory(err)
+                      : cim_query(session, CLUSTER_NS, wql.text, on_owner, &to, err);
+}
+
+bool hv_read_owners(struct cim_session *session, struct hv_role *role, struct err *err)
+{
+    struct names possible = { &role->possible_owners, &role->possible_owner_count };
+    struct names preferred = { &role->preferred_owners, &role->preferred_owner_count };
+
     forget_owners(role);
-    if (cim_query(session, CLUSTER_NS, wql.text, on_owner, role, err))
+    if (read_nodes(session, "MSCluster_Resource", role->resource,
+                   "MSCluster_ResourceToPossibleOwner", possible, err) &&
+        (!role->group ||
+         read_nodes(session, "MSCluster_ResourceGroup", role->group,
+                    "MSCluster_ResourceGroupToPreferredNode", preferred, err)))
         return true;
     forget_owners(role);
     return err_wrap(err, "reading which nodes may own '%.120s'", role->resource);
 }
 
+static bool is_among(char *const *names, size_t count, const char *node)
+{
+    for (size_t i = 0; i < count; i++)
+        if (hv_same_node(names[i], node))
+            return true;
+    return false;
+}
+
 bool hv_may_own(const struct hv_role *role, const char *node)
 {
-    for (size_t i = 0; i < role->possible_owner_count; i++)
-        if (hv_same_node(role->possible_owners[i], node))
-            return true;
-    return role->possible_owner_count == 0;
+    return role->possible_owner_count == 0 ||
+           is_among(role->possible_owners, role->possible_owner_count, node);
+}
+
+bool hv_prefers(const struct hv_role *role, const char *node)
+{
+    return is_among(role->preferred_owners, role->preferred_owner_count, node);
 }
 
 /* Those of the roles that this node has; the others are told by theirs.  What is not told is not
@@ -292,7 +326,7 @@ bool read_owners(struct cim_session *session, struct hv_host *host, struct err *
         struct err why = ERR_INIT;
 
         if (!hv_same_node(role->owner_node, host->computer_name) ||
-            hv_read_possible_owners(session, role, &why))
+            hv_read_owners(session, role, &why))
             continue;
         if (stays_unknown(&why))
             return true;

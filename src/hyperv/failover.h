@@ -44,6 +44,8 @@ struct hv_role {
      * it.  NULL: not read (HV_OWNERS), or none is named; any may. */
     char **possible_owners;
     size_t possible_owner_count;
+    char **preferred_owners; /* where it should rather be; read along; NULL: none */
+    size_t preferred_owner_count;
 };
 const char *role_state_name(uint64_t state); /* "online", "offline", ...; NULL unknown */
 
@@ -63,11 +65,12 @@ bool hv_cluster_read(struct cim_session *session, bool with_roles, struct hv_clu
 void hv_cluster_free(struct hv_cluster *cluster); /* NULL is fine */
 DEFINE_CLEANUP(hv_cluster_cleanup, struct hv_cluster *, hv_cluster_free)
 
-/* Reads ->possible_owners: one query. */
-bool hv_read_possible_owners(struct cim_session *session, struct hv_role *role,
-                             struct err *err) MUST_CHECK;
+/* Reads ->possible_owners and ->preferred_owners: two queries. */
+bool hv_read_owners(struct cim_session *session, struct hv_role *role, struct err *err)
+    MUST_CHECK;
 /* As far as it was read. */
 bool hv_may_own(const struct hv_role *role, const char *node);
+bool hv_prefers(const struct hv_role *role, const char *node);
 
 /* NULL: the VM is in no role, or @cluster is NULL. */
 const struct hv_role *hv_find_role(const struct hv_cluster *cluster, const char *vm_id);

@@ -218,7 +218,7 @@ enum {
     HV_VM_PROCESSOR = 1 << 12,  /* 1: Msvm_ProcessorSettingData */
     HV_CLUSTER = 1 << 13, /* 3 on a node of a failover cluster, 1 on another Server, none on
                               * a client: platform.clustered, host->cluster */
-    HV_OWNERS = 1 << 14,  /* with HV_CLUSTER: 1 per role that the host owns */
+    HV_OWNERS = 1 << 14,  /* with HV_CLUSTER: 2 per role that the host owns */
     HV_ALL = (1 << 9) - 1, /* what planning a partition needs */
     HV_SURVEY = HV_ALL | HV_FUNCTIONS | HV_PLATFORM | HV_VM_PROCESSOR,
 

@@ -88,6 +88,8 @@ bool placing_rate_nodes(struct placing *p, size_t at, const struct hv_vm *vm,
         if (!may_be_on(p, number, n))
             continue;
         ret[n].fit = NODE_TOO_SMALL;
+        for (size_t i = 0; i < p->vms[number].liked_count; i++)
+            ret[n].is_liked |= p->vms[number].liked[i] == n;
         for (size_t g = 0; g < p->nodes[n].gpu_count; g++)
             if (!rate(p, number, (struct place_spot){ n, g }, before, &ret[n], err))
                 return false;

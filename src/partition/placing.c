@@ -161,30 +161,56 @@ bool placing_same_cluster(const struct placing *p, size_t host, size_t other)
            hv_find_node(cluster, node->computer_name);
 }
 
-/* The nodes that may own it, unless that is all there are. */
+/* The hosts of a kind; *ret stays NULL where there are none. */
+static bool list_nodes(const struct placing *p, size_t h, const struct placing_guest *guest,
+                       bool (*is_so)(const struct placing *p, size_t h,
+                                     const struct placing_guest *guest, size_t node),
+                       const size_t **ret, size_t *ret_count, struct err *err)
+{
+    size_t *nodes = calloc(p->host_count, sizeof(*nodes)), count = 0;
+
+    if (!nodes)
+        return err_no_memory(err);
+    for (size_t n = 0; n < p->host_count; n++)
+        if (is_so(p, h, guest, n))
+            nodes[count++] = n;
+    if (count == 0)
+        free(TAKE(nodes));
+    *ret = nodes;
+    *ret_count = count;
+    return true;
+}
+
+static bool may_be_on(const struct placing *p, size_t h, const struct placing_guest *guest,
+                      size_t node)
+{
+    return guest->role ? placing_same_cluster(p, h, node) &&
+                             hv_may_own(guest->role, p->hosts[node]->computer_name)
+                       : node == h;
+}
+
+static bool likes(const struct placing *p, size_t h, const struct placing_guest *guest,
+                  size_t node)
+{
+    return placing_same_cluster(p, h, node) &&
+           hv_prefers(guest->role, p->hosts[node]->computer_name);
+}
+
+/* The nodes that may own it, unless that is all there are, and those it prefers. */
 static bool limit_nodes(const struct placing *p, size_t h,
                         const struct placing_guest *guest, struct place_vm *vm,
                         struct err *err)
 {
-    size_t *nodes, count = 0;
-
     if (!guest->role && !p->hosts[h]->cluster)
         return true;
-    nodes = calloc(p->host_count, sizeof(*nodes));
-    if (!nodes)
-        return err_no_memory(err);
-    for (size_t n = 0; n < p->host_count; n++)
-        if (guest->role ? placing_same_cluster(p, h, n) &&
-                              hv_may_own(guest->role, p->hosts[n]->computer_name)
-                        : n == h)
-            nodes[count++] = n;
-    if (count == 0 || count == p->host_count) {
-        free(nodes);
-        return true;
+    if (!list_nodes(p, h, guest, may_be_on, &vm->nodes, &vm->node_count, err))
+        return false;
+    if (vm->node_count == p->host_count) {
+        free((size_t *)(uintptr_t)TAKE(vm->nodes));
+        vm->node_count = 0;
     }
-    vm->nodes = nodes;
-    vm->node_count = count;
-    return true;
+    return !guest->role || guest->role->preferred_owner_count == 0 ||
+           list_nodes(p, h, guest, likes, &vm->liked, &vm->liked_count, err);
 }
 
 static struct place_vm *add_guest(struct placing *p, size_t host, const struct hv_vm *vm,
@@ -209,8 +235,10 @@ static struct place_vm *add_guest(struct placing *p, size_t host, const struct h
         }
         p->vm_room = room;
     }
-    if (!limit_nodes(p, host, &guest, &to, err))
+    if (!limit_nodes(p, host, &guest, &to, err)) {
+        free((size_t *)(uintptr_t)to.nodes);
         return NULL;
+    }
     to.stays_down = p->hosts[host]->cluster && !guest.role;
     p->guests[p->vm_count] = guest;
     p->vms[p->vm_count] = to;
@@ -356,8 +384,10 @@ void placing_clear(struct placing *p)
         if (p->used)
             free(p->used[h]);
     }
-    for (size_t i = 0; i < p->vm_count; i++)
+    for (size_t i = 0; i < p->vm_count; i++) {
         free((size_t *)(uintptr_t)p->vms[i].nodes);
+        free((size_t *)(uintptr_t)p->vms[i].liked);
+    }
     free(p->gpus);
     free(p->place_gpus);
     free(p->used);

@@ -49,7 +49,7 @@ struct placing {
     size_t cards_sorted; /* so many of them are in order; the others came later */
     unsigned **used;     /* partitions of each GPU that VMs of the problem have */
     struct placing_guest *guests;
-    struct place_vm *vms; /* their ->nodes are owned */
+    struct place_vm *vms; /* their ->nodes and ->liked are owned */
     size_t vm_count, vm_room;
 };
 
@@ -81,6 +81,7 @@ enum node_fit {
 };
 struct placing_rating {
     enum node_fit fit;
+    bool is_liked; /* one of its preferred owners */
     unsigned left; /* partitions that would do and nobody has */
     bool largest_known;
     uint64_t largest; /* of its partitions */

@@ -136,6 +136,16 @@ static enum place_verdict solve(struct bench *b)
     return b->answer.verdict;
 }
 
+static void rate(struct bench *b, size_t vm, uint64_t vram, struct placing_rating *ret)
+{
+    const struct placing_wish wish = { .vram_bytes = vram, .class_id = PLACE_ANY_CLASS };
+    struct err err = ERR_INIT;
+
+    make(b);
+    CHECK_OK(placing_rate_nodes(&b->placing, 0, &b->vms[0][vm], &wish, ret, &err));
+    tear_down(b);
+}
+
 TEST(vms_that_are_off_count_on_any_of_like_gpus)
 {
     struct bench b;
@@ -229,6 +239,30 @@ TEST(roles_go_to_possible_owners_in_their_own_cluster)
     tear_down(&b);
 }
 
+TEST(a_role_that_has_to_move_goes_to_a_preferred_owner)
+{
+    char *owners[] = { text("NODE1"), text("NODE3") };
+    struct placing_rating r[NODES];
+    struct bench b;
+
+    set_up(&b);
+    b.gpus[0][0].partition_count = b.gpus[0][1].partition_count = is(0);
+    make(&b);
+    want(&b, 0, 0);
+    CHECK_EQ(solve(&b), PLACE_SAFE);
+    CHECK_EQ(b.answer.spots[0].node, 1);
+    tear_down(&b);
+    b.roles[0].preferred_owners = owners;
+    b.roles[0].preferred_owner_count = 2;
+    make(&b);
+    want(&b, 0, 0);
+    CHECK_EQ(solve(&b), PLACE_SAFE);
+    CHECK_EQ(b.answer.spots[0].node, 2);
+    tear_down(&b);
+    rate(&b, 0, 0, r);
+    CHECK(!r[1].is_liked && r[2].is_liked);
+}
+
 TEST(a_vm_that_is_no_role_stays_and_wants_no_second_place)
 {
     struct bench b;
@@ -286,16 +320,6 @@ TEST(a_new_role_on_unlike_gpus_is_pinned_and_judged_so)
     CHECK_EQ(solve(&b), PLACE_UNDECIDED); /* safe by its model, and not by its path */
     CHECK(b.answer.loss_count == 1 && b.answer.losses[0].node == 0);
     tear_down(&b);
-}
-
-static void rate(struct bench *b, size_t vm, uint64_t vram, struct placing_rating *ret)
-{
-    const struct placing_wish wish = { .vram_bytes = vram, .class_id = PLACE_ANY_CLASS };
-    struct err err = ERR_INIT;
-
-    make(b);
-    CHECK_OK(placing_rate_nodes(&b->placing, 0, &b->vms[0][vm], &wish, ret, &err));
-    tear_down(b);
 }
 
 TEST(nodes_are_rated_by_what_they_have_and_what_a_failure_does)

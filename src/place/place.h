@@ -61,6 +61,9 @@ struct place_vm {
     /* Of one that has none: the node to prefer, plus one, because it is there otherwise; 0: none
      * is better than others. */
     size_t near;
+    /* Nodes that are better than others where it has to go anywhere; lent. */
+    const size_t *liked;
+    size_t liked_count;
 };
 
 struct place_problem {

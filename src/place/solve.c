@@ -69,8 +69,19 @@ static uint64_t slots_for(const struct world *world, const struct place_vm *vm)
 
 /* ---- the order of the bins ---- */
 
-/* Smaller is better; all keys of a VM differ.  Home, then its node, then tight kinds, then empty
- * nodes. */
+/* 0: near, 1: liked, 2: another. */
+static uint64_t rank_of(const struct place_vm *vm, size_t node)
+{
+    if (vm->near == node + 1)
+        return 0;
+    for (size_t i = 0; i < vm->liked_count; i++)
+        if (vm->liked[i] == node)
+            return 1;
+    return 2;
+}
+
+/* Smaller is better; all keys of a VM differ.  Home, then its node, then nodes it likes, then
+ * tight kinds, then empty nodes. */
 static uint64_t key_of(const struct world *world, const struct level *level, uint32_t bin)
 {
     const struct bin *b = &world->bins[bin];
@@ -82,9 +93,8 @@ static uint64_t key_of(const struct world *world, const struct level *level, uin
         return 1;
     if (load > 1023)
         load = 1023; /* VMs on slots that are not there */
-    return UINT64_C(1) << 63 |
-           (uint64_t)(world->problem->vms[level->vm].near != (size_t)b->node + 1) << 62 |
-           (uint64_t)(b->kind & 0xFFFFF) << 42 | load << 32 | bin;
+    return UINT64_C(1) << 63 | rank_of(&world->problem->vms[level->vm], b->node) << 61 |
+           (uint64_t)(b->kind & 0x7FFFF) << 42 | load << 32 | bin;
 }
 
 static bool is_open(const struct search *s, uint32_t vm, uint32_t bin)

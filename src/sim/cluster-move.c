@@ -38,26 +38,31 @@ unsigned cluster_node_state(struct sim_cluster *cluster, const struct sim_host *
     return object ? (unsigned)hv_number(object, "State") : NODE_DOWN;
 }
 
-bool cluster_may_own(struct sim_cluster *cluster, struct sim_object *group,
-                     const struct sim_host *node)
+static bool is_linked(struct sim_cluster *cluster, const char *class_name,
+                      struct sim_object *whole, const struct sim_host *node)
 {
-    struct sim_object *resource = cluster_resource_of(cluster, group, CLUSTER_VM),
+    struct sim_object *its = cluster_object(cluster, "MSCluster_Node", node->name),
                       *o = NULL;
-    struct sim_object *its = cluster_object(cluster, "MSCluster_Node", node->name);
 
-    if (!resource)
-        return true;
-    while ((o = sim_store_next(cluster->store, o, CLUSTER_NS,
-                               "MSCluster_ResourceToPossibleOwner"))) {
+    while ((o = sim_store_next(cluster->store, o, CLUSTER_NS, class_name))) {
         const struct cim_instance *link = sim_object_instance(o);
-        const struct cim_path *whole = cim_get_path(link, "GroupComponent");
+        const struct cim_path *group = cim_get_path(link, "GroupComponent");
         const struct cim_path *part = cim_get_path(link, "PartComponent");
 
-        if (whole && part && sim_store_find(cluster->store, whole) == resource &&
+        if (group && part && sim_store_find(cluster->store, group) == whole &&
             sim_store_find(cluster->store, part) == its)
             return true;
     }
     return false;
+}
+
+bool cluster_may_own(struct sim_cluster *cluster, struct sim_object *group,
+                     const struct sim_host *node)
+{
+    struct sim_object *resource = cluster_resource_of(cluster, group, CLUSTER_VM);
+
+    return !resource ||
+           is_linked(cluster, "MSCluster_ResourceToPossibleOwner", resource, node);
 }
 
 static bool is_running(struct sim_object *system)
@@ -352,12 +357,18 @@ static bool check_target(struct sim_cluster *cluster, struct sim_object *group,
 {
     struct sim_host *owner = cluster_node(cluster, hv_text(group, "OwnerNode"));
 
-    /* clusapi movegroup without a node: "the best available one". */
-    for (size_t i = 0; !*to && i < cluster->node_count; i++)
-        if (cluster->nodes[i] != owner &&
-            cluster_node_state(cluster, cluster->nodes[i]) == NODE_UP &&
-            cluster_may_own(cluster, group, cluster->nodes[i]))
-            *to = cluster->nodes[i];
+    /* MsCS clusresgroup-move without a node: of the possible owners that are active one of the
+     * preferred, else any. */
+    for (int pass = 0; !*to && pass < 2; pass++)
+        for (size_t i = 0; !*to && i < cluster->node_count; i++) {
+            struct sim_host *node = cluster->nodes[i];
+
+            if (node != owner && cluster_node_state(cluster, node) == NODE_UP &&
+                cluster_may_own(cluster, group, node) &&
+                (pass > 0 ||
+                 is_linked(cluster, "MSCluster_ResourceGroupToPreferredNode", group, node)))
+                *to = node;
+        }
     if (!*to)
         return cluster_win32(fault, ERROR_HOST_NODE_NOT_AVAILABLE,
                              "A cluster node is not available for this operation.");

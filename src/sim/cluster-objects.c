@@ -243,6 +243,11 @@ static bool make_vm(struct sim_cluster *cluster, struct sim_object *whole,
         *c = *c >= 'A' && *c <= 'F' ? (char)(*c | 0x20) : *c;
     group = make_group(cluster, whole, vm->name, GROUP_TYPE_VM, owner->name,
                        alive ? GROUP_ONLINE : GROUP_PARTIAL, err);
+    for (size_t i = 0; group && i < vm->preferred_owner_count; i++)
+        if (!link_ends(cluster, "MSCluster_ResourceGroupToPreferredNode", group,
+                       cluster_object(cluster, "MSCluster_Node", vm->preferred_owners[i]),
+                       err))
+            return false;
     private = group ? vm_properties(vm, id, err) : NULL;
     if (!private)
         return false;

@@ -118,7 +118,7 @@ bool cluster_move(struct sim_cluster *cluster, struct sim_object *group,
 const char *cluster_forbids_live(struct sim_cluster *cluster, struct sim_object *group,
                                  struct sim_host *to);
 /* Whether the VM's resource has @node among its possible owners: on others it neither comes online
- * nor is its group moved there (windows-powershell-docs Set-ClusterOwnerNode; cluswmi
+ * nor is its group moved there (MsCS clusresgroup-move; cluswmi
  * mscluster-resourcetopossibleowner). */
 bool cluster_may_own(struct sim_cluster *cluster, struct sim_object *group,
                      const struct sim_host *node);

@@ -40,6 +40,25 @@ static bool check_host(struct reader *r, yaml_node_t *node, const struct lab_hos
     return true;
 }
 
+static bool check_nodes(struct reader *r, yaml_node_t *node,
+                        const struct lab_description *lab, const struct lab_host *host,
+                        const struct lab_vm *vm, const char *const *names, size_t count)
+{
+    if (count > 0 && !vm->clustered)
+        return fail_at(r, node, "VM '%s' has owners and is not clustered", vm->name);
+    for (size_t i = 0; i < count; i++) {
+        bool found = false;
+
+        for (size_t h = 0; h < lab->host_count; h++)
+            found |= text_ieq(lab->hosts[h].cluster, host->cluster) &&
+                     text_ieq(lab->hosts[h].name, names[i]);
+        if (!found)
+            return fail_at(r, node, "'%s', an owner of VM '%s', is no node of '%s'",
+                           names[i], vm->name, host->cluster);
+    }
+    return true;
+}
+
 /* A VM is on a node that may own it, and all that may are nodes of its cluster. */
 static bool check_owners(struct reader *r, yaml_node_t *node,
                          const struct lab_description *lab, const struct lab_host *host,
@@ -47,20 +66,13 @@ static bool check_owners(struct reader *r, yaml_node_t *node,
 {
     bool has_own = vm->possible_owner_count == 0;
 
-    if (vm->possible_owner_count > 0 && !vm->clustered)
-        return fail_at(r, node, "VM '%s' has possible owners and is not clustered",
-                       vm->name);
-    for (size_t i = 0; i < vm->possible_owner_count; i++) {
-        bool found = false;
-
-        for (size_t h = 0; h < lab->host_count; h++)
-            found |= text_ieq(lab->hosts[h].cluster, host->cluster) &&
-                     text_ieq(lab->hosts[h].name, vm->possible_owners[i]);
-        if (!found)
-            return fail_at(r, node, "'%s', a possible owner of VM '%s', is no node of '%s'",
-                           vm->possible_owners[i], vm->name, host->cluster);
+    if (!check_nodes(r, node, lab, host, vm, vm->possible_owners,
+                     vm->possible_owner_count) ||
+        !check_nodes(r, node, lab, host, vm, vm->preferred_owners,
+                     vm->preferred_owner_count))
+        return false;
+    for (size_t i = 0; i < vm->possible_owner_count; i++)
         has_own |= text_ieq(vm->possible_owners[i], host->name);
-    }
     return has_own || fail_at(r, node, "VM '%s' is on '%s', which may not own it", vm->name,
                               host->name);
 }

@@ -227,6 +227,15 @@ static bool read_owners(struct reader *r, yaml_node_t *node, void *target)
                     NULL, read_node_name, &vm->possible_owners, &vm->possible_owner_count);
 }
 
+static bool read_preferred(struct reader *r, yaml_node_t *node, void *target)
+{
+    struct lab_vm *vm = target;
+
+    return lab_list(r, node, "preferred_owners", sizeof(*vm->preferred_owners),
+                    LAB_NODE_MAX, NULL, read_node_name, &vm->preferred_owners,
+                    &vm->preferred_owner_count);
+}
+
 static bool read_vm(struct reader *r, yaml_node_t *node, void *target)
 {
     static const struct word states[] = { { "off", LAB_VM_OFF },
@@ -275,6 +284,8 @@ static bool read_vm(struct reader *r, yaml_node_t *node, void *target)
         { "clustered", BOOL, offsetof(struct vm_entry, vm.clustered) },
         { "offline_action", WORD, offsetof(struct vm_entry, offline_action),
           .words = offline_actions },
+        { "preferred_owners", OTHER, offsetof(struct vm_entry, vm),
+          .read = read_preferred },
         { "possible_owners", OTHER, offsetof(struct vm_entry, vm), .read = read_owners },
         { "disks", OTHER, 0, .read = read_disks },
         { "adapters", OTHER, offsetof(struct vm_entry, vm), .read = read_adapters },

@@ -103,6 +103,8 @@ struct lab_vm {
     uint32_t offline_action;      /* ... whose private property is this: 0 to 3 */
     const char **possible_owners; /* ... which only these nodes may own; none: all */
     size_t possible_owner_count;
+    const char **preferred_owners; /* ... and which should rather be on these */
+    size_t preferred_owner_count;
     size_t first_disk, disk_count; /* in the machine's disks */
     struct lab_adapter *adapters;
     size_t adapter_count;

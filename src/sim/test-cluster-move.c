@@ -145,6 +145,9 @@ TEST(vm_goes_to_nodes_that_may_own_it_only)
     if (!three_open(&t, "    vms:\n"
                         "      - { name: C1, clustered: true, possible_owners: [A, C],\n"
                         "          disks: [ { path: 'C:\\ClusterStorage\\Volume1\\C1.vhdx',"
+                        " content: data, size: 1 GiB } ] }\n"
+                        "      - { name: C2, clustered: true, preferred_owners: [B],\n"
+                        "          disks: [ { path: 'C:\\ClusterStorage\\Volume1\\C2.vhdx',"
                         " content: data, size: 1 GiB } ] }\n"))
         return;
     CHECK_EQ(
@@ -155,6 +158,13 @@ TEST(vm_goes_to_nodes_that_may_own_it_only)
         2);
     CHECK_EQ(move(&t, "C1", "B", -1), UNKNOWN);
     CHECK(owns(&t, "C", "C1"));
+    CHECK_EQ(three_ask(&t, 1,
+                       "ASSOCIATORS OF {MSCluster_ResourceGroup.Name='C2'} WHERE "
+                       "AssocClass=MSCluster_ResourceGroupToPreferredNode",
+                       NULL, NULL),
+             1);
+    CHECK_EQ(move(&t, "C2", "", -1), 0); /* to the preferred one, though A is first */
+    CHECK(owns(&t, "B", "C2"));
     CHECK_EQ(move(&t, "C1", "", -1), 0); /* the best available: A is the only one left */
     CHECK(owns(&t, "A", "C1"));
 }

@@ -265,8 +265,8 @@ TEST(labs_with_an_impossible_cluster_are_refused)
         { HEAD "name: 'A{host}', count: 65, cluster: X }\n", "more than 64 nodes" },
         { HEAD "name: A, cluster: X, vms: [ { name: v, clustered: true, possible_owners: "
                "[A, B] } ] }\n",
-          "is no node of 'X'" },
-        { HEAD "name: A, cluster: X, vms: [ { name: v, possible_owners: [A] } ] }\n",
+          "'B', an owner of VM 'v', is no node of 'X'" },
+        { HEAD "name: A, cluster: X, vms: [ { name: v, preferred_owners: [A] } ] }\n",
           "is not clustered" },
         { HEAD "name: A, cluster: X, vms: [ { name: v, offline_action: hibernate } ] }\n",
           "'hibernate' is none of: turn-off, save, shut-down, force-shut-down" },

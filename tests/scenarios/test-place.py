@@ -80,6 +80,9 @@ def test_moves_are_the_clusters(world):
     if not roams["command"].startswith("Move-ClusterVirtualMachineRole -Name 'roams' -Node '"):
         raise AssertionError(roams["command"])
     must_be([host["plan"] for host in found["hosts"]], [None] * 3, "no plan")
+    # EMPTY has more left, and BUSY is where this one should rather be.
+    must_be((roams["to"], vms(place(world, "likes"))["likes"]["to"]),
+            (node("EMPTY"), node("BUSY")), "preferred")
     world.must_be(before, "nothing is moved", LAB)
 
 
@@ -122,6 +125,7 @@ def test_auto_says_where_a_full_nodes_vm_would_fit(world):
     before = world.dump(LAB)
     refused(attach(world, "roams", "-y"), "has VM 'roams' and no partition left for it", "--move",
             "Move-ClusterVirtualMachineRole -Name 'roams' -Node 'EMPTY'")
+    refused(attach(world, "likes", "-y"), "-Name 'likes' -Node 'BUSY'")
     refused(attach(world, "wants", "-y"), f"there is one on {node('EMPTY')}\n")
     refused(attach(world, "alone", "-y"), "is no role of a cluster")
     refused(attach(world, "roams", "--vram", "8G", "-y"),
