@@ -71,7 +71,8 @@ static struct {
 static void put_back(void)
 {
     fflush(NULL);
-    for (int fd = 1; fd <= 2; fd++)
+    /* The other way round: both are one console mostly, whose mode the first one saw first. */
+    for (int fd = 2; fd >= 1; fd--)
         if (before.has_mode[fd])
             SetConsoleMode(standard_handle(fd), before.modes[fd]);
     if (before.output)

@@ -15,6 +15,12 @@
  *
  *     launch.exe --ctrl-c PID
  *
+ *     launch.exe --window PROGRAM ARGUMENT...
+ *
+ * runs it in the console that this program is in, with nothing redirected, and says what became
+ * of that: its output mode before, while and after, and what is on the screen.  HVGPU_TEST_VT
+ * switches escape sequences on before.
+ *
  *     launch.exe --hold FILE     has FILE open for itself alone until its input ends
  */
 #define WIN32_LEAN_AND_MEAN
@@ -23,6 +29,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <wchar.h>
+
+#ifndef ENABLE_VIRTUAL_TERMINAL_PROCESSING
+#define ENABLE_VIRTUAL_TERMINAL_PROCESSING 0x0004
+#endif
 
 enum { CANNOT = 119, LONGEST = 4096, COLUMNS = 120, ROWS = 50 };
 
@@ -149,6 +159,51 @@ static int hold(const WCHAR *path)
     return 0;
 }
 
+static unsigned count_escapes(HANDLE screen)
+{
+    static WCHAR cells[COLUMNS * ROWS];
+    const COORD origin = { 0, 0 };
+    unsigned escapes = 0;
+    DWORD got = 0;
+
+    if (!ReadConsoleOutputCharacterW(screen, cells, COLUMNS * ROWS, origin, &got))
+        return 0;
+    for (DWORD i = 0; i < got; i++)
+        escapes += cells[i] == 0x1b;
+    return escapes;
+}
+
+static int in_window(const WCHAR *command)
+{
+    SECURITY_ATTRIBUTES inherited = { sizeof(inherited), NULL, TRUE };
+    STARTUPINFOW start = { .cb = sizeof(start), .dwFlags = STARTF_USESTDHANDLES };
+    HANDLE screen =
+        CreateFileW(L"CONOUT$", GENERIC_READ | GENERIC_WRITE,
+                    FILE_SHARE_READ | FILE_SHARE_WRITE, &inherited, OPEN_EXISTING, 0, NULL);
+    DWORD before, meanwhile = 0, after, mode, code;
+    PROCESS_INFORMATION process;
+    WCHAR *line = _wcsdup(command);
+
+    if (GetEnvironmentVariableW(L"HVGPU_TEST_VT", NULL, 0) > 0 &&
+        GetConsoleMode(screen, &mode))
+        SetConsoleMode(screen, mode | ENABLE_VIRTUAL_TERMINAL_PROCESSING);
+    start.hStdInput =
+        CreateFileW(L"CONIN$", GENERIC_READ | GENERIC_WRITE,
+                    FILE_SHARE_READ | FILE_SHARE_WRITE, &inherited, OPEN_EXISTING, 0, NULL);
+    start.hStdOutput = start.hStdError = screen;
+    if (!line || !GetConsoleMode(screen, &before) ||
+        !CreateProcessW(NULL, line, NULL, NULL, TRUE, 0, NULL, NULL, &start, &process))
+        return CANNOT;
+    while (WaitForSingleObject(process.hProcess, 1) == WAIT_TIMEOUT)
+        if (GetConsoleMode(screen, &mode))
+            meanwhile |= mode;
+    if (!GetExitCodeProcess(process.hProcess, &code) || !GetConsoleMode(screen, &after))
+        return CANNOT;
+    printf("before %lu while %lu after %lu escapes %u\n", before, meanwhile, after,
+           count_escapes(screen));
+    return (int)code;
+}
+
 int wmain(void);
 
 int wmain(void)
@@ -166,6 +221,8 @@ int wmain(void)
         return type_ctrl_c(wcstoul(at + 9, NULL, 10));
     if (wcsncmp(at, L"--hold ", 7) == 0)
         return hold(at + 7);
+    if (wcsncmp(at, L"--window ", 9) == 0)
+        return in_window(at + 9);
     hand_on(L"HVGPU_TEST_STATE", L"LOCALAPPDATA");
     hand_on(L"HVGPU_TEST_CONFIG", L"APPDATA");
     if (!launch(at, &process)) {
