@@ -157,25 +157,28 @@ def test_killed_while_it_looks_at_the_disk(world):
     world.must_be(before, "after a killed look", LAB)
 
 
-def killed_with_a_hive_loaded(world, server, *args):
-    """Kills hvgpu when it has read a guest's registry for a while: a copy of it is loaded."""
-    process = world.start("-v", *args, host=server)
-    lines = []
-    for line in process.stderr:
-        lines.append(line)
-        if lines and any("run reg load" in one for one in lines[:-1]):
-            break
-    process.kill()
-    rest_of(process)
-    assert any("run reg load" in one for one in lines), "".join(lines)
+def killed_with_a_hive_loaded(world, *args, port=0):
+    """Kills hvgpu while it reads a guest's registry: a copy of it stays loaded.  On a busy
+    machine the kill may come too late; then once more."""
+    for _ in range(8):
+        with world.serve(LAB, "--fault", "Shell.Command@*=delay:200", port=port) as server:
+            process = world.start("-v", *args, host=server)
+            for line in process.stderr:
+                if "run reg load" in line:
+                    break
+            process.kill()
+            rest_of(process)
+        if "loaded " in world.dump(LAB):
+            return server
+        with world.serve(LAB, port=port_of(server)) as again:
+            world.hvgpu("undo", "--yes", *again.login, host=None)
+    raise AssertionError("it was always killed too late to leave anything")
 
 
 def test_killed_while_it_reads_the_guests_registry(world):
     """A loaded hive holds disk and folder; no step had begun that would open the guest again."""
     before = world.dump(LAB)
-    with world.serve(LAB, "--fault", "Shell.Command@*=delay:100") as server:
-        killed_with_a_hive_loaded(world, server, *ATTACH)
-    assert "loaded " in world.dump(LAB), "it was killed too late to leave anything"
+    killed_with_a_hive_loaded(world, *ATTACH)
     with world.serve(LAB) as server:
         must(world.hvgpu(*ATTACH, host=server))
         must(world.hvgpu("undo", "--yes", *server.login, host=None))
@@ -185,9 +188,8 @@ def test_killed_while_it_reads_the_guests_registry(world):
                          "--yes", host=server))
     # The same within a plan that looks when it has stopped the VM.
     running = world.dump(LAB)
-    with world.serve(LAB, "--fault", "Shell.Command@*=delay:100", port=port_of(server)) as server:
-        killed_with_a_hive_loaded(world, server, "driver", "sync", "games", "--stop", "--yes")
-    assert "loaded " in world.dump(LAB), "it was killed too late to leave anything"
+    server = killed_with_a_hive_loaded(world, "driver", "sync", "games", "--stop", "--yes",
+                                       port=port_of(server))
     with world.serve(LAB, port=port_of(server)) as server:
         must(world.hvgpu("undo", "--yes", *server.login, host=None))
     world.must_be(running, "after a sync that was killed reading", LAB)
