@@ -3,6 +3,7 @@
  * that thing and nothing else.  (What other drifts there are: tests/scenarios/test-sync.py;
  * of the VM: src/share/test-sync.c.) */
 
+#include "manifest.h"
 #include "steps.h"
 #include "test-inject-run.h"
 #include "test-tools.h"
@@ -168,4 +169,43 @@ TEST(what_changed_in_a_guest_or_on_its_host_is_said_and_nothing_else)
         check_drift(plan, cases[i].id, cases[i].evidence);
     }
     machine_close(&scene.machine);
+}
+
+TEST(a_record_that_cannot_be_believed_is_refused)
+{
+    static const struct {
+        const char *text;
+        enum err_kind kind;
+        const char *says;
+    } refused[] = {
+        { "", ERR_PROTOCOL, "damaged" },
+        { "{", ERR_PROTOCOL, "damaged" },
+        { "[]", ERR_PROTOCOL, "no schema" },
+        { "{\"schema\": 1}", ERR_PROTOCOL, "no schema" },
+        { "{\"schema\": \"hvgpu-manifest/1\", \"schema\": \"x\"}", ERR_PROTOCOL,
+          "duplicate" },
+        { "{\"schema\": \"hvgpu-manifest/2\", \"gpus\": []}", ERR_UNSUPPORTED,
+          "another hvgpu" },
+        { "{\"schema\": \"hvgpu-manifest/1\"}", ERR_PROTOCOL, "never makes" },
+        { "{\"schema\": \"hvgpu-manifest/1\", \"gpus\": [{}], \"made_folders\": []}",
+          ERR_PROTOCOL, "never makes" },
+        { "{\"schema\": \"hvgpu-manifest/1\", \"gpus\": [], \"made_folders\": "
+          "[\"C:\\\\evil\"]}",
+          ERR_PROTOCOL, "never makes" },
+        { "{\"schema\": \"hvgpu-manifest/1\", \"gpus\": [{\"instance_id\": \"x\", "
+          "\"packages\": [{\"name\": \"..\", \"files\": []}], \"files\": [], "
+          "\"registry\": []}], \"made_folders\": []}",
+          ERR_PROTOCOL, "never makes" },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
+        struct err err = ERR_INIT;
+        char text[1024] = "";
+
+        test_case(refused[i].text);
+        CHECK(!manifest_parse(refused[i].text, strlen(refused[i].text), &err));
+        CHECK_EQ(err.kind, refused[i].kind);
+        err_format(&err, text, sizeof(text));
+        CHECK(strstr(text, refused[i].says));
+    }
 }

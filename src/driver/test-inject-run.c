@@ -36,6 +36,7 @@ static void put_hive(struct volume *volume, const char *path, struct hive *hive)
 }
 
 const char *guest_architecture = "AMD64";
+const char *guest_build = "22631";
 
 void make_guest(const char *path)
 {
@@ -50,7 +51,7 @@ void make_guest(const char *path)
     machine_text(system, "ControlSet001\\Services\\Tcpip", "ImagePath", HIVE_EXPAND_SZ,
                  "System32\\drivers\\tcpip.sys");
     machine_text(software, "Microsoft\\Windows NT\\CurrentVersion", "CurrentBuildNumber",
-                 HIVE_SZ, "22631");
+                 HIVE_SZ, guest_build);
     machine_text(software, "Microsoft\\Windows NT\\CurrentVersion", "EditionID", HIVE_SZ,
                  "Professional");
     machine_text(software, "Microsoft\\Windows NT\\CurrentVersion", "SystemRoot", HIVE_SZ,

@@ -22,6 +22,7 @@ bool has_tools(void);
 /* ---- a guest's disk, and all of it as text ---- */
 
 extern const char *guest_architecture; /* of the next make_guest(): "AMD64" */
+extern const char *guest_build;        /* "22631" */
 
 /* A Windows 11 that has an OpenCL.dll of its own, read-only, in System32. */
 void make_guest(const char *path);

@@ -359,3 +359,43 @@ TEST(a_source_that_changed_after_the_plan_is_found_on_the_disk_and_taken_back)
     run_close(&run);
     machine_close(&machine);
 }
+
+TEST(a_guest_too_old_is_refused_and_an_older_one_warned_of)
+{
+    static const struct {
+        const char *build, *severity, *says;
+    } cases[] = { { "16299", "error", "17134" }, { "18363", "warning", "generic name" } };
+    const char *image = scratch("guest.vhdx");
+    struct machine machine;
+
+    if (!has_tools())
+        SKIP("mkntfs or qemu-img is not installed");
+    make_host(&machine);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct err err = ERR_INIT;
+        const json_t *finding;
+        bool said = false;
+        struct run run;
+        size_t k;
+
+        test_case(cases[i].build);
+        guest_build = cases[i].build;
+        make_guest(image);
+        guest_build = "22631";
+        CHECK_OK(run_open(&run, &machine, image, &err));
+        json_array_foreach(run.plan->findings, k, finding)
+        {
+            CLEANUP(free_cleanup) char *text = json_dumps(finding, 0);
+
+            said |= text_ieq(json_string_value(json_object_get(finding, "id")),
+                             "guest-build") &&
+                    text_ieq(json_string_value(json_object_get(finding, "severity")),
+                             cases[i].severity) &&
+                    text && strstr(text, cases[i].says) && strstr(text, cases[i].build);
+        }
+        CHECK(said);
+        CHECK_EQ(plan_has_errors(run.plan), i == 0);
+        run_close(&run);
+    }
+    machine_close(&machine);
+}

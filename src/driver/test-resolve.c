@@ -6,6 +6,7 @@
 
 #include "driver.h"
 #include "os.h"
+#include "strbuf.h"
 #include "test-machine.h"
 #include "test.h"
 #include "text.h"
@@ -697,5 +698,51 @@ TEST(a_real_hive_with_bare_driver_names_is_refused_as_not_store_resident)
     CHECK(strstr(text, "oem3.inf"));
     CHECK(strstr(text, "DRIVERS hive: does not tell"));
     windows_source_free(source);
+    machine_close(&machine);
+}
+
+TEST(a_class_key_that_names_no_inf_is_refused)
+{
+    struct err err = ERR_INIT;
+    struct machine machine;
+
+    nvidia(&machine);
+    CHECK_OK(hive_delete_value(machine.system, CLASS_KEY, "InfPath", &err));
+    check_refused(&machine, "10de:2860", ERR_PROTOCOL, "names no INF");
+    machine_close(&machine);
+}
+
+TEST(a_windows_without_its_hive_is_refused)
+{
+    CLEANUP(free_cleanup) char *hive = NULL;
+    struct err err = ERR_INIT;
+    struct machine machine;
+    char text[1024];
+
+    nvidia(&machine);
+    machine_save(&machine);
+    hive = text_printf("%s/Windows/System32/config/SYSTEM", machine.root);
+    CHECK(hive && remove(hive) == 0);
+    CHECK(!windows_source_offline(machine.root, &err));
+    CHECK_EQ(err.kind, ERR_NOT_FOUND);
+    err_format(&err, text, sizeof(text));
+    CHECK(strstr(text, "no SYSTEM hive"));
+    machine_close(&machine);
+}
+
+TEST(a_package_that_nests_without_end_is_refused)
+{
+    CLEANUP(strbuf_cleanup) struct strbuf path = STRBUF_INIT;
+    struct machine machine;
+
+    if (!is_posix())
+        SKIP("paths of this length are for POSIX");
+    nvidia(&machine);
+    strbuf_puts(&path, "System32/DriverStore/FileRepository/" TEST_PACKAGE);
+    for (size_t i = 0; i < 40; i++)
+        strbuf_puts(&path, "/d");
+    strbuf_puts(&path, "/x.dll");
+    machine_text_file(&machine, path.text, "x");
+    check_refused(&machine, "10de:2860", ERR_UNSUPPORTED, "nested too deeply");
     machine_close(&machine);
 }

@@ -477,3 +477,48 @@ TEST(a_real_dirty_hive_is_refused_with_a_hint)
     CHECK(err.hint[0]);
     unlink(path);
 }
+
+/* A refusal's text, for who made it. */
+static void check_says(const struct err *err, enum err_kind kind, const char *part)
+{
+    char text[1024];
+
+    err_format(err, text, sizeof(text));
+    test_report(err->kind == kind && strstr(text, part), __FILE__, __LINE__,
+                "%s: \"%s\" has no \"%s\"", err_kind_name(err->kind), text, part);
+}
+
+TEST(what_goes_beyond_a_limit_or_a_right_is_refused)
+{
+    struct err err = ERR_INIT;
+    CLEANUP(hive_cleanup) struct hive *hive = hive_new(&err), *read_only = NULL;
+    CLEANUP(free_cleanup) uint8_t *bytes = NULL, *big = calloc(1, 20000);
+    CLEANUP(free_cleanup) char *deep = malloc(2 * 600);
+    struct hive_value value = { .type = HIVE_BINARY, .len = 20000, .bytes = big };
+    char path[] = "/tmp/hvgpu-test-hive-large-XXXXXX";
+    size_t len = 0;
+    int fd;
+
+    CHECK(hive && big && deep);
+    for (size_t i = 0; i < 600; i++)
+        memcpy(deep + 2 * i, i < 599 ? "a\\" : "a", 2);
+    CHECK(!hive_create_key(hive, deep, &err));
+    check_says(&err, ERR_INVALID, "nest too deep");
+    CHECK(!hive_set(hive, "Key", "big", &value, &err));
+    check_says(&err, ERR_UNSUPPORTED, "more than 16344 bytes");
+    CHECK_OK(hive_bytes(hive, &bytes, &len, &err));
+    read_only = hive_open(bytes, len, false, &err);
+    CHECK_OK(read_only != NULL);
+    value.len = 1;
+    CHECK(!hive_set(read_only, "Key", "small", &value, &err));
+    check_says(&err, ERR_INVALID, "reading only");
+
+    if (getenv("SystemRoot")) /* Windows: no file there is larger than what is in it */
+        return;
+    fd = mkstemp(path);
+    CHECK(fd >= 0 && ftruncate(fd, (off_t)1 << 40) == 0);
+    close(fd);
+    CHECK(!hive_open_file(path, false, &err));
+    check_says(&err, ERR_PROTOCOL, "too large");
+    unlink(path);
+}

@@ -641,3 +641,142 @@ TEST(an_mbr_with_logical_partitions_is_read)
     CHECK_EQ(parts[2].index, 6);
     CHECK_STR_EQ(parts[2].type, "0x0c");
 }
+
+/* ---- what is refused, each by its words ---- */
+
+static struct volume *refusing;
+
+static bool into_a_file(struct err *err)
+{
+    return volume_write_all(refusing, "file/below", "x", 1, WHEN, 0, err);
+}
+
+static bool into_a_link(struct err *err)
+{
+    return volume_write_all(refusing, "link/below", "x", 1, WHEN, 0, err);
+}
+
+static bool list_a_link(struct err *err)
+{
+    struct file_info info;
+
+    return volume_stat(refusing, "link/below", &info, err);
+}
+
+static bool many_folders(struct err *err)
+{
+    struct file_info info;
+    char path[2 * 2000] = "a";
+
+    for (size_t i = 0; i < 1900; i++)
+        strcat(path, "/a");
+    return volume_stat(refusing, path, &info, err);
+}
+
+static bool read_a_folder(struct err *err)
+{
+    return volume_read(refusing, "deep", NULL, NULL, err);
+}
+
+static bool rename_to_what_is_there(struct err *err)
+{
+    return volume_rename(refusing, "file", "other", err);
+}
+
+static bool rename_what_is_not_there(struct err *err)
+{
+    return volume_rename(refusing, "nothing", "something", err);
+}
+
+static bool rename_ntfs_own(struct err *err)
+{
+    return volume_rename(refusing, "$LogFile", "log", err);
+}
+
+static bool change_ntfs_own(struct err *err)
+{
+    return volume_set_attributes(refusing, "$LogFile", FILE_IS_HIDDEN, err);
+}
+
+static bool remove_what_is_not_there(struct err *err)
+{
+    return volume_remove(refusing, "nothing", false, err);
+}
+
+static bool remove_a_full_folder(struct err *err)
+{
+    return volume_remove(refusing, "deep", false, err);
+}
+
+static bool remove_what_nests_too_deep(struct err *err)
+{
+    return volume_remove(refusing, "deep", true, err);
+}
+
+static bool make_link(struct volume *volume, const char *path, struct err *err)
+{
+    uint8_t reparse[8 + 16] = { 0 };
+    ntfs_inode *inode;
+    bool ok;
+
+    if (!volume_make_dirs(volume, path, err))
+        return false;
+    inode = volume_open_path(volume, path, err);
+    store_u32(reparse, 0xA0000003);
+    store_u16(reparse + 4, 16);
+    ok = inode &&
+         ntfs_set_ntfs_reparse_data(inode, (const char *)reparse, sizeof(reparse), 0) == 0;
+    return inode && ntfs_inode_close(inode) == 0 && ok;
+}
+
+TEST(what_a_volume_refuses_it_says)
+{
+    static const struct {
+        const char *name;
+        bool (*ask)(struct err *err);
+        enum err_kind kind;
+        const char *says;
+    } cases[] = {
+        { "a file below a file", into_a_file, ERR_INVALID, "no folder" },
+        { "a file below a link", into_a_link, ERR_UNSUPPORTED, "junction" },
+        { "looking below a link", list_a_link, ERR_UNSUPPORTED, "junction" },
+        { "a path without end", many_folders, ERR_INVALID, "too many folders" },
+        { "a folder's content", read_a_folder, ERR_INVALID, "is a folder" },
+        { "a name that is taken", rename_to_what_is_there, ERR_CONFLICT,
+          "exists in the image" },
+        { "a name that is not there", rename_what_is_not_there, ERR_NOT_FOUND, "no file" },
+        { "a file of NTFS, renamed", rename_ntfs_own, ERR_INVALID, "NTFS itself" },
+        { "a file of NTFS, changed", change_ntfs_own, ERR_INVALID, "NTFS itself" },
+        { "removing nothing", remove_what_is_not_there, ERR_NOT_FOUND, "no file" },
+        { "removing a folder with files", remove_a_full_folder, ERR_CONFLICT, "not empty" },
+        { "removing without end", remove_what_nests_too_deep, ERR_UNSUPPORTED,
+          "nest too deep" },
+    };
+    struct err err = ERR_INIT;
+    struct disk *disk = NULL;
+    char deep[5 + 2 * 80] = "deep";
+
+    if (!has_tools())
+        SKIP("mkntfs or qemu-img is not installed");
+    for (size_t i = 0; i < 70; i++)
+        strcat(deep, "/d");
+    CHECK_OK(make_ntfs_image(scratch("refuse.vhdx"), VOLUME_MIB, NULL, &err));
+    refusing = open_ntfs_image(scratch("refuse.vhdx"), DISK_WRITE, &disk, &err);
+    CHECK_OK(refusing && volume_write_all(refusing, "file", "x", 1, WHEN, 0, &err) &&
+             volume_write_all(refusing, "other", "y", 1, WHEN, 0, &err) &&
+             volume_make_dirs(refusing, deep, &err) && make_link(refusing, "link", &err));
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char text[1024] = "";
+
+        test_case(cases[i].name);
+        err = ERR_INIT;
+        CHECK(!cases[i].ask(&err));
+        CHECK_EQ(err.kind, cases[i].kind);
+        err_format(&err, text, sizeof(text));
+        if (!strstr(text, cases[i].says))
+            printf("# %s\n", text);
+        CHECK(strstr(text, cases[i].says));
+    }
+    volume_drop(refusing);
+    disk_close(disk);
+}

@@ -123,6 +123,8 @@ TEST(the_models_section_closest_to_the_build_is_chosen)
         { "empty models", 22000, "arm64", "PCI\\VEN_1234&DEV_0001", NULL, ERR_NOT_FOUND },
         { "no models for it", 22000, "x86", "PCI\\VEN_1234&DEV_0001", NULL,
           ERR_UNSUPPORTED },
+        { "no models for any build", 0, "x86", "PCI\\VEN_1234&DEV_0001", NULL,
+          ERR_UNSUPPORTED },
     };
     CLEANUP(inf_cleanup) struct inf *inf = parse(small);
 
