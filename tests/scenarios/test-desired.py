@@ -256,6 +256,8 @@ def test_broken_on_one_host_while_the_others_finish(world):
 
 
 def test_killed_and_finished(world):
+    if EVERY > 1:
+        raise scenario.Skip("in the suite 'slow'")
     fleet = desired_fleet(world)
     break_everywhere(fleet, "kill-after", write_wish(fleet, 4, WISHES))
 
