@@ -50,6 +50,29 @@ static struct desired *read_wish(const struct step *step, struct err *err)
     return wish;
 }
 
+/* The plan counts the VMs of its wish; the one it becomes part of counts those of the file. */
+static json_int_t number_of(const json_t *parts, json_int_t part)
+{
+    return part > 0 ? json_integer_value(json_array_get(parts, (size_t)part - 1)) : 0;
+}
+
+static void number_parts(struct plan *plan, const json_t *parts)
+{
+    for (size_t i = 0; i < plan->step_count; i++) {
+        json_t *params = plan->steps[i].params;
+        json_t *later = json_object_get(params, "parts"); /* what is put off once more */
+        json_int_t part = number_of(parts, plan_part_of(&plan->steps[i]));
+
+        json_object_del(params, "part");
+        if (part > 0)
+            json_object_set_new(params, "part", json_integer(part));
+        for (size_t k = 0; k < json_array_size(later); k++)
+            json_integer_set(
+                json_array_get(later, k),
+                number_of(parts, json_integer_value(json_array_get(later, k))));
+    }
+}
+
 static bool expand(struct plan_context *context, const struct step *step, struct plan *more,
                    struct err *err)
 {
@@ -69,6 +92,8 @@ static bool expand(struct plan_context *context, const struct step *step, struct
     if (desired_compare(&wish->hosts[0], found, &c, err))
         plan = desired_plan(context, &c, found, more->host, more->title, &options, err);
     comparison_clear(&c);
+    if (plan)
+        number_parts(plan, json_object_get(step->params, "parts"));
     return plan && plan_splice(more, 0, plan, err);
 }
 
@@ -99,9 +124,9 @@ bool plan_later(struct maker *m, struct vm_work *work, const struct hv_gpu *gpu,
                      NULL, "hvgpu.yaml(5)", err);
 }
 
-/* By id, whatever it is called meanwhile. */
+/* By id, whatever it is called meanwhile. @parts: the numbers that append_of_vm() gives them. */
 static size_t collect_later(const struct maker *m, bool held, struct desired_vm *to,
-                            struct strbuf *names)
+                            json_t *parts, struct strbuf *names)
 {
     size_t count = 0;
 
@@ -113,6 +138,7 @@ static size_t collect_later(const struct maker *m, bool held, struct desired_vm 
         to[count] = *work->wanted;
         to[count].comment = NULL;
         to[count++].name = work->vm->id;
+        json_array_append_new(parts, json_integer((json_int_t)v + 1));
         strbuf_printf(names, "%s'%s'", names->len ? ", " : "", work->wanted->name);
     }
     return count;
@@ -133,35 +159,49 @@ static bool lock_vms(struct maker *m, const struct desired_vm *vms, size_t count
 }
 
 /* VMs that the plan keeps off start at its end, others where that is asked for. */
-static bool add_rest(struct maker *m, bool held, struct err *err)
+static bool add_step(struct maker *m, bool held, const struct desired_host *wish,
+                     const char *names, json_t *parts, struct err *err)
 {
     const struct apply_options *options = m->options;
+    CLEANUP(strbuf_cleanup) struct strbuf text = STRBUF_INIT;
+    CLEANUP(free_cleanup) char *target = NULL;
+
+    desired_write_head(&text);
+    desired_write_host(wish, &text);
+    target = wish->vm_count > 0
+                 ? text_printf("what follows for %s, planned then", names)
+                 : text_dup("partition counts of GPUs that came back, planned then");
+    if (!target || text.failed)
+        return err_no_memory(err);
+    return lock_vms(m, wish->vms, wish->vm_count, err) &&
+           plan_add(m->plan, &step_apply_rest, target,
+                    json_pack("{s:s, s:O, s:b, s:b, s:b, s:b}", "wish", text.text, "parts",
+                              parts, "stop", options->stop, "force_stop",
+                              options->force_stop, "start", options->start && !held,
+                              "no_drivers", options->no_drivers),
+                    NULL, NULL, NULL, err);
+}
+
+static bool add_rest(struct maker *m, bool held, struct err *err)
+{
     CLEANUP(free_cleanup)
     struct desired_vm *vms = calloc(m->c->wanted->vm_count + 1, sizeof(*vms));
-    CLEANUP(strbuf_cleanup) struct strbuf names = STRBUF_INIT, text = STRBUF_INIT;
-    CLEANUP(free_cleanup) char *target = NULL;
+    CLEANUP(strbuf_cleanup) struct strbuf names = STRBUF_INIT;
     struct desired_host wish = *m->c->wanted;
+    json_t *parts = json_array();
+    bool ok = (vms && parts) || err_no_memory(err);
 
-    if (!vms)
-        return err_no_memory(err);
-    wish.vms = vms;
-    wish.vm_count = collect_later(m, held, vms, &names);
-    wish.comment = NULL;
-    if (wish.vm_count == 0 && (held || !m->counts_later))
-        return true;
-    desired_write_head(&text);
-    desired_write_host(&wish, &text);
-    target = wish.vm_count > 0
-                 ? text_printf("what follows for %s, planned then", names.text)
-                 : text_dup("partition counts of GPUs that came back, planned then");
-    if (!target || text.failed || names.failed)
-        return err_no_memory(err);
-    return lock_vms(m, vms, wish.vm_count, err) &&
-           plan_add(m->plan, &step_apply_rest, target,
-                    json_pack("{s:s, s:b, s:b, s:b, s:b}", "wish", text.text, "stop",
-                              options->stop, "force_stop", options->force_stop, "start",
-                              options->start && !held, "no_drivers", options->no_drivers),
-                    NULL, NULL, NULL, err);
+    if (ok) {
+        wish.vms = vms;
+        wish.vm_count = collect_later(m, held, vms, parts, &names);
+        wish.comment = NULL;
+        if (names.failed || json_array_size(parts) != wish.vm_count)
+            ok = err_no_memory(err);
+    }
+    if (ok && (wish.vm_count > 0 || (!held && m->counts_later)))
+        ok = add_step(m, held, &wish, names.text, parts, err);
+    json_decref(parts);
+    return ok;
 }
 
 bool plan_rest(struct maker *m, struct err *err)

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "failover.h"
 #include "text.h"
 
 static struct hv_vm *find_vm(struct hv_host *host, const struct step *step)
@@ -67,6 +68,17 @@ static void take_power(struct hv_vm *vm, const json_t *after)
         vm->state = VM_OFF;
     else if (state && strcmp(state, "running") == 0)
         vm->state = VM_RUNNING;
+}
+
+/* What it stands for in the cluster that the host is a node of. */
+static void take_offline_action(struct hv_host *host, const struct step *step)
+{
+    const char *id = json_string_value(json_object_get(step->params, "vm"));
+
+    for (size_t i = 0; id && host->cluster && i < host->cluster->role_count; i++)
+        if (text_ieq(host->cluster->roles[i].vm_id, id))
+            take_word(step->after, "offline_action", offline_action_name,
+                      &host->cluster->roles[i].offline_action);
 }
 
 /* ---- adapters ---- */
@@ -143,6 +155,8 @@ bool project_plan(struct hv_host *host, const struct plan *plan, struct err *err
 
         if (strcmp(kind, "partition-count") == 0)
             take_count(host, step);
+        else if (strcmp(kind, "cluster-offline-action") == 0)
+            take_offline_action(host, step);
         else if (!vm)
             continue;
         else if (strcmp(kind, "vm-stop") == 0 || strcmp(kind, "vm-start") == 0)

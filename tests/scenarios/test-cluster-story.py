@@ -11,11 +11,13 @@ usage: test-cluster-story.py HVGPU HVGPU-SIM [NAME...]      (see scenario.py)
 HVGPU_STORY_ALL=1: at every change, and files are compared, too.
 """
 
+import contextlib
 import difflib
 import json
 import os
 import re
 import signal
+import sqlite3
 
 import scenario
 from scenario import must
@@ -354,9 +356,28 @@ def test_cutting_anew_with_shares_broken_at_every_change(world):
         f"  'sim:{LAB}:{node}':\n"
         f"    gpus: {{ a2: {{ location_path: '{SLOT}', partition_count: 8 }} }}\n"
         "    vms:\n" + "".join(
-            f"      {vm}: {{ gpus: [{{ gpu: a2, share: 12 }}], drivers: none }}\n"
+            f"      {vm}: {{ gpus: [{{ gpu: a2{share(vm)} }}], drivers: none }}\n"
             for where, vm in DESIGN if where == node) for node in NODES))
     break_everywhere(story, lambda fault: story.apply(str(path), fault))
+    must_keep_parts(world)
+
+
+def share(vm):
+    """The first VM of the first host has none, so that what follows there is not of the first."""
+    return ", share: 12" if vm != "node001-design-001" else ""
+
+
+def must_keep_parts(world):
+    """All steps of a run on one VM are of one part, whenever they were planned: taking back what
+    one of them stands on waits for the others."""
+    parts = {}
+    with contextlib.closing(sqlite3.connect(world.dir / "state/hvgpu/journal.db")) as journal:
+        for run, text in journal.execute("SELECT run, params FROM steps"):
+            params = json.loads(text)
+            if "vm" in params and "part" in params:
+                parts.setdefault((run, params["vm"]), set()).add(params["part"])
+    if not parts or any(len(found) != 1 for found in parts.values()):
+        raise AssertionError(f"steps of a VM in several parts: {parts}")
 
 
 def test_detaching_broken_at_every_change(world):
