@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "os.h"
 #include "progress.h"
@@ -15,6 +16,7 @@ enum {
     THREADS_MAX = 4,
     PIECE = 256 << 10, /* stays in a processor's cache between reading and hashing */
     WORTH_BYTES = 8 << 20,
+    LOOK_MS = 200,
 };
 
 struct hashing {
@@ -25,6 +27,9 @@ struct hashing {
     atomic_size_t next;
     atomic_uint_fast64_t done;
     atomic_bool stop;
+    pthread_mutex_t lock; /* of what follows */
+    pthread_cond_t ended;
+    unsigned helpers; /* threads that have not ended */
 };
 
 struct hasher {
@@ -69,9 +74,8 @@ static bool hash_one(struct hasher *hasher, struct hashed_file *one, char *buffe
     return true;
 }
 
-static void *hash_next(void *user)
+static void hash_next(struct hasher *hasher)
 {
-    struct hasher *hasher = user;
     struct hashing *hashing = hasher->hashing;
     CLEANUP(free_cleanup) char *buffer = malloc(PIECE);
     size_t i;
@@ -81,7 +85,43 @@ static void *hash_next(void *user)
         hasher->ok = hash_one(hasher, hashing->order[i], buffer, &hasher->err);
     if (!hasher->ok)
         atomic_store(&hashing->stop, true);
+}
+
+static void *help(void *user)
+{
+    struct hasher *hasher = user;
+    struct hashing *hashing = hasher->hashing;
+
+    hash_next(hasher);
+    pthread_mutex_lock(&hashing->lock);
+    hashing->helpers--;
+    pthread_cond_signal(&hashing->ended);
+    pthread_mutex_unlock(&hashing->lock);
     return NULL;
+}
+
+/* Whoever watches is told of the others' work, too, and may stop it. */
+static void wait_for_helpers(struct hasher *first)
+{
+    struct hashing *hashing = first->hashing;
+
+    pthread_mutex_lock(&hashing->lock);
+    for (;;) {
+        struct timespec until;
+
+        if (first->ok && !report(first, &first->err)) {
+            first->ok = false;
+            atomic_store(&hashing->stop, true);
+        }
+        if (hashing->helpers == 0)
+            break;
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_nsec += LOOK_MS * 1000000L;
+        until.tv_sec += until.tv_nsec / 1000000000L;
+        until.tv_nsec %= 1000000000L;
+        pthread_cond_timedwait(&hashing->ended, &hashing->lock, &until);
+    }
+    pthread_mutex_unlock(&hashing->lock);
 }
 
 static int by_size(const void *a, const void *b)
@@ -102,10 +142,14 @@ static bool run(struct hashing *hashing, struct err *err)
     for (unsigned i = 0; i < THREADS_MAX; i++)
         hashers[i].hashing = hashing;
     hashers[0].reports = true;
+    pthread_mutex_lock(&hashing->lock);
     while (count < THREADS_MAX && count < wanted &&
-           pthread_create(&threads[count], NULL, hash_next, &hashers[count]) == 0)
+           pthread_create(&threads[count], NULL, help, &hashers[count]) == 0)
         count++;
+    hashing->helpers = count - 1;
+    pthread_mutex_unlock(&hashing->lock);
     hash_next(&hashers[0]);
+    wait_for_helpers(&hashers[0]);
     for (unsigned i = 1; i < count; i++)
         pthread_join(threads[i], NULL);
     for (unsigned i = 0; i < count; i++)
@@ -121,7 +165,11 @@ bool hash_local_files(struct hashed_file *files, size_t count, struct progress *
                       struct err *err)
 {
     CLEANUP(free_cleanup) struct hashed_file **order = calloc(count + 1, sizeof(*order));
-    struct hashing hashing = { .order = order, .count = count, .progress = progress };
+    struct hashing hashing = { .order = order,
+                               .count = count,
+                               .progress = progress,
+                               .lock = PTHREAD_MUTEX_INITIALIZER,
+                               .ended = PTHREAD_COND_INITIALIZER };
 
     if (!order)
         return err_no_memory(err);

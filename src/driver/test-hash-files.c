@@ -57,6 +57,24 @@ static bool never(struct progress *self, const char *what, enum progress_unit un
     return false;
 }
 
+static bool only_at_the_end(struct progress *self, const char *what,
+                            enum progress_unit unit, uint64_t done, uint64_t total)
+{
+    return done < total;
+}
+
+/* By whichever thread, and also while this one only waits for another. */
+TEST(a_user_who_stops_is_heard_however_few_files_are_left)
+{
+    struct progress late = { only_at_the_end };
+    struct err err = ERR_INIT;
+
+    make_files();
+    files[5].size -= 5; /* what it has */
+    CHECK(!hash_local_files(&files[5], 1, &late, &err));
+    CHECK_EQ(err.kind, ERR_CANCELLED);
+}
+
 TEST(a_file_that_is_gone_is_named_and_a_user_who_stops_is_heard)
 {
     struct progress impatient = { never };
