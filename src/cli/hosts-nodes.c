@@ -107,45 +107,84 @@ static bool derive_node(struct host_list *list, const struct host_target *seed,
     return target != NULL;
 }
 
-bool host_list_add_node(struct host_list *list, const struct option_values *values,
-                        const struct host_target *seed, const char *node,
-                        const char *domain, struct host_target **ret, struct err *err)
+/* A full name of another domain than the cluster's, or than the one that @seed is reached in,
+ * is another computer. */
+static bool is_elsewhere(const char *computer, const char *seed, const char *domain)
 {
-    CLEANUP(inventory_file_cleanup) struct inventory_file *file = NULL;
-    const struct host_target *known = NULL;
-    bool ok;
+    const char *dot = strchr(computer, '.');
+    const char *of_seed = is_address(seed) ? NULL : strchr(seed, '.');
 
-    if (!read_inventory(values, &file, err))
-        return false;
-    for (size_t i = 0; file && i < file->count && !known; i++) {
-        CLEANUP(free_cleanup) char *name = host_target_computer(&file->hosts[i].target);
+    return dot && (domain || of_seed) && !text_ieq(dot + 1, domain) &&
+           !text_ieq(dot, of_seed);
+}
 
-        if (!name)
-            return err_no_memory(err);
-        if (hv_same_node(name, node))
-            known = &file->hosts[i].target;
-    }
-    if (text_istarts(seed->name, "sim:")) {
-        const char *end = strrchr(seed->name, ':');
-        CLEANUP(free_cleanup)
-        char *name =
-            text_printf("%.*s:%s", (int)(end - seed->name) - 4, seed->name + 4, node);
-
-        ok = name ? add_simulated(list, values, name, err) : err_no_memory(err);
-    } else {
-        ok = known ? add_known(list, values, known, err)
-                   : derive_node(list, seed, node, domain, err);
-    }
-    for (size_t i = list->count; ok && i-- > 0;) {
+/* The last of the list that is that node; NULL in *ret: none.  @seed NULL: in any domain. */
+static bool find_node(struct host_list *list, const char *seed, const char *node,
+                      const char *domain, struct host_target **ret, struct err *err)
+{
+    *ret = NULL;
+    for (size_t i = list->count; !*ret && i-- > 0;) {
         CLEANUP(free_cleanup) char *name = host_target_computer(&list->items[i]);
 
         if (!name)
             return err_no_memory(err);
-        if (hv_same_node(name, node)) {
+        if (hv_same_node(name, node) && !(seed && is_elsewhere(name, seed, domain)))
             *ret = &list->items[i];
-            return true;
-        }
     }
-    return ok &&
+    return true;
+}
+
+/* Hosts of two labs may have the same names. */
+static bool add_simulated_node(struct host_list *list, const struct option_values *values,
+                               const struct host_target *seed, const char *node,
+                               struct err *err)
+{
+    const char *end = strrchr(seed->name, ':');
+    CLEANUP(free_cleanup)
+    char *name = text_printf("%.*s:%s", (int)(end - seed->name) - 4, seed->name + 4, node);
+
+    return name ? add_simulated(list, values, name, err) : err_no_memory(err);
+}
+
+static bool add_real_node(struct host_list *list, const struct option_values *values,
+                          const struct host_target *seed, const char *node,
+                          const char *domain, struct err *err)
+{
+    CLEANUP(inventory_file_cleanup) struct inventory_file *file = NULL;
+
+    if (!read_inventory(values, &file, err))
+        return false;
+    for (size_t i = 0; file && i < file->count; i++) {
+        const struct host_target *known = &file->hosts[i].target;
+        CLEANUP(free_cleanup) char *name = host_target_computer(known);
+
+        if (!name)
+            return err_no_memory(err);
+        if (hv_same_node(name, node))
+            return add_known(list, values, known, err);
+    }
+    return derive_node(list, seed, node, domain, err);
+}
+
+bool host_list_add_node(struct host_list *list, const struct option_values *values,
+                        const struct host_target *seed, const char *node,
+                        const char *domain, struct host_target **ret, struct err *err)
+{
+    CLEANUP(free_cleanup) char *named = named_part(seed);
+    bool is_simulated = text_istarts(seed->name, "sim:");
+
+    *ret = NULL;
+    if (!named)
+        return err_no_memory(err);
+    if (!is_simulated && !find_node(list, named, node, domain, ret, err))
+        return false;
+    if (*ret)
+        return true;
+    if (is_simulated ? !add_simulated_node(list, values, seed, node, err)
+                     : !add_real_node(list, values, seed, node, domain, err))
+        return false;
+    if (!find_node(list, NULL, node, NULL, ret, err))
+        return false;
+    return *ret ||
            err_fail(err, ERR_NOT_FOUND, 0, "no way to the node '%.80s' is known", node);
 }

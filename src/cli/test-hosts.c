@@ -279,6 +279,44 @@ TEST(the_other_nodes_are_reached_like_the_one_that_was_named)
     }
 }
 
+/* However it was named: by its address, another port, or a name that only we have for it. */
+TEST(a_node_that_is_in_the_list_already_is_not_added_again)
+{
+    static const struct {
+        const char *named, *computer;
+    } cases[] = {
+        { "10.0.0.2", "NODE2" },
+        { "https://node2.lab.example:5986/wsman", NULL },
+        { "node2:443", NULL },
+        { "left.lab.example", "node2.lab.example" },
+    };
+    char other[] = "node2.other.example";
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct option_values values = { .count = 0 };
+        struct host_list list = { 0 };
+        struct host_target *node = NULL, seed = { 0 };
+        struct err err = ERR_INIT;
+
+        test_case(cases[i].named);
+        give(&values, &host_option, "node1");
+        give(&values, &host_option, cases[i].named);
+        CHECK_OK(host_list_make(&values, &list, &err));
+        CHECK_EQ(list.count, 2);
+        list.items[1].computer = text_dup(cases[i].computer);
+        /* One of another domain is another one. */
+        CHECK_OK(
+            host_list_append(&list, &(struct host_target){ .name = other }, NULL, &err));
+        CHECK_OK(host_target_copy(&list.items[0], &seed, &err));
+        CHECK_OK(
+            host_list_add_node(&list, &values, &seed, "NODE2", "lab.example", &node, &err));
+        CHECK_EQ(list.count, 3);
+        CHECK_STR_EQ(node ? node->name : NULL, list.items[1].name);
+        host_target_clear(&seed);
+        host_list_free(&list);
+    }
+}
+
 TEST(a_node_that_the_inventory_knows_is_reached_as_it_says)
 {
     char *path = write_file("defaults: { user: me }\n"
