@@ -18,18 +18,6 @@
 
 #include "attr.h"
 
-static FARPROC find_library(const DelayLoadInfo *what)
-{
-    HMODULE library = LoadLibraryExA(what->szDll, NULL, LOAD_LIBRARY_SEARCH_SYSTEM32);
-
-    return (FARPROC)(void *)library;
-}
-
-static FARPROC WINAPI before(unsigned when, DelayLoadInfo *what)
-{
-    return when == dliNotePreLoadLibrary ? find_library(what) : NULL;
-}
-
 /* The caller cannot be told: it calls a function that does not return. */
 static FARPROC WINAPI failed(unsigned when, DelayLoadInfo *what)
 {
@@ -45,6 +33,20 @@ static FARPROC WINAPI failed(unsigned when, DelayLoadInfo *what)
     WriteFile(GetStdHandle(STD_ERROR_HANDLE), text, (DWORD)len, &written, NULL);
     TerminateProcess(GetCurrentProcess(), 1);
     return NULL;
+}
+
+/* Without an answer from here it would be looked for beside the program, too. */
+static FARPROC WINAPI before(unsigned when, DelayLoadInfo *what)
+{
+    HMODULE library = NULL;
+
+    if (when != dliNotePreLoadLibrary)
+        return NULL;
+    library = LoadLibraryExA(what->szDll, NULL, LOAD_LIBRARY_SEARCH_SYSTEM32);
+    if (library)
+        return (FARPROC)(void *)library;
+    what->dwLastError = GetLastError();
+    return failed(dliFailLoadLib, what);
 }
 
 /* The libraries that these load themselves, too; Windows 10 knows it since 1607. */
