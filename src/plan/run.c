@@ -290,6 +290,13 @@ static bool take_back(struct plan *plan, struct plan_context *context, struct er
     return err_hint(err, "run 'hvgpu undo %s' when the cause is gone", plan->id);
 }
 
+/* Never the disk of the next plan in the same context. */
+static void close_guest(struct plan_context *context)
+{
+    if (context->close_guest && context->open_guest && context->guest)
+        context->close_guest(context);
+}
+
 /* ---- around a plan ---- */
 
 /* All lines of plan->lock.  Two plans that want the same ones in another order wait for each
@@ -496,8 +503,7 @@ static bool run_locked(struct plan *plan, struct plan_context *context, struct e
         return false;
 
     /* What was not committed needs no taking back. */
-    if (context->close_guest && context->open_guest && context->guest)
-        context->close_guest(context);
+    close_guest(context);
     if (take_back(plan, context, &undo_err))
         return err_wrap(err, "everything was undone");
     err_format(&undo_err, why, sizeof(why));
@@ -511,6 +517,8 @@ bool plan_run(struct plan *plan, struct plan_context *context, struct err *err)
     struct locks locks = { .count = 0 };
     bool ok = take_locks(plan, context, &locks, err) && run_locked(plan, context, err);
 
+    if (!ok)
+        close_guest(context);
     drop_locks(&locks);
     return ok;
 }
@@ -524,6 +532,7 @@ bool plan_undo(struct plan *plan, struct plan_context *context, struct err *err)
               (state == RUN_UNDONE ||
                (check_host(plan, context, err) && take_back(plan, context, err)));
 
+    close_guest(context);
     drop_locks(&locks);
     return ok;
 }

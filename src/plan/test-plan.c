@@ -269,6 +269,30 @@ TEST(undo_goes_on_after_a_failure_but_keeps_what_the_rest_stands_on)
     stop(journal);
 }
 
+/* The disk that could not be given back is not the one that the next plan means. */
+TEST(what_is_left_open_by_a_failure_is_not_the_disk_of_the_next_plan)
+{
+    struct err err = ERR_INIT;
+    struct journal *journal = start(&err);
+    struct plan_context context = context_of(journal);
+    CLEANUP(plan_cleanup) struct plan *plan = make_plan(&err);
+    CLEANUP(plan_cleanup) struct plan *broken = make_plan(&err);
+
+    refuse_at = 6; /* 1 to 4: cells 0 and 1; 5: mounting; 6: the first file */
+    CHECK(!plan_run(broken, &context, &err));
+    CHECK(context.guest == NULL);
+    CHECK(is_before());
+    refuse_at = 0;
+    err = ERR_INIT;
+    CHECK_OK(plan_run(plan, &context, &err));
+    world->changes = 0;
+    refuse_at = 4;
+    CHECK(!plan_undo(plan, &context, &err));
+    CHECK(world->mounted);
+    CHECK(context.guest == NULL);
+    stop(journal);
+}
+
 TEST(an_undo_that_loses_an_answer_looks_again)
 {
     for (enum fault f = FAIL_BEFORE; f <= FAIL_LATE; f++) {
