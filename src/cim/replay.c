@@ -18,22 +18,80 @@ enum { REPLAY_MAX = 256 << 20 };
 struct replay_session {
     struct cim_session base;
     json_t *entries; /* array; a used one becomes null */
+    bool repeats;
 };
+
+/* The parameters of a method without what who sends them may choose: which class they are said
+ * to be of, their order, whether what is not given is there as null.  New. */
+static json_t *bare_parameters(const json_t *in)
+{
+    json_t *bare = json_object();
+    size_t i;
+    json_t *p;
+
+    json_array_foreach(json_object_get(in, "properties"), i,
+                       p) if (!json_is_null(json_object_get(p, "value")))
+        json_object_set(bare, json_string_value(json_object_get(p, "name")),
+                        json_object_get(p, "value"));
+    return bare;
+}
+
+static bool is_same_call(const json_t *a, const json_t *b)
+{
+    json_t *in_a = bare_parameters(json_object_get(a, "in"));
+    json_t *in_b = bare_parameters(json_object_get(b, "in"));
+    bool same = json_equal(json_object_get(a, "path"), json_object_get(b, "path")) &&
+                json_equal(json_object_get(a, "method"), json_object_get(b, "method")) &&
+                json_equal(in_a, in_b);
+
+    json_decref(in_a);
+    json_decref(in_b);
+    return same;
+}
+
+static bool is_invoke(const json_t *request)
+{
+    const char *op = json_string_value(json_object_get(request, "op"));
+
+    return op && strcmp(op, "invoke") == 0;
+}
+
+static bool answers(const struct replay_session *r, const json_t *recorded,
+                    const json_t *request)
+{
+    return json_equal(recorded, request) ||
+           (r->repeats && is_invoke(recorded) && is_invoke(request) &&
+            is_same_call(recorded, request));
+}
+
+/* The entry for @request that is the next, or, where they repeat, the last one. */
+static json_t *find_entry(struct replay_session *r, const json_t *request)
+{
+    json_t *last = NULL, *entry;
+    size_t i;
+
+    json_array_foreach(r->entries, i, entry)
+    {
+        if (!answers(r, json_object_get(entry, "request"), request))
+            continue;
+        if (!json_object_get(entry, "used"))
+            return entry;
+        last = entry;
+    }
+    return r->repeats ? last : NULL;
+}
 
 /* Takes @request.  The entry that answers it, lent until the session ends, or NULL. */
 static const json_t *find(struct replay_session *r, json_t *request, struct err *err)
 {
     const json_t *answer = NULL;
+    json_t *entry;
     bool failed = false;
 
     if (!request)
         return NULL;
-    for (size_t i = 0; !answer && !failed && i < json_array_size(r->entries); i++) {
-        json_t *entry = json_array_get(r->entries, i);
-
-        if (json_object_get(entry, "used") ||
-            !json_equal(json_object_get(entry, "request"), request))
-            continue;
+    entry = find_entry(r, request);
+    if (entry) {
         json_object_set_new(entry, "used", json_true());
         answer = json_object_get(entry, "answer");
         if (!answer) {
@@ -43,9 +101,14 @@ static const json_t *find(struct replay_session *r, json_t *request, struct err 
     }
     if (!answer && !failed)
         err_fail(err, ERR_NOT_FOUND, 0, "the recording holds no %sanswer to this request",
-                 json_array_size(r->entries) ? "further " : "");
+                 json_array_size(r->entries) && !r->repeats ? "further " : "");
     json_decref(request);
     return answer;
+}
+
+void cim_replay_repeat(struct cim_session *replay)
+{
+    ((struct replay_session *)replay)->repeats = true;
 }
 
 static bool replay_query(struct cim_session *self, const char *ns, const char *wql,

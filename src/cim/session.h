@@ -99,6 +99,9 @@ struct cim_session *cim_replay_open(const char *path, struct err *err);
 /* The same from a recording's text, which is cut up but stays the caller's; @name is for
  * errors. */
 struct cim_session *cim_replay_text(const char *name, char *text, struct err *err);
+/* For a replay that many clients ask: when all answers to a request were given the last one
+ * comes again, and parameters are equal if their names and values are. */
+void cim_replay_repeat(struct cim_session *replay);
 
 /* Breaks the @at-th change (put, invoke of a method that is not a pure read, run that
  * is not reads_only; 1 = the first; 0 = never) before or after it took place. */

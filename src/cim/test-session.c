@@ -207,6 +207,18 @@ TEST(a_recording_answers_like_the_host)
     CHECK(!cim_fetch(replay, other, &got, &err));
     cim_release(replay);
 
+    /* One that many ask says the last answer again, and still nothing that it does not know. */
+    replay = cim_replay_open(path, &err);
+    cim_replay_repeat(replay);
+    use_everything(replay);
+    rows = 0;
+    err = ERR_INIT;
+    CHECK_OK(cim_query(replay, "root/x", "select * from Row", count_row, &rows, &err));
+    CHECK(rows > 0);
+    CHECK(!cim_fetch(replay, other, &got, &err));
+    CHECK_EQ(err.kind, ERR_NOT_FOUND);
+    cim_release(replay);
+
     text = os_read_file(path, 1 << 20, NULL, &err);
     CHECK(text && !strstr(text, "hunter2") && strstr(text, "\"me\""));
     cim_path_free(other);

@@ -193,26 +193,7 @@ bool report_write(const char *path, struct cim_session **session,
 
 struct cim_session *report_replay(const char *path, struct err *err)
 {
-    CLEANUP(free_cleanup) char *bytes = NULL;
-    CLEANUP(free_cleanup) char *text = NULL;
-    const char *entry;
-    size_t len, entry_len;
+    CLEANUP(free_cleanup) char *text = zip_read_either(path, RECORDING, REPORT_MOST, err);
 
-    bytes = os_read_file(path, REPORT_MOST, &len, err);
-    if (!bytes)
-        return NULL;
-    if (len < 2 || memcmp(bytes, "PK", 2) != 0)
-        return cim_replay_text(path, bytes, err);
-    if (!zip_find(bytes, len, RECORDING, &entry, &entry_len, err)) {
-        err_wrap(err, "'%.200s'", path);
-        if (err->kind == ERR_UNSUPPORTED)
-            err_hint(err, "unpack it, and name its " RECORDING " with -H replay:FILE");
-        return NULL;
-    }
-    text = text_ndup(entry, entry_len);
-    if (!text) {
-        err_no_memory(err);
-        return NULL;
-    }
-    return cim_replay_text(path, text, err);
+    return text ? cim_replay_text(path, text, err) : NULL;
 }

@@ -176,7 +176,7 @@ static bool run_on_host(struct operation *op, const struct call *call)
 
     if (!endpoint_enter(op->endpoint, &err))
         return lab_trouble(op, &err);
-    if (!service_prepare(op->host, op->request->ns, &err)) {
+    if (!op->host->replay && !service_prepare(op->host, op->request->ns, &err)) {
         pthread_mutex_unlock(op->host->lock);
         return lab_trouble(op, &err);
     }

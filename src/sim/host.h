@@ -11,6 +11,7 @@
 #include "behaviour.h"
 #include "winrm-config.h"
 
+struct cim_session;
 struct lab_description; /* the lab file: lab.h */
 struct lab_host;
 struct sim_cluster;
@@ -45,7 +46,9 @@ struct sim_host {
     unsigned commands;           /* running in remote shells: keep store and world */
     struct sim_jobs *jobs;       /* started, not yet finished: jobs.c */
     int64_t devices_due_usec;    /* when Hyper-V sees what changed on PCI; 0: it has */
-    bool dirty; /* set by whoever changes the store; saved after the request */
+    struct cim_session
+        *replay; /* answers, and nothing else does: replay-host.h; else NULL */
+    bool dirty;  /* set by whoever changes the store; saved after the request */
 };
 
 struct sim_lab {

@@ -22,6 +22,7 @@
 #include "jobs.h"
 #include "machine.h"
 #include "os.h"
+#include "session.h"
 #include "text.h"
 #include "windows-os.h"
 #include "world.h"
@@ -213,7 +214,7 @@ static void finish_host(struct sim_host *host)
 {
     struct err err = ERR_INIT;
 
-    if (!host)
+    if (!host || host->replay)
         return;
     windows_processes_end(host);
     pthread_mutex_lock(host->lock);
@@ -232,6 +233,7 @@ static void free_host(struct sim_host *host)
     if (host->world)
         sim_world_free(host->world);
     sim_store_free(host->store);
+    cim_release(host->replay);
     pthread_mutex_unlock(host->lock);
     pthread_mutex_destroy(&host->own_lock);
     free(host->name);

@@ -13,6 +13,7 @@
 #include "dispatch.h"
 #include "err.h"
 #include "os.h"
+#include "replay-host.h"
 #include "text.h"
 #include "wql.h"
 
@@ -94,6 +95,7 @@ static bool invalid(struct sim_fault *fault, const char *what)
 
 struct enumeration {
     struct wql_query *query;
+    char *wql; /* as it came; NULL: not asked in WQL */
     char *ns;
     enum item_mode mode;
     bool optimized;
@@ -106,6 +108,7 @@ struct enumeration {
 static void enumeration_clear(struct enumeration *e)
 {
     wql_free(e->query);
+    free(e->wql);
     free(e->ns);
 }
 
@@ -154,8 +157,10 @@ static bool set_wql(struct enumeration *e, const char *wql, struct sim_fault *fa
     struct err err = ERR_INIT;
 
     e->query = wql_parse(wql, &err);
-    if (e->query)
-        return true;
+    if (e->query) {
+        e->wql = text_dup(wql);
+        return e->wql || out_of_memory(fault);
+    }
     err_format(&err, why, sizeof(why));
     return sim_refuse(
         fault, "w:CannotProcessFilter", CODE_CANNOT_PROCESS_FILTER,
@@ -414,7 +419,9 @@ static bool enumerate(struct operation *op, struct enumeration *e)
     if (!c)
         return false;
     rendering.context = c;
-    if (!query_run(op->host, e->ns, e->query, on_row, &rendering, op->fault))
+    if (!(op->host->replay
+              ? replay_query(op, e->ns, e->wql, on_row, &rendering)
+              : query_run(op->host, e->ns, e->query, on_row, &rendering, op->fault)))
         return false;
     strbuf_puts(op->to, "<n:EnumerateResponse>");
     if (!e->optimized) {

@@ -4,6 +4,7 @@
 
 #include "dispatch.h"
 #include "err.h"
+#include "replay-host.h"
 #include "service.h"
 #include "text.h"
 
@@ -81,6 +82,14 @@ static void put_answer(struct operation *op, const struct cim_class *class,
     strbuf_printf(op->to, "</p:%s_OUTPUT>", method->name);
 }
 
+static bool run(struct operation *op, struct service_call *call)
+{
+    if (!op->host->replay)
+        return service_call_run(call, op->fault);
+    cim_instance_free(TAKE(call->out));
+    return replay_invoke(op, call->path, call->method->name, call->in, &call->out);
+}
+
 bool op_invoke(struct operation *op, const char *method)
 {
     const struct soap_request *r = op->request;
@@ -93,8 +102,7 @@ bool op_invoke(struct operation *op, const char *method)
     bool ok = soap_path(r->ns, r->class_name, r->selectors, r->selector_count, &path,
                         op->fault) &&
               service_call_find(&call, path, method, op->fault) &&
-              read_parameters(op, call.method, call.in) &&
-              service_call_run(&call, op->fault);
+              read_parameters(op, call.method, call.in) && run(op, &call);
 
     if (ok)
         put_answer(op, call.class, call.method, call.out);

@@ -11,6 +11,7 @@
 #include "dispatch.h"
 #include "err.h"
 #include "os.h"
+#include "replay-host.h"
 #include "text.h"
 #include "xml.h"
 
@@ -89,6 +90,8 @@ uint32_t endpoint_command(struct endpoint *endpoint, const struct sim_command *c
     struct err err = ERR_INIT;
     uint32_t exit_code = 1;
 
+    if (endpoint->host->replay)
+        return replay_command(command);
     if (endpoint_enter(endpoint, &err)) {
         endpoint->host->commands++;
         if (endpoint_leave(endpoint, &err))

@@ -4,6 +4,7 @@
 
 #include "dispatch.h"
 #include "err.h"
+#include "replay-host.h"
 #include "service.h"
 #include "text.h"
 
@@ -66,6 +67,14 @@ bool op_get(struct operation *op)
     CLEANUP(cim_instance_cleanup) struct cim_instance *made = NULL;
     struct sim_object *object = NULL;
 
+    if (op->host->replay) {
+        const struct soap_request *r = op->request;
+        CLEANUP(cim_path_cleanup) struct cim_path *path = NULL;
+
+        return soap_path(r->ns, r->class_name, r->selectors, r->selector_count, &path,
+                         op->fault) &&
+               replay_get(op, path);
+    }
     if (!find(op, &object, &made))
         return false;
     if (object)
@@ -138,6 +147,8 @@ bool op_put(struct operation *op)
     struct sim_object *object = NULL;
     const struct cim_class *class;
 
+    if (op->host->replay)
+        return replay_put(op);
     if (!find(op, &object, &made))
         return false;
     if (!object)

@@ -13,6 +13,7 @@
 #include "hv.h"
 #include "lab.h"
 #include "os.h"
+#include "replay-host.h"
 #include "server.h"
 #include "strbuf.h"
 #include "sim-dump.h"
@@ -83,8 +84,11 @@ static bool take_lock(const char *lab, const char *dir, unsigned wait_ms,
 
 static bool write_owner(struct sim *sim, struct err *err)
 {
-    CLEANUP(free_cleanup)
-    char *text =
+    CLEANUP(free_cleanup) char *text = NULL;
+
+    if (!sim->owner_file) /* nobody else can want a recording's temporary folder */
+        return true;
+    text =
         text_printf("process %ld, which serves %s", (long)getpid(), sim_host_url(sim, 0));
 
     if (!text)
@@ -145,11 +149,15 @@ static bool open_lab(struct sim *sim, const struct sim_options *o, struct err *e
     CLEANUP(free_cleanup) char *dir = NULL;
     const char *state_dir = o->state_dir;
 
-    if (o->ephemeral) {
+    if (o->ephemeral || o->replay) {
         sim->temporary = make_temporary(err);
         if (!sim->temporary)
             return false;
         state_dir = sim->temporary;
+    }
+    if (o->replay) {
+        sim->lab = replay_lab_open(o->replay, sim->temporary, err);
+        return sim->lab;
     }
     dir = sim_lab_dir(o->lab, state_dir, err);
     if (!dir || !take_lock(o->lab, dir, o->lock_wait_ms, &sim->owner_file, &sim->lock, err))
@@ -205,8 +213,8 @@ static bool serve(struct sim *sim, const struct sim_options *o, struct err *err)
         .tls_key = o->tls_key,
         .client_ca = o->client_ca,
         .verbose = o->verbose,
-        .open = open_host,
-        .save = save_host,
+        .open = o->replay ? NULL : open_host,
+        .save = o->replay ? NULL : save_host,
         .user_data = sim->lab,
     };
 

@@ -23,6 +23,7 @@ struct sim;
 
 struct sim_options {
     const char *lab;       /* "laptop", "fleet:200", or the path of a lab file */
+    const char *replay;    /* instead of @lab: a report or recording, which then answers */
     const char *state_dir; /* NULL: the user's state folder */
     bool ephemeral;        /* state in a temporary folder that goes with sim_close() */
     const char *listen;    /* "127.0.0.1:5985"; NULL: loopback, free ports.  Host n of

@@ -12,7 +12,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from hostile import (ENVELOPE, IDENTITY, OS, Hostile, http, items,  # noqa: E402
                      says, soap)
-from world import (HVGPU, PASSWORD, USER, Sim, Skip, TlsServer, W,  # noqa: E402
+from world import (HVGPU, PASSWORD, SIM, USER, Sim, Skip, TlsServer, W,  # noqa: E402
                    by_password, each_mechanism, fingerprint, run_tests, url)
 
 
@@ -284,6 +284,66 @@ def test_set_up_lines():
     for line in ("winrm quickconfig", "S-1-5-32-578", "LocalAccountTokenFilterPolicy",
                  "New-SelfSignedCertificate", "5986"):
         assert line in done.stdout, done.stdout
+
+
+def asked(*argv):
+    done = subprocess.run([HVGPU, "--timeout", "20", *argv, "--json"], capture_output=True,
+                          text=True, env=W.env, stdin=subprocess.DEVNULL)
+    assert done.stdout, done
+    return done.returncode, json.loads(done.stdout)
+
+
+def without_host(document, host):
+    """What two ways to one host must agree on: its name is how it was reached."""
+    return json.loads(json.dumps(document).replace(json.dumps(host)[1:-1], "HOST"))
+
+
+def served(report):
+    """The simulator with the recorded host: process, URL."""
+    process = subprocess.Popen([SIM, f"replay:{report}", "--password-file", W.password],
+                               stdout=subprocess.PIPE, text=True, env=W.env)
+    return process, process.stdout.readline().split()[1]
+
+
+def test_a_report_is_that_host_in_the_simulator():
+    report = W.path("of-a-lab.zip")
+    with Sim(demand=False, auth="basic") as sim:
+        check(sim.url, *by_password(), "--report", report)
+        there = asked("-H", sim.url, *by_password(), "gpu", "list")
+    process, at = served(report)
+    try:
+        # Each twice: what was recorded once is answered as often as it is asked.
+        for command in (("gpu", "list"), ("vm", "list"), ("gpu", "show", "4070"), ("survey",)) * 2:
+            code, got = asked("-H", at, *by_password(), *command)
+            wanted_code, wanted = asked("-H", f"replay:{report}", *command)
+            assert code == wanted_code in (0, 3), (command, code, wanted_code, got)
+            # A name without an id of its own is given one on the way.
+            if command != ("vm", "list"):
+                assert without_host(got, at) == without_host(wanted, f"replay:{report}"), command
+            else:
+                names = [[v["name"] for v in d["hosts"][0]["vms"]] for d in (got, wanted)]
+                assert names[0] == names[1] and len(names[0]) > 5, names
+        again = asked("-H", at, *by_password(), "gpu", "list")
+        gpus = [[(g["name"], g["modes"], g["valid_partition_counts"]) for g in h["gpus"]]
+                for h in (there[1]["hosts"][0], again[1]["hosts"][0])]
+        assert gpus[0] == gpus[1] and gpus[0], gpus
+        # What was not asked then nobody knows, and nothing is changed.
+        code, got = asked("-H", at, *by_password(), "attach", "vm-1", "--gpu", "4070", "-y")
+        assert code == 1 and "holds no answer" in json.dumps(got), got
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def test_what_is_no_report_is_not_served():
+    for name, content, text in (("empty.zip", b"PK\x03\x04", "zip"), ("text", b"{}", "line 1"),
+                                ("absent", None, "cannot open")):
+        if content is not None:
+            with open(W.path(name), "wb") as file:
+                file.write(content)
+        done = subprocess.run([SIM, f"replay:{W.path(name)}"], capture_output=True, text=True,
+                              env=W.env, stdin=subprocess.DEVNULL, timeout=60)
+        assert done.returncode == 1 and text in done.stderr, done
 
 
 run_tests(globals())

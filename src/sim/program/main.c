@@ -20,6 +20,8 @@ enum {
 
 static const char usage_text[] =
     "usage: hvgpu-sim LAB [options]      serve the hosts of a lab until Ctrl-C\n"
+    "       hvgpu-sim replay:FILE [options]   ... or a host that was recorded: a report\n"
+    "                                    of hvgpu host check --report\n"
     "       hvgpu-sim list               the labs there are\n"
     "       hvgpu-sim reset LAB          forget what became of a lab\n"
     "       hvgpu-sim update-driver LAB GPU VERSION   another driver on a host\n"
@@ -426,6 +428,11 @@ static int run(int argc, char **argv, struct arguments *a)
     if (argc - optind != 1)
         return wrong_usage("one lab at a time", argv[optind + 1]);
     a->sim.lab = first;
+    if (strncmp(first, "replay:", 7) == 0) {
+        if (a->sim.com)
+            return wrong_usage("a recording is not served to COM", "--com");
+        a->sim.replay = first + 7;
+    }
     a->sim.password = a->password;
     a->sim.faults = a->faults;
     a->sim.winrm = a->winrm;

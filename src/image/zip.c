@@ -8,7 +8,9 @@
 
 #include "crc32c.h"
 #include "err.h"
+#include "os.h"
 #include "strbuf.h"
+#include "text.h"
 
 enum {
     LOCAL_SIGNATURE = 0x04034b50,
@@ -178,4 +180,27 @@ bool zip_find(const char *bytes, size_t len, const char *name, const char **ret,
         at += CENTRAL_BYTES + name_len + get16(bytes + at + 30) + get16(bytes + at + 32);
     }
     return err_fail(err, ERR_NOT_FOUND, 0, "the zip file has no '%s'", name);
+}
+
+char *zip_read_either(const char *path, const char *name, size_t max, struct err *err)
+{
+    size_t len = 0, entry_len;
+    CLEANUP(free_cleanup) char *bytes = os_read_file(path, max, &len, err);
+    const char *entry;
+    char *text;
+
+    if (!bytes)
+        return NULL;
+    if (len < 2 || memcmp(bytes, "PK", 2) != 0)
+        return TAKE(bytes);
+    if (!zip_find(bytes, len, name, &entry, &entry_len, err)) {
+        err_wrap(err, "'%.200s'", path);
+        if (err->kind == ERR_UNSUPPORTED)
+            err_hint(err, "unpack it, and name its %s instead", name);
+        return NULL;
+    }
+    text = text_ndup(entry, entry_len);
+    if (!text)
+        err_no_memory(err);
+    return text;
 }

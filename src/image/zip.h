@@ -29,3 +29,7 @@ char *zip_write(const struct zip_entry *entries, size_t count, size_t *ret_len,
  * zip file, or a damaged one; ERR_UNSUPPORTED: compressed. */
 bool zip_find(const char *bytes, size_t len, const char *name, const char **ret,
               size_t *ret_len, struct err *err) MUST_CHECK;
+
+/* What a file of at most @max bytes holds, or, if it is a zip file, its entry @name; with a NUL
+ * behind.  Owned; NULL with @err. */
+char *zip_read_either(const char *path, const char *name, size_t max, struct err *err);
