@@ -135,8 +135,8 @@ static bool say_safer(const struct choosing *c, size_t node, struct err *err)
         return err_no_memory(err);
     err_fail(
         err, ERR_CONFLICT, 0,
-        "with a partition of '%.80s', which has VM '%.60s', not every VM would come up if "
-        "a node fails; with one of %.120s they would",
+        _("with a partition of '%.80s', which has VM '%.60s', not every VM would come up if "
+          "a node fails; with one of %.120s they would"),
         c->list->items[c->at].name, vm_name(c), others.text);
     return hint_move(c, node, true, err);
 }
@@ -157,19 +157,19 @@ static bool say_nowhere(const struct choosing *c, struct err *err)
     if (!c->role)
         err_fail(
             err, ERR_CONFLICT, 0,
-            "'%.80s' has no partition left for VM '%.80s', which is no role of a cluster "
-            "and so gets none elsewhere",
+            _("'%.80s' has no partition left for VM '%.80s', which is no role of a cluster "
+              "and so gets none elsewhere"),
             c->list->items[c->at].name, vm_name(c));
     else if (full > 0)
         err_fail(
             err, ERR_CONFLICT, 0,
-            "of the %zu nodes that may have VM '%.80s' none has a partition left for it",
+            _("of the %zu nodes that may have VM '%.80s' none has a partition left for it"),
             nodes, vm_name(c));
     else
         err_fail(
             err, ERR_CONFLICT, 0,
-            "none of the %zu nodes that may have VM '%.80s' has a partition of at least "
-            "%s: the largest have %s",
+            _("none of the %zu nodes that may have VM '%.80s' has a partition of at least "
+              "%s: the largest have %s"),
             nodes, vm_name(c), size_text(wanted, c->options->vram_bytes.value),
             largest > 0 ? size_text(most, largest) : _("an unknown size"));
     if (full == 0 && c->role)
