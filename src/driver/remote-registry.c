@@ -107,34 +107,54 @@ bool remote_reg_list(struct cim_session *session, const char *key, bool values,
     return copy_names(out, ret_names, ret_count, err);
 }
 
-/* The type of one value, from the list of all. */
-static bool find_type(struct cim_session *session, const char *key, const char *name,
-                      bool *ret_exists, uint32_t *ret_type, struct err *err)
+void remote_reg_key_clear(struct remote_reg_key *known)
 {
-    CLEANUP(cim_instance_cleanup) struct cim_instance *in = new_call(err);
+    free(known->key);
+    cim_instance_free(known->values);
+    *known = (struct remote_reg_key){ 0 };
+}
+
+static bool list_values(struct cim_session *session, struct remote_reg_key *known,
+                        const char *key, const char *name, struct err *err)
+{
+    CLEANUP(cim_instance_cleanup) struct cim_instance *in = NULL;
     CLEANUP(cim_instance_cleanup) struct cim_instance *out = NULL;
-    const struct cim_value *types;
     uint64_t code;
 
-    *ret_exists = false;
+    if (text_ieq(known->key, key))
+        return true;
+    remote_reg_key_clear(known);
+    in = new_call(err);
     if (!in || !call(session, "EnumValues", key, in, &out, &code, err))
         return false;
-    if (code == WIN_NOT_FOUND)
-        return true;
-    if (code != WIN_OK)
+    if (code != WIN_OK && code != WIN_NOT_FOUND)
         return refuse(code, "EnumValues", key, name, err);
-    types = cim_get(out, "Types");
-    for (size_t i = 0; i < cim_get_count(out, "sNames"); i++) {
-        const char *one = cim_get_text_at(out, "sNames", i);
+    known->key = text_dup(key);
+    if (!known->key)
+        return err_no_memory(err);
+    if (code == WIN_OK)
+        known->values = TAKE(out);
+    return true;
+}
 
-        if (!text_ieq(one ? one : "", name) || !types || i >= types->count)
+/* The type of one value, from the list of all. */
+static bool find_type(const struct cim_instance *values, const char *name,
+                      uint32_t *ret_type)
+{
+    const struct cim_value *types = values ? cim_get(values, "Types") : NULL;
+    bool found = false;
+
+    for (size_t i = 0; types && i < cim_get_count(values, "sNames"); i++) {
+        const char *one = cim_get_text_at(values, "sNames", i);
+
+        if (!text_ieq(one ? one : "", name) || i >= types->count)
             continue;
-        *ret_exists = true;
+        found = true;
         *ret_type = (uint32_t)(types->type >= CIM_SINT8 && types->type <= CIM_SINT64
                                    ? (uint64_t)types->data[i].s
                                    : types->data[i].u);
     }
-    return true;
+    return found;
 }
 
 static bool texts_from(const struct cim_instance *out, struct hive_value *ret)
@@ -187,14 +207,27 @@ static bool value_from(const struct cim_instance *out, uint32_t type,
 bool remote_reg_get(struct cim_session *session, const char *key, const char *name,
                     bool *ret_exists, struct hive_value *ret, struct err *err)
 {
+    struct remote_reg_key known = { 0 };
+    bool ok = remote_reg_get_known(session, &known, key, name, ret_exists, ret, err);
+
+    remote_reg_key_clear(&known);
+    return ok;
+}
+
+bool remote_reg_get_known(struct cim_session *session, struct remote_reg_key *known,
+                          const char *key, const char *name, bool *ret_exists,
+                          struct hive_value *ret, struct err *err)
+{
     CLEANUP(cim_instance_cleanup) struct cim_instance *in = NULL;
     CLEANUP(cim_instance_cleanup) struct cim_instance *out = NULL;
     uint32_t type = 0;
     uint64_t code;
 
     /* EnumValues leaves the default value out when it is not set. */
-    if (!find_type(session, key, name, ret_exists, &type, err))
+    *ret_exists = false;
+    if (!list_values(session, known, key, name, err))
         return false;
+    *ret_exists = find_type(known->values, name, &type);
     if (!*ret_exists)
         return true;
     for (size_t i = 0; i < ARRAY_LEN(methods); i++) {

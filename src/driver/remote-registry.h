@@ -11,6 +11,17 @@
 #include "hive.h"
 #include "session.h"
 
+/* The values of the key that was read last, to read more of them with one request less each;
+ * for who can do with what the key had then.  Zeroed at first. */
+struct remote_reg_key {
+    char *key;
+    struct cim_instance *values; /* NULL: there is no such key */
+};
+void remote_reg_key_clear(struct remote_reg_key *known);
+bool remote_reg_get_known(struct cim_session *session, struct remote_reg_key *known,
+                          const char *key, const char *name, bool *ret_exists,
+                          struct hive_value *ret, struct err *err) MUST_CHECK;
+
 /* Variables in EXPAND_SZ are replaced. */
 bool remote_reg_get(struct cim_session *session, const char *key, const char *name,
                     bool *ret_exists, struct hive_value *ret, struct err *err) MUST_CHECK;

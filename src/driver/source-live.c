@@ -17,6 +17,7 @@
 struct live_source {
     struct windows_source base;
     struct cim_session *session; /* lent */
+    struct remote_reg_key known;
 };
 
 static struct cim_session *session_of(struct windows_source *source)
@@ -27,7 +28,10 @@ static struct cim_session *session_of(struct windows_source *source)
 static bool live_get(struct windows_source *self, const char *key, const char *name,
                      bool *ret_exists, struct hive_value *ret, struct err *err)
 {
-    return remote_reg_get(session_of(self), key, name, ret_exists, ret, err);
+    struct live_source *live = (struct live_source *)self;
+
+    return remote_reg_get_known(live->session, &live->known, key, name, ret_exists, ret,
+                                err);
 }
 
 static bool live_reg_list(struct windows_source *self, const char *key, bool values,
@@ -155,6 +159,7 @@ static bool live_version(struct windows_source *self, const char *path,
 
 static void live_free(struct windows_source *self)
 {
+    remote_reg_key_clear(&((struct live_source *)self)->known);
     free(self->system_root);
     free(self);
 }
