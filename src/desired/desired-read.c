@@ -112,6 +112,8 @@ static bool read_nodes(struct yaml_reader *r, yaml_node_t *node,
         return err_hint(r->err, "'nodes: [hv-01, hv-02]', as -H takes them");
     }
     count = (size_t)(node->data.sequence.items.top - node->data.sequence.items.start);
+    if (count == 0)
+        return yaml_fail(r, node, "a cluster has nodes, and none is named");
     if (count > NODES_MAX)
         return yaml_fail(r, node, "more than %d nodes of a cluster", NODES_MAX);
     cluster->nodes = calloc(count + 1, sizeof(*cluster->nodes));
@@ -155,7 +157,7 @@ static bool read_cluster(struct yaml_reader *r, yaml_node_t *key, const char *na
                          yaml_node_t *node, void *element, void *user)
 {
     static const struct yaml_key keys[] = {
-        { "nodes", note_nodes, false },
+        { "nodes", note_nodes, true },
         { "gpus", note_gpus, false },
         { "vms", note_vms, false },
         { NULL, NULL, false },
@@ -166,8 +168,8 @@ static bool read_cluster(struct yaml_reader *r, yaml_node_t *key, const char *na
     (void)user;
     return copy_text(r, &cluster->wish.name, name) &&
            yaml_map(r, node, "a cluster", keys, &reading) &&
-           (!reading.nodes || read_nodes(r, reading.nodes, cluster)) &&
-           read_wish(r, key, &reading) && check_models(r, key, &cluster->wish);
+           read_nodes(r, reading.nodes, cluster) && read_wish(r, key, &reading) &&
+           check_models(r, key, &cluster->wish);
 }
 
 /* ---- the file ---- */

@@ -68,7 +68,7 @@ struct desired_host {
 /* A failover cluster: its VMs, on whichever node each runs, and the GPUs of all nodes. */
 struct desired_cluster {
     struct desired_host wish; /* ->name is the cluster's; GPUs by their model only */
-    char **nodes; /* as -H takes them; none: those hosts of the file that are its */
+    char **nodes;             /* as -H takes them */
     size_t node_count;
 };
 

@@ -351,11 +351,8 @@ static bool is_first_node(const struct desired *desired, const struct desired_ho
     return true; /* addresses: any of them may tell */
 }
 
-static bool is_known_node(const struct desired *desired,
-                          const struct desired_cluster *cluster, const char *node)
+static bool is_known_node(const struct desired *desired, const char *node)
 {
-    if (cluster->node_count == 0 && desired->host_count == 0)
-        return false;
     for (size_t h = 0; h < desired->host_count; h++) {
         CLEANUP(free_cleanup) char *computer = computer_of(desired->hosts[h].name);
 
@@ -383,8 +380,7 @@ static bool add_vms_nowhere(const struct desired *desired,
         const struct hv_role *role = find_called(found->cluster, wish->name);
 
         if (find_here(found, wish->name) ||
-            (role &&
-             (!role->owner_node || is_known_node(desired, cluster, role->owner_node))))
+            (role && (!role->owner_node || is_known_node(desired, role->owner_node))))
             continue;
         if (!desired_move_vm(&cluster->wish, wish, to, err))
             return false;
