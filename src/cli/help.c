@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "options.h"
+#include "sim.h"
 #include "text.h"
 #include "tr.h"
 
@@ -64,7 +65,9 @@ void help_all(struct output *out)
     help_options(out, _("Options of every command"), common_options);
     output_text(
         out, "\n%s\n",
-        _("'hvgpu COMMAND --help' explains one.  Try it: hvgpu -H sim:laptop status"));
+        sim_is_built()
+            ? _("'hvgpu COMMAND --help' explains one.  Try it: hvgpu -H sim:laptop status")
+            : _("'hvgpu COMMAND --help' explains one.  What works here: hvgpu host check"));
 }
 
 void help_command(struct output *out, const struct command *command)

@@ -3,6 +3,11 @@
 
 #include "sim.h"
 
+bool sim_is_built(void)
+{
+    return false;
+}
+
 struct sim *sim_open(const struct sim_options *options, struct err *err)
 {
     (void)options;

@@ -46,6 +46,9 @@ struct sim_options {
     bool verbose;   /* one line per request on stderr */
 };
 
+/* Whether there is a simulator in this program; without it sim_open() says so. */
+bool sim_is_built(void);
+
 /* Loads or makes the lab and starts to answer. */
 struct sim *sim_open(const struct sim_options *options, struct err *err);
 void sim_close(struct sim *sim); /* NULL is fine */
