@@ -265,6 +265,15 @@ HOST_FAULTS = [
     ("Shell.Command@4=drop", "unreachable"),
     ("*@*=delay:8000", "unreachable"),
 ]
+# Over COM there is no HTTP, no XML and no shell: what is lost or wrong below it is a service that
+# went away, which a question may be asked again of.
+NOT_OVER_COM = "there is no such thing"
+HOST_FAULTS_OF_COM = {
+    "Msvm_ComputerSystem.Enumerate@1=garbage": "unreachable",
+    "Pull@2=garbage": NOT_OVER_COM,
+    "*@3=http:500": SURVIVED,
+    "Shell.Create@1=http:500": NOT_OVER_COM,
+}
 
 
 def test_each_broken_host_has_one_clear_error_and_is_left_as_it_was(world):
@@ -272,6 +281,10 @@ def test_each_broken_host_has_one_clear_error_and_is_left_as_it_was(world):
     before = world.dump(lab)
     problems = []
     for fault, kind in HOST_FAULTS:
+        if way.HERE.is_com:
+            kind = HOST_FAULTS_OF_COM.get(fault, kind)
+        if kind == NOT_OVER_COM:
+            continue
         args = ["attach", "games", "--gpu", "10de:2860", "--yes", "--json", "--timeout", "5"]
         try:
             with world.serve(lab, "--fault", fault) as server:
