@@ -273,6 +273,7 @@ HOST_FAULTS_OF_COM = {
     "Pull@2=garbage": NOT_OVER_COM,
     "*@3=http:500": SURVIVED,
     "Shell.Create@1=http:500": NOT_OVER_COM,
+    "Shell.Command@4=drop": "refused",  # by the tests' cmd.exe, which ends with an error
 }
 
 
