@@ -427,7 +427,8 @@ TEST(every_blocker_is_named_and_looking_changes_nothing)
     }
 }
 
-/* Exits with 0 when @path is shown to be read-only, as somebody who may not write it. */
+/* Exits with 0 when @path is shown to be read-only, as somebody who may not write it; with 77 when
+ * that somebody does not come to it, because the folder for tests is ours alone. */
 static void look_as_nobody(const char *path)
 {
     struct image_facts *facts = calloc(1, sizeof(*facts));
@@ -435,6 +436,8 @@ static void look_as_nobody(const char *path)
 
     if (geteuid() == 0 && (setgid(65534) != 0 || setuid(65534) != 0))
         _exit(2);
+    if (access(path, R_OK) != 0)
+        _exit(77);
     if (!image_inspect(path, NULL, facts, &err) || !facts->has_windows ||
         facts->blocker_count != 1 || strcmp(facts->blockers[0].id, "read-only") != 0)
         _exit(1);
@@ -457,6 +460,9 @@ TEST(an_image_we_may_not_write_is_read_only)
     if (child == 0)
         look_as_nobody(path);
     CHECK(waitpid(child, &status, 0) == child);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+        SKIP("TMPDIR can be entered by its owner only");
+    CHECK(WIFEXITED(status));
     CHECK_EQ(WEXITSTATUS(status), 0);
 }
 
