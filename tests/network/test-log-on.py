@@ -316,7 +316,7 @@ def test_kerberos_clock_skew():
     if not shutil.which("faketime"):
         raise Skip("faketime is not installed")
     env = W.realm.ticket("admin", PASSWORD, "skew")
-    with Sim(prefix=("faketime", "-f", "+20m")) as sim:
+    with Sim(env=W.at_another_time("+20m")) as sim:
         fails(sim.url, "--auth", "kerberos", env=env, kind="denied", text="",
               hint="same time server")
 

@@ -3,6 +3,7 @@
 
 import json
 import os
+import select
 import shutil
 import socket
 import subprocess
@@ -16,6 +17,7 @@ os.environ.setdefault("HVGPU_DATA_DIR", os.path.abspath(
     os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")))
 HVGPU, SIM = (os.path.abspath(p) for p in sys.argv[1:3])
 PASSWORD = "Tr0ub4dor-and-3"
+START_SECONDS = 60
 USER = f"admin@{kerberos.REALM}"
 
 
@@ -36,9 +38,6 @@ class World:
         self.env["XDG_STATE_HOME"] = self.path("state")
         self.env["XDG_CONFIG_HOME"] = self.path("config")
         self.env.pop("NTLM_USER_FILE", None)
-        # faketime preloads itself, before the sanitizer's runtime: that is meant.
-        self.env["ASAN_OPTIONS"] = ":".join(
-            filter(None, [os.environ.get("ASAN_OPTIONS"), "verify_asan_link_order=0"]))
         self.env["LSAN_OPTIONS"] = "print_suppressions=0:suppressions=" + os.path.join(
             os.path.dirname(os.path.abspath(__file__)), "lsan.supp")
         self.password = self.secret("password", PASSWORD)
@@ -46,6 +45,18 @@ class World:
 
     def path(self, name):
         return os.path.join(self.folder, name)
+
+    def at_another_time(self, offset):
+        """The environment of a program whose clock is wrong.  The command faketime would stand
+        between it and its signals, and stay when it is killed."""
+        env = dict(self.env, FAKETIME=offset,
+                   LD_PRELOAD="/usr/$LIB/faketime/libfaketime.so.1")
+        # The library comes before the sanitizer's runtime: that is meant.  Its first look at the
+        # clock allocates memory, which must not happen while the allocator looks at the clock.
+        env["ASAN_OPTIONS"] = ":".join(
+            filter(None, [os.environ.get("ASAN_OPTIONS"), "verify_asan_link_order=0",
+                          "allocator_release_to_os_interval_ms=-1"]))
+        return env
 
     def secret(self, name, text):
         with open(self.path(name), "w") as f:
@@ -99,9 +110,8 @@ W = World(tempfile.mkdtemp())
 
 
 class Sim:
-    def __init__(self, *options, env=None, prefix=(), auth="basic,negotiate", demand=True,
-                 lab="laptop"):
-        line = [*prefix, SIM, lab, "--ephemeral", "--user", "admin", "--password-file",
+    def __init__(self, *options, env=None, auth="basic,negotiate", demand=True, lab="laptop"):
+        line = [SIM, lab, "--ephemeral", "--user", "admin", "--password-file",
                 W.password, "--auth", auth, "-v", *options]
         if demand:
             line.append("--demand-encryption")
@@ -110,6 +120,9 @@ class Sim:
         self.log = open(tempfile.mkstemp(dir=W.folder)[1], "w+")
         self.process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=self.log,
                                         text=True, env=env or W.env)
+        is_there, _, _ = select.select([self.process.stdout], [], [], START_SECONDS)
+        if not is_there:
+            self.process.kill()
         first = self.process.stdout.readline()
         assert first, "the simulator does not start: " + open(self.log.name).read()
         self.url = first.split()[1].replace("127.0.0.1", "localhost")
@@ -130,9 +143,9 @@ def url(port, scheme="http"):
     return f"{scheme}://localhost:{port}/wsman"
 
 
-def ask(host, *options, env=None, prefix=()):
+def ask(host, *options, env=None):
     """`hvgpu status` there: (its JSON entry, the finished process)."""
-    done = subprocess.run([*prefix, HVGPU, "-H", host, "--json", "--timeout", "20", *options,
+    done = subprocess.run([HVGPU, "-H", host, "--json", "--timeout", "20", *options,
                            "status"], capture_output=True, text=True, env=env or W.env,
                           stdin=subprocess.DEVNULL)
     assert done.stdout, done.stderr
