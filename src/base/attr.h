@@ -13,6 +13,15 @@
 #define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
 #endif
 
+/* Built with AddressSanitizer, which needs more memory, and looks at its own process. */
+#if defined(__SANITIZE_ADDRESS__) /* GCC */
+#define HAS_ADDRESS_SANITIZER 1
+#elif defined(__has_feature) /* Clang */
+#define HAS_ADDRESS_SANITIZER __has_feature(address_sanitizer)
+#else
+#define HAS_ADDRESS_SANITIZER 0
+#endif
+
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 
 /* Hands over what @p owns and leaves NULL behind, so that the cleanup of the

@@ -24,12 +24,6 @@
 #include "test-tools.h"
 #include "test.h"
 
-#ifdef __SANITIZE_ADDRESS__
-#define HAS_SANITIZER 1
-#else
-#define HAS_SANITIZER 0
-#endif
-
 static const char inf[] = "[Version]\nSignature=\"$Windows NT$\"\nClass=Display\n"
                           "ClassGUID={4d36e968-e325-11ce-bfc1-08002be10318}\n"
                           "Provider=\"x\"\nDriverVer=01/02/2024,1.2.3.4\n";
@@ -169,7 +163,7 @@ TEST(a_reader_that_crashes_hangs_or_starves_is_an_error)
     CHECK_OK(make_windows_image(scratch("guest.vhdx"), 40, NULL, &err));
     CHECK_OK(make_hive(scratch("SYSTEM"), &err));
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        if (cases[i].happen == starve && HAS_SANITIZER)
+        if (cases[i].happen == starve && HAS_ADDRESS_SANITIZER)
             continue; /* their address space has no limit */
         sandbox_before_serve = cases[i].happen;
         sandbox_timeout_cap_ms = cases[i].cap_ms;

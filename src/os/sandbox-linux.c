@@ -23,17 +23,6 @@
 #include "sandbox-frames.h"
 #include "text.h"
 
-#if defined(__SANITIZE_ADDRESS__)
-#define HAS_SANITIZER 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define HAS_SANITIZER 1
-#endif
-#endif
-#ifndef HAS_SANITIZER
-#define HAS_SANITIZER 0
-#endif
-
 enum { STOP_WAIT_MS = 2000, DEFAULT_CPU_SECONDS = 600 };
 #define DEFAULT_MEMORY_BYTES (512ull << 20)
 
@@ -214,7 +203,8 @@ static bool limit_calls(const struct sandbox_options *options, struct err *err)
 
     ok = filter && allow(filter, allowed_calls, ARRAY_LEN(allowed_calls)) &&
          (!names || allow(filter, naming_calls, ARRAY_LEN(naming_calls))) &&
-         (!HAS_SANITIZER || allow(filter, sanitizer_calls, ARRAY_LEN(sanitizer_calls))) &&
+         (!HAS_ADDRESS_SANITIZER ||
+          allow(filter, sanitizer_calls, ARRAY_LEN(sanitizer_calls))) &&
          seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
                           SCMP_A1(SCMP_CMP_EQ, clone_range)) == 0 &&
          seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
@@ -294,7 +284,7 @@ static void limit_resources(const struct sandbox_options *options)
 
     setrlimit(RLIMIT_CPU, &cpu);
     setrlimit(RLIMIT_CORE, &none); /* a core file would hold what the parent knew */
-    if (!HAS_SANITIZER)            /* its shadow memory is terabytes of address space */
+    if (!HAS_ADDRESS_SANITIZER)    /* its shadow memory is terabytes of address space */
         setrlimit(RLIMIT_AS, &space);
 }
 

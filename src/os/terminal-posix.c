@@ -94,20 +94,12 @@ void os_wipe(void *bytes, size_t len)
     explicit_bzero(bytes, len);
 }
 
-#if defined(__SANITIZE_ADDRESS__)
-#define IS_SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define IS_SANITIZED 1
-#endif
-#endif
-
 void os_forbid_dumps(void)
 {
     const struct rlimit none = { 0, 0 };
 
     setrlimit(RLIMIT_CORE, &none);
-#ifndef IS_SANITIZED /* its search for leaks is such a look */
+#if !HAS_ADDRESS_SANITIZER /* its search for leaks is such a look */
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 #endif
 }

@@ -196,7 +196,7 @@ TEST(memory_is_limited)
     CLEANUP(free_cleanup) char *answer = NULL;
     struct err err = ERR_INIT;
 
-#ifdef __SANITIZE_ADDRESS__
+#if HAS_ADDRESS_SANITIZER
     SKIP("sanitizers need their address space");
 #endif
     CHECK_OK(ask(sandbox, "memory", &answer, &err));
@@ -279,10 +279,9 @@ TEST(what_a_reader_can_still_do_is_tried_out)
 
     CHECK(setenv("XDG_STATE_HOME", test_temporary_dir(), 1) == 0);
     CHECK_OK(sandbox_walls(&walls, &err));
-    CHECK(!walls.reads && !walls.writes && !walls.starts);
-#ifndef __SANITIZE_ADDRESS__
-    CHECK(!walls.takes_memory);
-#endif
+    /* A sanitizer's runtime opens files, and needs its address space. */
+    if (!HAS_ADDRESS_SANITIZER)
+        CHECK(!walls.reads && !walls.writes && !walls.starts && !walls.takes_memory);
     folder = text_printf("%s/hvgpu", test_temporary_dir());
     CHECK(rmdir(folder) == 0); /* the file that was tried is gone */
 }
