@@ -115,7 +115,7 @@ static void say_failure(const struct sync_run *run, const struct sync_vm *vm)
     err_format(&vm->err, text, sizeof(text));
     output_note(run->in->out, _("%s: failed: %s\n"), vm->label, text);
     if (vm->err.hint[0])
-        output_note(run->in->out, "%s\n", vm->err.hint);
+        output_note(run->in->out, "  → %s\n", vm->err.hint);
 }
 
 static int exit_status(const struct sync_run *run)

@@ -145,7 +145,7 @@ static bool nothing_to_do(const struct invocation *in, const struct err *why, in
     err_format(why, text, sizeof(text));
     output_text(in->out, "%s\n", text);
     if (why->hint[0])
-        output_note(in->out, "%s\n", why->hint);
+        output_note(in->out, "  → %s\n", why->hint);
     return true;
 }
 
