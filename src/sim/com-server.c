@@ -2,6 +2,8 @@
 /* Connections of the line protocol: one thread accepts, each client has one of its own. */
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -228,6 +230,7 @@ static void *accept_all(void *user)
                               { .fd = server->wake[0], .events = POLLIN } };
 
     while (poll(wait, 2, -1) >= 0 || errno == EINTR) {
+        int one = 1;
         int fd;
 
         if (wait[1].revents)
@@ -235,6 +238,8 @@ static void *accept_all(void *user)
         if (!wait[0].revents)
             continue;
         fd = accept4(server->listener, NULL, NULL, SOCK_CLOEXEC);
+        if (fd >= 0)
+            setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
         if (fd >= 0 && !start_client(server, fd))
             close(fd);
         if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM))

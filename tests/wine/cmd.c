@@ -74,6 +74,7 @@ static SOCKET dial(char *place, const char **ret_host)
     struct sockaddr_in to = { .sin_family = AF_INET };
     char *slash = strchr(place, '/'), *colon;
     WSADATA data;
+    int one = 1;
     SOCKET s;
 
     *ret_host = slash ? slash + 1 : "";
@@ -85,6 +86,9 @@ static SOCKET dial(char *place, const char **ret_host)
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     to.sin_port = htons((unsigned short)atoi(colon ? colon + 1 : place));
     s = socket(AF_INET, SOCK_STREAM, IPPROTO_TCP);
+    /* Or what is sent in pieces waits for the acknowledgement of the first, 40 ms. */
+    if (s != INVALID_SOCKET)
+        setsockopt(s, IPPROTO_TCP, TCP_NODELAY, (const char *)&one, sizeof(one));
     if (s != INVALID_SOCKET && connect(s, (struct sockaddr *)&to, sizeof(to)) != 0) {
         closesocket(s);
         s = INVALID_SOCKET;
