@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "commands.h"
+#include "host-views.h"
 #include "place-view.h"
 #include "project.h"
 #include "share-plan.h"
@@ -33,6 +34,20 @@ static bool look(struct fleet_host *host, struct err *err)
 }
 
 /* ---- what the user names ---- */
+
+static bool no_vm(const struct placement *p, const char *name, struct err *err)
+{
+    size_t silent = 0, first = 0;
+
+    for (size_t h = p->fleet->count; h-- > 0;)
+        if (!p->hosts[h]) {
+            silent++;
+            first = h;
+        }
+    err_fail(err, ERR_NOT_FOUND, 0, "no host named has a VM '%.60s'", name);
+    return host_views_hint_no_vm(silent, p->fleet->hosts[first].name,
+                                 &p->fleet->hosts[first].err, err);
+}
 
 /* The only host that has it. */
 static bool find_vm(const struct placement *p, const char *name, size_t *ret_host,
@@ -61,7 +76,7 @@ static bool find_vm(const struct placement *p, const char *name, size_t *ret_hos
         err_fail(err, ERR_INVALID, 0, "%zu hosts have a VM '%.60s'", found, name);
         return err_hint(err, "give the VM's id instead");
     }
-    return err_fail(err, ERR_NOT_FOUND, 0, "no host named has a VM '%.60s'", name);
+    return no_vm(p, name, err);
 }
 
 static bool add_wanted(struct placement *p, struct err *err)

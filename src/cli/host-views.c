@@ -59,12 +59,22 @@ bool host_views_read(const struct invocation *in, const struct host_list *list,
     return ok;
 }
 
+bool host_views_hint_no_vm(size_t silent, const char *name, const struct err *why,
+                           struct err *err)
+{
+    char text[ERR_TEXT];
+
+    if (silent == 0)
+        return err_hint(err, _("'hvgpu vm list' shows the VMs of all of them"));
+    err_format(why, text, sizeof(text));
+    return err_hint(err, _("%zu hosts did not answer; %.80s: %.160s"), silent, name, text);
+}
+
 /* None has it: hosts that did not answer may. */
 static bool not_found(const struct host_views *views, const struct host_list *list,
                       const char *vm, struct err *err)
 {
     size_t silent = 0, first = 0;
-    char why[ERR_TEXT];
 
     for (size_t i = views->count; i-- > 0;)
         if (!views->hosts[i]) {
@@ -73,11 +83,7 @@ static bool not_found(const struct host_views *views, const struct host_list *li
         }
     err_fail(err, ERR_NOT_FOUND, 0, _("none of %zu hosts has a VM '%.80s'"),
              views->count - silent, vm);
-    if (silent == 0)
-        return err_hint(err, _("'hvgpu vm list' shows the VMs of all of them"));
-    err_format(&views->why[first], why, sizeof(why));
-    return err_hint(err, _("%zu hosts did not answer; %.80s: %.160s"), silent,
-                    list->items[first].name, why);
+    return host_views_hint_no_vm(silent, list->items[first].name, &views->why[first], err);
 }
 
 bool host_views_find_vm(const struct host_views *views, const struct host_list *list,
