@@ -49,15 +49,6 @@ bool difference_is_note(const struct difference *difference)
            difference->kind == DIFF_UNLISTED;
 }
 
-size_t comparison_differences(const struct comparison *comparison)
-{
-    size_t count = 0;
-
-    for (size_t i = 0; i < comparison->count; i++)
-        count += !difference_is_note(&comparison->items[i]);
-    return count;
-}
-
 void comparison_clear(struct comparison *comparison)
 {
     for (size_t i = 0; i < comparison->count; i++) {

@@ -70,8 +70,6 @@ struct comparison {
 bool desired_compare(const struct desired_host *wanted, const struct hv_host *found,
                      struct comparison *ret, struct err *err) MUST_CHECK;
 void comparison_clear(struct comparison *comparison);
-/* Those that are not notes. */
-size_t comparison_differences(const struct comparison *comparison);
 
 /* Adds one; takes the texts over, also on failure. */
 struct difference *comparison_add(struct comparison *to, enum difference_kind kind,

@@ -352,6 +352,16 @@ TEST(what_is_written_of_a_host_is_what_it_has)
 
 static size_t compares;
 
+/* Those that are not notes. */
+static size_t count_differences(const struct comparison *c)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < c->count; i++)
+        count += !difference_is_note(&c->items[i]);
+    return count;
+}
+
 /* Counts what the comparison of names costs: not the clock, which lies on a busy machine. */
 static size_t count_for(size_t vms)
 {
@@ -368,7 +378,7 @@ static size_t count_for(size_t vms)
     CHECK_OK(wanted);
     compares = 0;
     CHECK_OK(desired_compare(&wanted->hosts[0], &b->host, &c, &err));
-    CHECK_EQ(comparison_differences(&c), vms - 1);
+    CHECK_EQ(count_differences(&c), vms - 1);
     compares = c.name_compares;
     comparison_clear(&c);
     free_bench(b);

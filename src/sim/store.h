@@ -44,13 +44,6 @@ struct sim_object *sim_store_link(struct sim_store *store, const char *ns,
                                   const char *class_name, const char *role_a,
                                   struct sim_object *a, const char *role_b,
                                   struct sim_object *b, struct err *err);
-/* The other ends of @object's associations; NULL class = any.  Calls in adding order. */
-bool sim_store_associators(struct sim_store *store, struct sim_object *object,
-                           const char *assoc_class, const char *result_class,
-                           bool (*on_object)(struct sim_object *object, void *user,
-                                             struct err *err),
-                           void *user, struct err *err);
-
 /* The association objects that refer to @object, with the role it plays in each; NULL
  * class and role = any.  Calls in adding order; the callback must not change the store. */
 bool sim_store_references(struct sim_store *store, struct sim_object *object,

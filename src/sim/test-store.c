@@ -128,20 +128,6 @@ TEST(a_class_is_walked_with_its_subclasses_in_the_order_of_adding)
     sim_store_free(store);
 }
 
-struct seen {
-    struct sim_object *objects[8];
-    size_t count;
-};
-
-static bool note(struct sim_object *object, void *user, struct err *err)
-{
-    struct seen *seen = user;
-
-    if (seen->count < 8)
-        seen->objects[seen->count++] = object;
-    return true;
-}
-
 TEST(a_walk_sees_classes_whose_first_object_comes_later)
 {
     struct sim_store *store = sim_store_new();
@@ -157,7 +143,35 @@ TEST(a_walk_sees_classes_whose_first_object_comes_later)
     sim_store_free(store);
 }
 
-TEST(associations_lead_to_the_other_end_and_go_with_an_object)
+struct seen {
+    struct sim_object *objects[8];
+    const char *roles[8];
+    size_t count;
+};
+
+static bool note(struct sim_object *association, const char *role, void *user,
+                 struct err *err)
+{
+    struct seen *seen = user;
+
+    if (seen->count < ARRAY_LEN(seen->objects)) {
+        seen->objects[seen->count] = association;
+        seen->roles[seen->count++] = role;
+    }
+    return true;
+}
+
+static struct seen references(struct sim_store *store, struct sim_object *object,
+                              const char *class_name, const char *role)
+{
+    struct seen seen = { 0 };
+    struct err err = ERR_INIT;
+
+    CHECK_OK(sim_store_references(store, object, class_name, role, note, &seen, &err));
+    return seen;
+}
+
+TEST(associations_are_found_from_both_ends_and_go_with_an_object)
 {
     struct sim_store *store = sim_store_new();
     struct err err = ERR_INIT;
@@ -165,30 +179,28 @@ TEST(associations_lead_to_the_other_end_and_go_with_an_object)
     struct sim_object *other = add(store, "Msvm_ComputerSystem", "other", &err);
     struct sim_object *active = add_settings(store, "Microsoft:a", &err);
     struct sim_object *snapshot = add_settings(store, "Microsoft:s", &err);
-    struct seen seen = { 0 };
+    struct sim_object *state =
+        sim_store_link(store, V2, "Msvm_SettingsDefineState", "ManagedElement", vm,
+                       "SettingData", active, &err);
+    struct sim_object *snapshot_of =
+        sim_store_link(store, V2, "Msvm_SnapshotOfVirtualSystem", "Antecedent", vm,
+                       "Dependent", snapshot, &err);
+    struct seen seen;
 
-    CHECK_OK(sim_store_link(store, V2, "Msvm_SettingsDefineState", "ManagedElement", vm,
-                            "SettingData", active, &err) != NULL);
-    CHECK_OK(sim_store_link(store, V2, "Msvm_SnapshotOfVirtualSystem", "Antecedent", vm,
-                            "Dependent", snapshot, &err) != NULL);
-    CHECK_OK(sim_store_associators(store, vm, NULL, NULL, note, &seen, &err));
+    CHECK_OK(state && snapshot_of);
+    seen = references(store, vm, NULL, NULL);
     CHECK_EQ(seen.count, 2);
-    CHECK(seen.objects[0] == active && seen.objects[1] == snapshot);
-    seen.count = 0;
-    CHECK_OK(sim_store_associators(store, vm, "Msvm_SnapshotOfVirtualSystem", NULL, note,
-                                   &seen, &err));
-    CHECK(seen.count == 1 && seen.objects[0] == snapshot);
-    seen.count = 0;
-    CHECK_OK(sim_store_associators(store, active, NULL, "CIM_ComputerSystem", note, &seen,
-                                   &err));
-    CHECK(seen.count == 1 && seen.objects[0] == vm);
-    seen.count = 0;
-    CHECK_OK(sim_store_associators(store, other, NULL, NULL, note, &seen, &err));
-    CHECK_EQ(seen.count, 0);
+    CHECK(seen.objects[0] == state && seen.objects[1] == snapshot_of);
+    CHECK_STR_EQ(seen.roles[1], "Antecedent");
+    seen = references(store, vm, "Msvm_SnapshotOfVirtualSystem", NULL);
+    CHECK(seen.count == 1 && seen.objects[0] == snapshot_of);
+    seen = references(store, active, NULL, "SettingData");
+    CHECK(seen.count == 1 && seen.objects[0] == state);
+    CHECK_EQ(references(store, active, NULL, "ManagedElement").count, 0);
+    CHECK_EQ(references(store, other, NULL, NULL).count, 0);
     sim_store_remove_with_links(store, vm);
     CHECK_EQ(count(store, NULL), 3);
-    CHECK_OK(sim_store_associators(store, active, NULL, NULL, note, &seen, &err));
-    CHECK_EQ(seen.count, 0);
+    CHECK_EQ(references(store, active, NULL, NULL).count, 0);
     sim_store_free(store);
 }
 

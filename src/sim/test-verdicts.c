@@ -71,9 +71,12 @@ struct resources {
     size_t memories, lines, messages;
 };
 
-static bool on_resource(struct sim_object *resource, void *user, struct err *err)
+static bool on_resource(struct sim_object *association, const char *role, void *user,
+                        struct err *err)
 {
     struct resources *r = user;
+    struct sim_object *resource = sim_store_find(
+        r->host->store, cim_get_path(sim_object_instance(association), "Antecedent"));
     uint64_t number;
 
     if (text_ieq(sim_object_class(resource)->name, "Win32_DeviceMemoryAddress"))
@@ -117,8 +120,8 @@ static void judge(struct sim_host *host, struct sim_object *entity, size_t *coun
         counts[DISABLED]++;
         return;
     }
-    CHECK_OK(sim_store_associators(host->store, entity, "Win32_PnPAllocatedResource", NULL,
-                                   on_resource, &r, &err));
+    CHECK_OK(sim_store_references(host->store, entity, "Win32_PnPAllocatedResource",
+                                  "Dependent", on_resource, &r, &err));
     if (r.lines && !r.messages) {
         counts[LINE_ONLY]++;
         return;

@@ -28,7 +28,6 @@ struct http {
     void *cancel_user;
     void (*on_log_on)(const char *text, void *user);
     void *log_on_user;
-    struct wsman_stats stats;
     char why[CURL_ERROR_SIZE];
 
     /* Authentication. */

@@ -241,21 +241,6 @@ struct http *http_open(const struct wsman_options *options, struct err *err)
     return http_tls_set_up(h, options, err) ? TAKE(h) : NULL;
 }
 
-static void count(struct http *h)
-{
-    curl_off_t down = 0, up = 0;
-    long head_down = 0, head_up = 0;
-
-    curl_easy_getinfo(h->curl, CURLINFO_SIZE_DOWNLOAD_T, &down);
-    curl_easy_getinfo(h->curl, CURLINFO_SIZE_UPLOAD_T, &up);
-    curl_easy_getinfo(h->curl, CURLINFO_HEADER_SIZE, &head_down);
-    curl_easy_getinfo(h->curl, CURLINFO_REQUEST_SIZE, &head_up);
-    h->stats.requests++;
-    /* REQUEST_SIZE counts the headers, and what of the body went out with them. */
-    h->stats.sent_bytes += (uint64_t)(head_up > up ? head_up : head_up + up);
-    h->stats.received_bytes += (uint64_t)(down + head_down);
-}
-
 CURLcode http_perform(struct http *h, const struct http_request *request,
                       struct curl_slist *headers, struct strbuf *body)
 {
@@ -275,7 +260,6 @@ CURLcode http_perform(struct http *h, const struct http_request *request,
         curl_easy_setopt(h->curl, CURLOPT_TIMEOUT_MS, (long)request->timeout_ms))
         return CURLE_OUT_OF_MEMORY;
     h->code = code = curl_easy_perform(h->curl);
-    count(h);
     return code;
 }
 
@@ -421,9 +405,4 @@ bool http_was_lost(const struct http *h)
 const char *http_url(const struct http *h)
 {
     return h->url;
-}
-
-void http_get_stats(const struct http *h, struct wsman_stats *ret)
-{
-    *ret = h->stats;
 }

@@ -37,4 +37,3 @@ bool http_was_lost(const struct http *http);
 
 bool http_check_way(struct http *http, struct wsman_check *ret, struct err *err) MUST_CHECK;
 const char *http_url(const struct http *http);
-void http_get_stats(const struct http *http, struct wsman_stats *ret);

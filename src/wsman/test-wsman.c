@@ -79,7 +79,6 @@ TEST(a_query_is_sent_as_hosts_want_it)
     struct fake_server *server = fake_server_start(script, 3);
     struct cim_session *session = connect_with(server, 8000);
     struct seen seen = { 0 };
-    struct wsman_stats stats;
     struct err err = ERR_INIT;
     const char *body, *head;
 
@@ -104,9 +103,7 @@ TEST(a_query_is_sent_as_hosts_want_it)
         fake_server_body(server, 1),
         "<n:EnumerationContext>c&#38;1</n:EnumerationContext><n:MaxElements>32000</n:MaxElements>"));
     CHECK(strstr(fake_server_body(server, 2), ">c2</n:EnumerationContext>"));
-    wsman_get_stats(session, &stats);
-    CHECK_EQ(stats.requests, 3);
-    CHECK(stats.sent_bytes > 3000 && stats.received_bytes > 1000);
+    CHECK_EQ(fake_server_requests(server), 3);
     cim_release(session);
     fake_server_stop(server);
 }

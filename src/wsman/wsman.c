@@ -262,13 +262,6 @@ struct cim_session *wsman_open(const struct wsman_options *options, struct err *
     return &ws->base;
 }
 
-void wsman_get_stats(const struct cim_session *session, struct wsman_stats *ret)
-{
-    *ret = (struct wsman_stats){ 0 };
-    if (session->ops == &wsman_ops)
-        http_get_stats(((const struct wsman_session *)session)->http, ret);
-}
-
 bool wsman_check(struct cim_session *session, struct wsman_check *ret, struct err *err)
 {
     struct wsman_session *ws = (struct wsman_session *)session;

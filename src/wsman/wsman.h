@@ -46,12 +46,6 @@ struct wsman_options {
  * encrypt every message where TLS does not. */
 struct cim_session *wsman_open(const struct wsman_options *options, struct err *err);
 
-/* What the session cost so far, for -v and bench. */
-struct wsman_stats {
-    uint64_t requests, sent_bytes, received_bytes;
-};
-void wsman_get_stats(const struct cim_session *session, struct wsman_stats *ret);
-
 /* The way to a host step by step: true, or false with the step that did not work in
  * ret->failed and why in @err.  What was found out before it is in @ret. */
 enum wsman_step {
