@@ -10,32 +10,23 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "descriptor-posix.h"
 #include "err.h"
 #include "hive.h"
 
 int memory_file_new(const void *bytes, size_t len, char path[MEMORY_FILE_PATH],
                     struct err *err)
 {
-    const uint8_t *at = bytes;
-    size_t left = len;
     int fd = memfd_create("hive", MFD_CLOEXEC);
 
     if (fd < 0) {
         err_errno(err, errno, "making a file in memory");
         return -1;
     }
-    while (left) {
-        ssize_t n = write(fd, at, left);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0) {
-            err_errno(err, n ? errno : EIO, "filling a file in memory");
-            close(fd);
-            return -1;
-        }
-        at += n;
-        left -= (size_t)n;
+    if (!descriptor_write_all(fd, bytes, len)) {
+        err_errno(err, errno, "filling a file in memory");
+        close(fd);
+        return -1;
     }
     snprintf(path, MEMORY_FILE_PATH, "/proc/self/fd/%d", fd);
     return fd;

@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "descriptor-posix.h"
 #include "err.h"
 #include "os-shared.h"
 #include "strbuf.h"
@@ -156,16 +157,18 @@ char *os_read_file(const char *path, size_t max, size_t *ret_len, struct err *er
     return text;
 }
 
-static bool write_all(int fd, const char *bytes, size_t len)
+bool descriptor_write_all(int fd, const void *bytes, size_t len)
 {
-    while (len) {
-        ssize_t n = write(fd, bytes, len);
+    const char *at = bytes;
+
+    while (len > 0) {
+        ssize_t n = write(fd, at, len);
 
         if (n < 0 && errno == EINTR)
             continue;
-        if (n <= 0)
+        if (n < 0)
             return false;
-        bytes += n;
+        at += n;
         len -= (size_t)n;
     }
     return true;
@@ -194,7 +197,8 @@ bool os_write_file(const char *path, const void *bytes, size_t len, struct err *
     fd = mkostemp(temporary, O_CLOEXEC); /* mode 0600 */
     if (fd < 0)
         return err_errno(err, errno, "cannot write '%s'", path);
-    if (!write_all(fd, bytes, len) || fsync(fd) != 0 || rename(temporary, path) != 0) {
+    if (!descriptor_write_all(fd, bytes, len) || fsync(fd) != 0 ||
+        rename(temporary, path) != 0) {
         int code = errno;
 
         unlink(temporary);
@@ -316,19 +320,8 @@ bool os_file_read(struct os_file *file, void *to, size_t len, size_t *ret_len,
 
 bool os_file_write(struct os_file *file, const void *from, size_t len, struct err *err)
 {
-    const char *at = from;
-
-    while (len > 0) {
-        ssize_t done = write(file->fd, at, len);
-
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done < 0)
-            return err_errno(err, errno, "cannot write '%s'", file->path);
-        at += done;
-        len -= (size_t)done;
-    }
-    return true;
+    return descriptor_write_all(file->fd, from, len) ||
+           err_errno(err, errno, "cannot write '%s'", file->path);
 }
 
 bool os_file_sync(struct os_file *file, struct err *err)

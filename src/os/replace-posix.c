@@ -10,6 +10,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "descriptor-posix.h"
 #include "err.h"
 #include "text.h"
 
@@ -23,21 +24,6 @@ static void descriptor_close(struct descriptor *d)
 {
     if (d->fd >= 0)
         close(d->fd);
-}
-
-static bool write_bytes(int fd, const char *bytes, size_t len)
-{
-    while (len > 0) {
-        ssize_t n = write(fd, bytes, len);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        bytes += n;
-        len -= (size_t)n;
-    }
-    return true;
 }
 
 /* Access lists and what users note on files.  The security module gives a new file its
@@ -118,7 +104,7 @@ bool os_write_file_like(const char *path, const char *like, const void *bytes, s
         err_errno(err, code, "cannot keep the owner and rights of '%s'", like);
         return err_hint(err, "run this as the owner of the file");
     }
-    if (!write_bytes(made.fd, bytes, len) || fsync(made.fd) != 0 ||
+    if (!descriptor_write_all(made.fd, bytes, len) || fsync(made.fd) != 0 ||
         rename(temporary, path) != 0) {
         code = errno;
         unlink(temporary);

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "descriptor-posix.h"
 #include "strbuf.h"
 #include "text.h"
 
@@ -346,21 +347,6 @@ uint8_t *make_file_bytes(const struct make_file *file, size_t *ret_len)
     return bytes;
 }
 
-static bool write_fully(int fd, const uint8_t *bytes, size_t len)
-{
-    while (len > 0) {
-        ssize_t done = write(fd, bytes, len);
-
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done < 0)
-            return false;
-        bytes += done;
-        len -= (size_t)done;
-    }
-    return true;
-}
-
 static bool write_noise(int fd, uint64_t seed, uint64_t len)
 {
     CLEANUP(free_cleanup) uint8_t *piece = malloc(PIECE);
@@ -373,7 +359,7 @@ static bool write_noise(int fd, uint64_t seed, uint64_t len)
         size_t part = len < PIECE ? (size_t)len : PIECE;
 
         fill(&seed, piece, part);
-        if (!write_fully(fd, piece, part))
+        if (!descriptor_write_all(fd, piece, part))
             return false;
         len -= part;
     }
@@ -402,7 +388,7 @@ bool make_file_at(const char *path, const struct make_file *file, int64_t mtime_
     fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0)
         return err_errno(err, errno, "cannot make '%s'", path);
-    ok = write_fully(fd, (const uint8_t *)head.text, head.len) &&
+    ok = descriptor_write_all(fd, (const uint8_t *)head.text, head.len) &&
          (file->size <= head.len || write_noise(fd, seed, file->size - head.len)) &&
          set_time(fd, mtime_usec);
     why = errno;
@@ -414,7 +400,7 @@ bool make_bytes_at(const char *path, const void *bytes, size_t len, int64_t mtim
                    struct err *err)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    bool ok = fd >= 0 && write_fully(fd, bytes, len) && set_time(fd, mtime_usec);
+    bool ok = fd >= 0 && descriptor_write_all(fd, bytes, len) && set_time(fd, mtime_usec);
     int why = errno;
 
     if (fd >= 0)

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "cluster.h"
+#include "descriptor-posix.h"
 #include "os.h"
 #include "text.h"
 #include "world-inside.h"
@@ -319,21 +320,6 @@ static bool finish_beside(const char *beside, const char *local, uint32_t attrib
     return true;
 }
 
-static bool write_fully(int fd, const uint8_t *bytes, size_t len)
-{
-    while (len > 0) {
-        ssize_t done = write(fd, bytes, len);
-
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done < 0)
-            return false;
-        bytes += done;
-        len -= (size_t)done;
-    }
-    return true;
-}
-
 bool world_write_all(struct sim_world *w, const char *path, const void *bytes, size_t len,
                      int64_t mtime_usec, uint32_t attributes, struct err *err)
 {
@@ -352,7 +338,7 @@ bool world_write_all(struct sim_world *w, const char *path, const void *bytes, s
     fd = open_beside(place.inner, &beside);
     if (fd < 0)
         return local_fail(err, errno, path);
-    if (!write_fully(fd, bytes, len)) {
+    if (!descriptor_write_all(fd, bytes, len)) {
         int why = errno;
 
         unlink(beside);
@@ -387,7 +373,7 @@ static bool drain_to_fd(const void *bytes, size_t len, void *user, struct err *e
 {
     struct feed *feed = user;
 
-    return write_fully(feed->fd, bytes, len) || local_fail(err, errno, feed->path);
+    return descriptor_write_all(feed->fd, bytes, len) || local_fail(err, errno, feed->path);
 }
 
 static bool copy_fd(int from, int to, const char *path, struct err *err)
@@ -400,7 +386,7 @@ static bool copy_fd(int from, int to, const char *path, struct err *err)
     while ((got = read(from, piece, PIECE)) != 0) {
         if (got < 0 && errno == EINTR)
             continue;
-        if (got < 0 || !write_fully(to, piece, (size_t)got))
+        if (got < 0 || !descriptor_write_all(to, piece, (size_t)got))
             return local_fail(err, errno, path);
     }
     return true;
