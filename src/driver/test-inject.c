@@ -8,6 +8,7 @@
 #include "steps.h"
 #include "test-inject-run.h"
 #include "test-tools.h"
+#include "test-vhd-image.h"
 #include "test.h"
 #include "text.h"
 
@@ -150,23 +151,15 @@ TEST(programs_others_wrote_see_the_very_files_and_values)
     machine_close(&machine);
 }
 
-TEST(a_driver_goes_into_a_checkpoints_disk_and_its_parent_elsewhere_stays)
+static void inject_into_child(const char *child, const char *parent)
 {
-    const char *child = scratch("vm/guest.avhdx"), *parent = scratch("base/guest.vhdx");
     struct guest_disk *guest;
     struct err err = ERR_INIT;
     struct machine machine;
     struct run run;
 
-    if (!has_tools())
-        SKIP("mkntfs or qemu-img is not installed");
     make_host(&machine);
-    CHECK_EQ(shell("cd %s && mkdir -p vm base", scratch_dir()), 0);
-    make_guest(parent);
-    CHECK_OK(disk_create_vhdx(child, (VOLUME_MIB + 2) << 20, 2 << 20, &err));
-    give_parent(child, parent, "..\\base\\guest.vhdx", "D:\\base\\guest.vhdx");
     copy_file(parent, scratch("parent.before"));
-
     run_parents = NULL;
     CHECK(!run_open(&run, &machine, child, &err));
     CHECK_EQ(err.kind, ERR_NOT_FOUND);
@@ -186,6 +179,36 @@ TEST(a_driver_goes_into_a_checkpoints_disk_and_its_parent_elsewhere_stays)
     CHECK_EQ(shell("cmp %s %s", parent, scratch("parent.before")), 0);
     run_close(&run);
     machine_close(&machine);
+}
+
+TEST(a_driver_goes_into_a_checkpoints_disk_and_its_parent_elsewhere_stays)
+{
+    const char *child = scratch("vm/guest.avhdx"), *parent = scratch("base/guest.vhdx");
+    struct err err = ERR_INIT;
+
+    if (!has_tools())
+        SKIP("mkntfs or qemu-img is not installed");
+    CHECK_EQ(shell("cd %s && rm -rf vm base && mkdir vm base", scratch_dir()), 0);
+    make_guest(parent);
+    CHECK_OK(disk_create_vhdx(child, (VOLUME_MIB + 2) << 20, 2 << 20, &err));
+    give_parent(child, parent, "..\\base\\guest.vhdx", "D:\\base\\guest.vhdx");
+    inject_into_child(child, parent);
+}
+
+TEST(a_driver_goes_into_a_checkpoints_vhd_too)
+{
+    const char *child = scratch("vm/guest.avhd"), *parent = scratch("base/guest.vhd");
+
+    if (!has_tools())
+        SKIP("mkntfs or qemu-img is not installed");
+    CHECK_EQ(shell("cd %s && rm -rf vm base && mkdir vm base", scratch_dir()), 0);
+    make_guest(scratch("guest.vhdx"));
+    CHECK_EQ(shell("qemu-img convert -O vpc -o subformat=dynamic,force_size=on %s %s",
+                   scratch("guest.vhdx"), parent),
+             0);
+    CHECK(test_vhd_make_child(child, parent, (VOLUME_MIB + 2) << 20, "..\\base\\guest.vhd",
+                              "D:\\base\\guest.vhd"));
+    inject_into_child(child, parent);
 }
 
 TEST(removing_takes_away_what_the_manifest_lists_and_undo_brings_it_back)

@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+#include "chain.h"
 #include "commit-journal.h"
 #include "disk-internal.h"
 #include "err.h"
@@ -147,9 +148,7 @@ const char *disk_path(const struct disk *disk)
 
 void disk_find_child(const struct disk *disk, char *ret_name, size_t size)
 {
-    ret_name[0] = '\0';
-    if (vhdx_is(disk->file))
-        vhdx_find_child(disk->file, disk->format->identity + 16, ret_name, size);
+    chain_find_child(disk->file, disk->format->identity + 16, ret_name, size);
 }
 
 bool disk_had_log(const struct disk *disk)

@@ -60,13 +60,10 @@ struct format *format_open(struct image_file *file, struct err *err);
 void format_close(struct format *format);
 DEFINE_CLEANUP(format_cleanup, struct format *, format_close)
 
-/* NULL with @err, as format_open(). */
+/* NULL with @err, as format_open().  @depth: of how many disks it is the parent. */
 struct format *vhdx_open(struct image_file *file, unsigned depth, struct err *err);
-struct format *vhd_open(struct image_file *file, struct err *err);
+struct format *vhd_open(struct image_file *file, unsigned depth, struct err *err);
 struct format *raw_open(struct image_file *file, struct err *err);
 
-/* A disk beside the VHDX @parent that was made from it, as it is now; false: none. */
-bool vhdx_find_child(const struct image_file *parent, const uint8_t data_write_guid[16],
-                     char *ret_name, size_t size);
 bool vhdx_is(const struct image_file *file);
 bool vhd_is(const struct image_file *file);

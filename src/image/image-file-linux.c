@@ -92,6 +92,7 @@ struct image_file *image_file_open(const char *path, enum image_file_lock lock,
         return NULL;
     }
     file->size = (uint64_t)st.st_size;
+    file->mtime_sec = st.st_mtim.tv_sec;
     if (!take_lock(file, lock, err))
         return NULL;
     return TAKE(file);

@@ -35,6 +35,13 @@ static bool fail_open(struct err *err, DWORD code, const char *what, const char 
     return false;
 }
 
+static int64_t unix_seconds(const FILETIME *time)
+{
+    int64_t ticks = (int64_t)((uint64_t)time->dwHighDateTime << 32 | time->dwLowDateTime);
+
+    return ticks / 10000000 - SECONDS_1601_TO_1970;
+}
+
 /* Gives @file the open @handle, which is closed when that fails. */
 static bool adopt(struct image_file *file, HANDLE handle, struct err *err)
 {
@@ -80,6 +87,7 @@ struct image_file *image_file_open(const char *path, enum image_file_lock lock,
         return NULL;
     }
     file->size = (uint64_t)info.nFileSizeHigh << 32 | info.nFileSizeLow;
+    file->mtime_sec = unix_seconds(&info.ftLastWriteTime);
     return adopt(file, handle, err) ? TAKE(file) : NULL;
 }
 

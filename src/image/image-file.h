@@ -29,6 +29,7 @@ struct image_file {
     char *path;
     bool writable;
     uint64_t size;
+    int64_t mtime_sec; /* when it was opened: its last change, since 1970, UTC */
     struct image_overlay *overlays; /* later ones win; read-only files only */
     size_t overlay_count;
     const char *parents; /* lent: a further folder that a child's parents may lie in or

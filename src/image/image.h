@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Disk images of guests, read and written in user space: VHDX (dynamic, fixed,
- * differencing), VHD (dynamic, fixed) and raw; GPT and MBR; NTFS through libntfs-3g.  All of it is foreign, hostile input:
- * bounded and checked, never asserted.
+ * Disk images of guests, read and written in user space: VHDX and VHD (dynamic,
+ * fixed, differencing), raw; GPT and MBR; NTFS through libntfs-3g.  All of it is foreign,
+ * hostile input: bounded and checked, never asserted.
  *
  * A disk opened for writing is one transaction: nothing that was on it before is
  * overwritten until disk_commit(), which makes all changes durable together; a crash
@@ -40,7 +40,8 @@ bool disk_create_vhdx(const char *path, uint64_t virtual_bytes, uint32_t block_b
                       struct err *err) MUST_CHECK;
 
 const char *disk_format(const struct disk *disk); /* "vhdx-dynamic", "vhdx-fixed",
-                              * "vhdx-differencing", "vhd-dynamic", "vhd-fixed", "raw" */
+                              * "vhdx-differencing", "vhd-dynamic", "vhd-fixed",
+                              * "vhd-differencing", "raw" */
 uint64_t disk_size(const struct disk *disk);
 uint32_t disk_sector_bytes(const struct disk *disk);
 bool disk_read(struct disk *disk, uint64_t offset, void *to, size_t len, struct err *err)

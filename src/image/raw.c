@@ -54,7 +54,7 @@ struct format *format_open(struct image_file *file, struct err *err)
     if (vhdx_is(file))
         return vhdx_open(file, 0, err);
     if (vhd_is(file))
-        return vhd_open(file, err);
+        return vhd_open(file, 0, err);
     if (file->size >= sizeof(magic) && !image_file_read(file, 0, magic, sizeof(magic), err))
         return NULL;
     for (size_t i = 0; i < ARRAY_LEN(others); i++)

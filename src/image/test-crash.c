@@ -17,6 +17,7 @@
 #include "image.h"
 #include "test-power.h"
 #include "test-tools.h"
+#include "test-vhd-image.h"
 #include "test.h"
 #include "text.h"
 
@@ -216,7 +217,7 @@ static void judge(const char *path, const char *format, uint32_t old_sum, uint32
     CHECK(access(journal, F_OK) != 0);
     found_old += sum == old_sum;
     found_new += sum == new_sum;
-    CHECK(strcmp(format, "child") == 0
+    CHECK(text_iends(format, "child")
               ? take_out(path, scratch("crash.raw"))
               : extract_partition(path, format, VOLUME_MIB, scratch("crash.raw")));
     CHECK_EQ(shell("ntfsresize -f -i %s", scratch("crash.raw")), 0);
@@ -252,15 +253,21 @@ static void judge_cut_recovery(const char *path, const char *format, uint32_t ol
     judge(path, format, old_sum, new_sum);
 }
 
-/* "child": a checkpoint's disk; its parent holds the volume. */
+/* "child", "vhd-child": a checkpoint's disk; its parent holds the volume. */
 static bool make_image(const char *path, const char *format, struct err *err)
 {
-    const char *parent = scratch("crash-parent.vhdx");
+    bool is_vhd = strcmp(format, "vhd-child") == 0;
+    const char *parent = scratch(is_vhd ? "crash-parent.vhd" : "crash-parent.vhdx");
 
-    if (strcmp(format, "child") != 0)
+    if (!text_iends(format, "child"))
         return make_ntfs_image(path, VOLUME_MIB,
                                strcmp(format, "vhdx") == 0 ? NULL : format, err);
     unlink(parent);
+    if (is_vhd)
+        return make_ntfs_image(parent, VOLUME_MIB, "vpc", err) &&
+               copy_file(parent, scratch("parent.before")) &&
+               test_vhd_make_child(path, parent, (VOLUME_MIB + 2) << 20,
+                                   ".\\crash-parent.vhd", NULL);
     if (!make_ntfs_image(parent, VOLUME_MIB, NULL, err) ||
         !disk_create_vhdx(path, (VOLUME_MIB + 2) << 20, 2 << 20, err))
         return false;
@@ -346,8 +353,16 @@ TEST(a_cut_checkpoint_disk_holds_the_old_or_the_new_state_and_its_parent_what_it
 {
     if (!has_program("mkntfs") || !has_program("qemu-img"))
         SKIP("mkntfs or qemu-img is not installed");
-    cut_many("child", 60);
+    cut_many("child", 45);
     CHECK_EQ(shell("cmp %s %s", scratch("crash-parent.vhdx"), scratch("parent.before")), 0);
+}
+
+TEST(a_cut_checkpoint_disk_of_a_vhd_does_as_well)
+{
+    if (!has_program("mkntfs") || !has_program("qemu-img"))
+        SKIP("mkntfs or qemu-img is not installed");
+    cut_many("vhd-child", 20);
+    CHECK_EQ(shell("cmp %s %s", scratch("crash-parent.vhd"), scratch("parent.before")), 0);
 }
 
 /* A raw image, killed when its journal was whole, and written by another since. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * VHD, the format before VHDX: fixed and dynamic.
+ * VHD, the format before VHDX: fixed, dynamic and differencing.
  *
  * A dynamic one ends in its footer, where the next block is to be.  A block made in this
  * session leaves the old footer alone: a new one is written behind the block at once, so
@@ -8,47 +8,47 @@
  * bitmap, waits for the commit as the block table does.  Then nothing of the block is seen
  * before the commit, and every place that is overwritten passes the journal.
  *
- * Source: Microsoft, "Virtual Hard Disk Image Format Specification" 1.0.  All numbers are
- * big-endian.
+ * What a block's sector bitmap calls unwritten reads as zeros, or in a differencing disk
+ * as the parent has it.  The first change of such a block fills these sectors, which nobody
+ * sees before its bitmap, whole then, is committed.
+ *
+ * Source: Microsoft, "Virtual Hard Disk Image Format Specification" 1.0.
  */
 
 #include <string.h>
 
+#include "big-endian.h"
+#include "chain.h"
 #include "err.h"
 #include "format.h"
 #include "image-file.h"
+#include "vhd-header.h"
+#include "vhd-parent.h"
 
-enum {
-    SECTOR = 512,
-    FOOTER = 512,
-    DYNAMIC_HEADER = 1024,
-    TYPE_FIXED = 2,
-    TYPE_DYNAMIC = 3,
-    TYPE_DIFFERENCING = 4,
-    BLOCKS_MAX = 1 << 22, /* 2 TiB, the format's end, in blocks of 512 KiB */
-
-    /* What is known of a block. */
-    IS_NEW = 1,       /* made in this session */
-    IS_WHOLE = 2,     /* its bitmap says that every sector is there */
-    BITMAP_DIRTY = 4, /* and that is still to be written */
+enum {                   /* what is known of a block */
+       IS_NEW = 1,       /* made in this session */
+       IS_WHOLE = 2,     /* its bitmap says that every sector is there */
+       BITMAP_DIRTY = 4, /* and that is still to be written */
 };
 #define NOT_PRESENT UINT32_MAX
 
 struct vhd {
     struct format format;
-    uint8_t footer[FOOTER];
+    struct vhd_header header;
 
-    /* The rest is for dynamic ones. */
-    uint64_t header_at, table_at;
-    uint32_t block_bytes, block_count, bitmap_bytes;
+    /* The rest: not of fixed ones. */
     uint32_t *table;      /* NULL for fixed ones; sector numbers */
     uint8_t *table_dirty; /* one per page of the table */
     uint8_t *known;       /* one per block */
     uint64_t end;         /* behind everything in use: the footer's place */
     uint64_t committed_end;
     bool began;
-    uint8_t *bitmap; /* of block bitmap_block */
+    bool is_copy_wrong; /* the footer's copy at the start: to be written */
+    uint8_t *bitmap;    /* of block bitmap_block */
     uint64_t bitmap_block;
+
+    struct format *parent; /* NULL: none */
+    struct image_file *parent_file;
 };
 
 static struct vhd *vhd_of(struct format *format)
@@ -56,54 +56,12 @@ static struct vhd *vhd_of(struct format *format)
     return (struct vhd *)format;
 }
 
-static uint32_t load_be32(const uint8_t *at)
-{
-    return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
-}
-
-static uint64_t load_be64(const uint8_t *at)
-{
-    return (uint64_t)load_be32(at) << 32 | load_be32(at + 4);
-}
-
-static void store_be32(uint8_t *at, uint32_t number)
-{
-    for (unsigned i = 0; i < 4; i++)
-        at[i] = (uint8_t)(number >> (24 - 8 * i));
-}
-
-static bool is_sum_right(const uint8_t *bytes, size_t len, size_t sum_at)
-{
-    uint32_t sum = 0;
-
-    for (size_t i = 0; i < len; i++)
-        if (i < sum_at || i >= sum_at + 4)
-            sum += bytes[i];
-    return ~sum == load_be32(bytes + sum_at);
-}
-
-static bool read_footer(const struct image_file *file, uint64_t at, uint8_t bytes[FOOTER])
-{
-    struct err unused = ERR_INIT;
-
-    return image_file_read(file, at, bytes, FOOTER, &unused) &&
-           memcmp(bytes, "conectix", 8) == 0 && is_sum_right(bytes, FOOTER, 64);
-}
-
-bool vhd_is(const struct image_file *file)
-{
-    uint8_t bytes[FOOTER];
-    struct err unused = ERR_INIT;
-
-    return file->size >= FOOTER && (read_footer(file, file->size - FOOTER, bytes) ||
-                                    (image_file_read(file, 0, bytes, FOOTER, &unused) &&
-                                     memcmp(bytes, "conectix", 8) == 0));
-}
-
 static void vhd_close(struct format *format)
 {
     struct vhd *v = vhd_of(format);
 
+    format_close(v->parent);
+    image_file_close(v->parent_file);
     free(v->table);
     free(v->table_dirty);
     free(v->known);
@@ -111,17 +69,11 @@ static void vhd_close(struct format *format)
     free(v);
 }
 
-static bool fail_damaged(const struct vhd *v, struct err *err, const char *what)
-{
-    return err_fail(err, ERR_PROTOCOL, 0, "'%s' is a damaged VHD: %s", v->format.file->path,
-                    what);
-}
-
 /* ---- mapping ---- */
 
 static uint64_t block_at(const struct vhd *v, uint64_t block)
 {
-    return (uint64_t)v->table[block] * SECTOR;
+    return (uint64_t)v->table[block] * VHD_SECTOR;
 }
 
 /* Bit set: the sector was written; the first one is the highest bit. */
@@ -132,13 +84,13 @@ static bool bit_of(const struct vhd *v, uint64_t sector)
 
 static bool load_bitmap(struct vhd *v, uint64_t block, struct err *err)
 {
-    uint32_t sectors = v->block_bytes / SECTOR, here = 0;
+    uint32_t sectors = v->header.block_bytes / VHD_SECTOR, here = 0;
 
     if (v->bitmap_block == block)
         return true;
     v->bitmap_block = UINT64_MAX;
-    if (!image_file_read(v->format.file, block_at(v, block), v->bitmap, v->bitmap_bytes,
-                         err))
+    if (!image_file_read(v->format.file, block_at(v, block), v->bitmap,
+                         v->header.bitmap_bytes, err))
         return false;
     v->bitmap_block = block;
     while (here < sectors && bit_of(v, here))
@@ -161,27 +113,29 @@ static bool vhd_map(struct format *format, uint64_t offset, uint64_t len,
         };
         return true;
     }
-    block = offset / v->block_bytes;
-    within = offset % v->block_bytes;
-    if (len > v->block_bytes - within)
-        len = v->block_bytes - within;
+    block = offset / v->header.block_bytes;
+    within = offset % v->header.block_bytes;
+    if (len > v->header.block_bytes - within)
+        len = v->header.block_bytes - within;
     *ret = (struct extent){ .len = len };
     if (v->table[block] == NOT_PRESENT)
-        return true;
+        return !v->parent || chain_map(v->parent, offset, len, ret, err);
     if (!(v->known[block] & IS_WHOLE) && !load_bitmap(v, block, err))
         return false;
     if (!(v->known[block] & IS_WHOLE)) {
-        sector = within / SECTOR;
+        sector = within / VHD_SECTOR;
         is_here = bit_of(v, sector);
-        for (end = sector + 1; end * SECTOR < within + len; end++)
+        for (end = sector + 1; end * VHD_SECTOR < within + len; end++)
             if (bit_of(v, end) != is_here)
                 break;
-        if (end * SECTOR - within < len)
-            ret->len = end * SECTOR - within;
+        if (end * VHD_SECTOR - within < len)
+            ret->len = end * VHD_SECTOR - within;
+        if (!is_here && v->parent)
+            return chain_map(v->parent, offset, ret->len, ret, err);
     }
     if (is_here) {
         ret->file = format->file;
-        ret->file_offset = block_at(v, block) + v->bitmap_bytes + within;
+        ret->file_offset = block_at(v, block) + v->header.bitmap_bytes + within;
         ret->is_own = true;
         ret->is_new = v->known[block] & IS_NEW;
     }
@@ -191,37 +145,60 @@ static bool vhd_map(struct format *format, uint64_t offset, uint64_t len,
 /* ---- changing ---- */
 
 /* The footer is where it belongs, and nothing behind it: what a killed session left there
- * would show through in new blocks. */
+ * would show through in new blocks.  Its copy at the start is mended with the commit. */
 static bool vhd_begin(struct format *format, struct err *err)
 {
     struct vhd *v = vhd_of(format);
-    uint8_t footer[FOOTER];
+    uint8_t footer[VHD_FOOTER];
 
     if (!v->table)
         return true;
-    if (format->file->size != v->end + FOOTER || !read_footer(format->file, v->end, footer))
-        if (!image_file_write(format->file, v->end, v->footer, FOOTER, err) ||
+    if (format->file->size != v->end + VHD_FOOTER ||
+        !vhd_footer_read(format->file, v->end, footer))
+        if (!image_file_write(format->file, v->end, v->header.footer, VHD_FOOTER, err) ||
             !image_file_sync(format->file, err) ||
-            !image_file_resize(format->file, v->end + FOOTER, err))
+            !image_file_resize(format->file, v->end + VHD_FOOTER, err))
             return false;
+    v->is_copy_wrong = !vhd_footer_read(format->file, 0, footer) ||
+                       memcmp(footer, v->header.footer, VHD_FOOTER) != 0;
     v->began = true;
     v->committed_end = v->end;
     return true;
 }
 
-/* Nobody reads the sectors the block lacks before its bitmap says that it is whole. */
+static uint64_t data_at(const struct vhd *v, uint64_t block)
+{
+    return block_at(v, block) + v->header.bitmap_bytes;
+}
+
+/* Fills the sectors a block lacks.  Nobody reads them before its bitmap says that it is
+ * whole. */
 static bool complete_block(struct vhd *v, uint64_t block, struct err *err)
 {
-    static const uint8_t zeros[SECTOR];
+    static const uint8_t zeros[VHD_SECTOR];
+    uint64_t sectors = v->header.block_bytes / VHD_SECTOR;
+    struct image_file *file = v->format.file;
 
     if (!load_bitmap(v, block, err))
         return false;
-    for (uint64_t i = 0; i < v->block_bytes / SECTOR; i++)
-        if (!bit_of(v, i) &&
-            !image_file_write(v->format.file,
-                              block_at(v, block) + v->bitmap_bytes + i * SECTOR, zeros,
-                              SECTOR, err))
+    for (uint64_t i = 0; i < sectors; i++) {
+        uint64_t from = i;
+
+        if (bit_of(v, i))
+            continue;
+        while (i + 1 < sectors && !bit_of(v, i + 1))
+            i++;
+        /* The old content of these places is rubbish, also where the parent has zeros. */
+        for (uint64_t s = from; s <= i; s++)
+            if (!image_file_write(file, data_at(v, block) + s * VHD_SECTOR, zeros,
+                                  VHD_SECTOR, err))
+                return false;
+        if (v->parent &&
+            !chain_copy_up(v->parent, block * v->header.block_bytes + from * VHD_SECTOR,
+                           (i + 1 - from) * VHD_SECTOR, file,
+                           data_at(v, block) + from * VHD_SECTOR, err))
             return false;
+    }
     v->known[block] |= IS_WHOLE | BITMAP_DIRTY;
     return true;
 }
@@ -229,21 +206,24 @@ static bool complete_block(struct vhd *v, uint64_t block, struct err *err)
 static bool vhd_make_room(struct format *format, uint64_t offset, struct err *err)
 {
     struct vhd *v = vhd_of(format);
-    uint64_t block = offset / v->block_bytes, at = v->end;
-    uint64_t end = at + v->bitmap_bytes + v->block_bytes;
+    uint64_t block = offset / v->header.block_bytes, at = v->end;
+    uint64_t end = at + v->header.bitmap_bytes + v->header.block_bytes;
 
     if (!v->table)
         return true;
     if (v->table[block] != NOT_PRESENT)
         return (v->known[block] & IS_WHOLE) || complete_block(v, block, err);
-    if (end / SECTOR >= NOT_PRESENT)
+    if (end / VHD_SECTOR >= NOT_PRESENT)
         return err_fail(err, ERR_UNSUPPORTED, 0, "'%s' cannot grow beyond 2 TiB",
                         format->file->path);
     /* Behind the old end of the file, so the block itself is empty. */
-    if (!image_file_write(format->file, end, v->footer, FOOTER, err))
+    if (!image_file_write(format->file, end, v->header.footer, VHD_FOOTER, err) ||
+        (v->parent &&
+         !chain_copy_up(v->parent, block * v->header.block_bytes, v->header.block_bytes,
+                        format->file, at + v->header.bitmap_bytes, err)))
         return false;
     v->end = end;
-    v->table[block] = (uint32_t)(at / SECTOR);
+    v->table[block] = (uint32_t)(at / VHD_SECTOR);
     v->table_dirty[block * 4 / IMAGE_PAGE] = 1;
     v->known[block] = IS_NEW | IS_WHOLE | BITMAP_DIRTY;
     return true;
@@ -255,8 +235,8 @@ static bool give_bitmap(struct vhd *v, uint64_t block, format_page_fn *on_page, 
     uint8_t all[IMAGE_PAGE];
 
     memset(all, 0xFF, sizeof(all));
-    for (uint32_t at = 0; at < v->bitmap_bytes; at += IMAGE_PAGE) {
-        uint32_t left = v->bitmap_bytes - at;
+    for (uint32_t at = 0; at < v->header.bitmap_bytes; at += IMAGE_PAGE) {
+        uint32_t left = v->header.bitmap_bytes - at;
 
         if (!on_page(user, block_at(v, block) + at, all,
                      left < IMAGE_PAGE ? left : IMAGE_PAGE, err))
@@ -267,7 +247,7 @@ static bool give_bitmap(struct vhd *v, uint64_t block, format_page_fn *on_page, 
 
 static uint64_t table_bytes(const struct vhd *v)
 {
-    return ((uint64_t)v->block_count * 4 + SECTOR - 1) / SECTOR * SECTOR;
+    return ((uint64_t)v->header.block_count * 4 + VHD_SECTOR - 1) / VHD_SECTOR * VHD_SECTOR;
 }
 
 static bool give_table_page(struct vhd *v, uint64_t page, format_page_fn *on_page,
@@ -277,9 +257,9 @@ static bool give_table_page(struct vhd *v, uint64_t page, format_page_fn *on_pag
     uint8_t bytes[IMAGE_PAGE];
 
     memset(bytes, 0xFF, sizeof(bytes));
-    for (uint64_t i = 0; i < IMAGE_PAGE / 4 && first + i < v->block_count; i++)
+    for (uint64_t i = 0; i < IMAGE_PAGE / 4 && first + i < v->header.block_count; i++)
         store_be32(bytes + i * 4, v->table[first + i]);
-    return on_page(user, v->table_at + page * IMAGE_PAGE, bytes,
+    return on_page(user, v->header.table_at + page * IMAGE_PAGE, bytes,
                    left < IMAGE_PAGE ? left : IMAGE_PAGE, err);
 }
 
@@ -290,10 +270,12 @@ static bool vhd_each_page(struct format *format, format_page_fn *on_page, void *
 
     if (!v->table)
         return true;
+    if (v->is_copy_wrong && !on_page(user, 0, v->header.footer, VHD_FOOTER, err))
+        return false;
     for (uint64_t page = 0; page * IMAGE_PAGE < table_bytes(v); page++)
         if (v->table_dirty[page] && !give_table_page(v, page, on_page, user, err))
             return false;
-    for (uint64_t block = 0; block < v->block_count; block++)
+    for (uint64_t block = 0; block < v->header.block_count; block++)
         if ((v->known[block] & BITMAP_DIRTY) && !give_bitmap(v, block, on_page, user, err))
             return false;
     return true;
@@ -306,8 +288,9 @@ static void vhd_committed(struct format *format)
     if (!v->table)
         return;
     memset(v->table_dirty, 0, table_bytes(v) / IMAGE_PAGE + 1);
-    for (uint64_t block = 0; block < v->block_count; block++)
+    for (uint64_t block = 0; block < v->header.block_count; block++)
         v->known[block] &= (uint8_t) ~(IS_NEW | BITMAP_DIRTY);
+    v->is_copy_wrong = false;
     v->committed_end = v->end;
 }
 
@@ -317,8 +300,8 @@ static void vhd_forget(struct format *format)
     struct err unused = ERR_INIT;
 
     /* Not needed for safety: when it fails, the next session cuts it off. */
-    if (v->began && format->file->size > v->committed_end + FOOTER &&
-        image_file_resize(format->file, v->committed_end + FOOTER, &unused))
+    if (v->began && format->file->size > v->committed_end + VHD_FOOTER &&
+        image_file_resize(format->file, v->committed_end + VHD_FOOTER, &unused))
         v->end = v->committed_end;
 }
 
@@ -341,39 +324,69 @@ static int by_number(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
+enum { PLACES_MAX = 3 + VHD_LOCATORS };
+
+struct place {
+    uint64_t offset, len;
+};
+
+/* Where the file holds something else than blocks; moves the end behind all of it. */
+static size_t list_places(struct vhd *v, struct place places[PLACES_MAX])
+{
+    const struct vhd_header *h = &v->header;
+    uint64_t file_end = v->format.file->size - VHD_FOOTER;
+    size_t count = 0;
+
+    places[count++] = (struct place){ 0, VHD_FOOTER };
+    places[count++] = (struct place){ h->header_at, VHD_DYNAMIC_HEADER };
+    places[count++] = (struct place){ h->table_at, table_bytes(v) };
+    for (unsigned i = 0; i < VHD_LOCATORS; i++) {
+        const struct vhd_locator *locator = &h->locators[i];
+        uint64_t end;
+
+        if (locator->len == 0 || locator->offset > file_end ||
+            locator->len > file_end - locator->offset)
+            continue; /* names nothing */
+        places[count++] = (struct place){ locator->offset, locator->len };
+        /* Hyper-V may put a longer name there. */
+        end = locator->offset + locator->space;
+        if (end > file_end)
+            end = file_end;
+        v->end = v->end < end ? end : v->end;
+    }
+    for (size_t i = 0; i < count; i++)
+        if (v->end < places[i].offset + places[i].len)
+            v->end = places[i].offset + places[i].len;
+    return count;
+}
+
 /* No two things may lie in the same place: writing one would destroy the other. */
 static bool check_blocks(struct vhd *v, struct err *err)
 {
-    const struct {
-        uint64_t offset, len;
-    } fixed[] = { { 0, FOOTER },
-                  { v->header_at, DYNAMIC_HEADER },
-                  { v->table_at, table_bytes(v) } };
-    CLEANUP(free_cleanup) uint64_t *blocks = calloc(v->block_count, sizeof(*blocks));
-    uint64_t len = (uint64_t)v->bitmap_bytes + v->block_bytes;
-    size_t count = 0;
+    CLEANUP(free_cleanup) uint64_t *blocks = calloc(v->header.block_count, sizeof(*blocks));
+    uint64_t len = (uint64_t)v->header.bitmap_bytes + v->header.block_bytes;
+    const struct image_file *file = v->format.file;
+    struct place places[PLACES_MAX];
+    size_t count = 0, place_count = list_places(v, places);
 
     if (!blocks)
         return err_no_memory(err);
-    for (size_t f = 0; f < ARRAY_LEN(fixed); f++)
-        if (v->end < fixed[f].offset + fixed[f].len)
-            v->end = fixed[f].offset + fixed[f].len;
-    for (uint32_t i = 0; i < v->block_count; i++)
+    for (uint32_t i = 0; i < v->header.block_count; i++)
         if (v->table[i] != NOT_PRESENT)
             blocks[count++] = block_at(v, i);
     qsort(blocks, count, sizeof(*blocks), by_number);
     for (size_t i = 0; i < count; i++) {
-        if (blocks[i] + len > v->format.file->size)
-            return fail_damaged(v, err, "a block lies outside the file");
+        if (blocks[i] + len > file->size)
+            return vhd_fail_damaged(file, "a block lies outside the file", err);
         if (i + 1 < count && blocks[i + 1] < blocks[i] + len)
-            return fail_damaged(v, err, "two blocks lie in the same place");
-        for (size_t f = 0; f < ARRAY_LEN(fixed); f++)
-            if (blocks[i] < fixed[f].offset + fixed[f].len &&
-                fixed[f].offset < blocks[i] + len)
-                return fail_damaged(v, err, "a block lies on its tables");
+            return vhd_fail_damaged(file, "two blocks lie in the same place", err);
+        for (size_t p = 0; p < place_count; p++)
+            if (blocks[i] < places[p].offset + places[p].len &&
+                places[p].offset < blocks[i] + len)
+                return vhd_fail_damaged(file, "a block lies on its tables", err);
         v->end = blocks[i] + len > v->end ? blocks[i] + len : v->end;
     }
-    v->end = (v->end + SECTOR - 1) / SECTOR * SECTOR;
+    v->end = (v->end + VHD_SECTOR - 1) / VHD_SECTOR * VHD_SECTOR;
     return true;
 }
 
@@ -381,85 +394,81 @@ static bool read_table(struct vhd *v, struct err *err)
 {
     CLEANUP(free_cleanup) uint8_t *bytes = malloc(table_bytes(v));
 
-    v->table = calloc(v->block_count, sizeof(*v->table));
+    v->table = calloc(v->header.block_count, sizeof(*v->table));
     v->table_dirty = calloc(table_bytes(v) / IMAGE_PAGE + 1, 1);
-    v->known = calloc(v->block_count, 1);
-    v->bitmap = malloc(v->bitmap_bytes);
+    v->known = calloc(v->header.block_count, 1);
+    v->bitmap = malloc(v->header.bitmap_bytes);
     v->bitmap_block = UINT64_MAX;
     if (!bytes || !v->table || !v->table_dirty || !v->known || !v->bitmap)
         return err_no_memory(err);
-    if (!image_file_read(v->format.file, v->table_at, bytes, table_bytes(v), err))
+    if (!image_file_read(v->format.file, v->header.table_at, bytes, table_bytes(v), err))
         return false;
-    for (uint32_t i = 0; i < v->block_count; i++)
+    for (uint32_t i = 0; i < v->header.block_count; i++)
         v->table[i] = load_be32(bytes + (size_t)i * 4);
     return check_blocks(v, err);
 }
 
-static bool read_dynamic(struct vhd *v, struct err *err)
+/* ---- the parent ---- */
+
+static bool is_parent(const struct image_file *file, void *user, struct err *err)
 {
-    uint8_t header[DYNAMIC_HEADER];
-    uint64_t needed;
+    const struct vhd *v = user;
+    const struct image_file *child = v->format.file;
+    struct vhd_header header;
 
-    v->header_at = load_be64(v->footer + 16);
-    if (!image_file_read(v->format.file, v->header_at, header, sizeof(header), err))
-        return false;
-    if (memcmp(header, "cxsparse", 8) != 0 || !is_sum_right(header, sizeof(header), 36))
-        return fail_damaged(v, err, "its header");
-    v->table_at = load_be64(header + 16);
-    v->block_count = load_be32(header + 28);
-    v->block_bytes = load_be32(header + 32);
-    if (v->block_bytes < 4096 || v->block_bytes > 256 << 20 ||
-        (v->block_bytes & (v->block_bytes - 1)))
-        return fail_damaged(v, err, "its block size");
-    needed = (v->format.size + v->block_bytes - 1) / v->block_bytes;
-    if (v->block_count < needed || v->block_count > BLOCKS_MAX)
-        return fail_damaged(v, err, "the length of its block table");
-    if (v->header_at % SECTOR || v->table_at % SECTOR || v->table_at > v->format.file->size)
-        return fail_damaged(v, err, "the place of its tables");
-    v->bitmap_bytes = (v->block_bytes / SECTOR / 8 + SECTOR - 1) / SECTOR * SECTOR;
-    return read_table(v, err);
-}
-
-/* A dynamic disk has a copy of the footer at its start, for the one at the end is in the
- * way of every new block. */
-static bool find_footer(struct vhd *v)
-{
-    const struct image_file *file = v->format.file;
-
-    return file->size >= FOOTER &&
-           (read_footer(file, file->size - FOOTER, v->footer) ||
-            (read_footer(file, 0, v->footer) && load_be32(v->footer + 60) != TYPE_FIXED));
-}
-
-static bool decode(struct vhd *v, struct err *err)
-{
-    uint32_t type;
-
-    if (!find_footer(v))
-        return fail_damaged(v, err, "its footer");
-    v->format.size = load_be64(v->footer + 48);
-    v->format.sector_bytes = SECTOR;
-    type = load_be32(v->footer + 60);
-    if (v->format.size == 0 || v->format.size % SECTOR ||
-        v->format.size > (uint64_t)2 << 40)
-        return fail_damaged(v, err, "its size");
-    if (type == TYPE_DIFFERENCING)
-        return err_fail(err, ERR_UNSUPPORTED, 0, "'%s' is a differencing VHD",
-                        v->format.file->path) ||
-               err_hint(err, "merge its checkpoint with Hyper-V, or convert it to VHDX");
-    if (type == TYPE_FIXED) {
-        snprintf(v->format.name, sizeof(v->format.name), "vhd-fixed");
-        if (v->format.size > v->format.file->size - FOOTER)
-            return fail_damaged(v, err, "it is cut off");
-        return true;
+    if (!vhd_is(file)) {
+        err_fail(err, ERR_PROTOCOL, 0, "'%s', the parent disk of '%s', is no VHD",
+                 file->path, child->path);
+        return err_hint(err, "a disk and its parent are of one format; put the VHD that it "
+                             "was made from there");
     }
-    if (type != TYPE_DYNAMIC)
-        return fail_damaged(v, err, "its type");
-    snprintf(v->format.name, sizeof(v->format.name), "vhd-dynamic");
-    return read_dynamic(v, err);
+    if (!vhd_header_read(file, &header, err))
+        return false;
+    if (!vhd_parent_is_it(&v->header, &header)) {
+        err_fail(err, ERR_CONFLICT, 0, "'%s' is not the disk that '%s' was made from",
+                 file->path, child->path);
+        return err_hint(err, "its unique id is another: put the parent disk there, or say "
+                             "with --parents which folder it is in");
+    }
+    return vhd_parent_is_unchanged(&v->header, &header, file) ||
+           chain_fail_changed(file, child,
+                              "; if the parent was only copied, copy it with its time "
+                              "('cp -p', 'robocopy')",
+                              err);
 }
 
-struct format *vhd_open(struct image_file *file, struct err *err)
+static bool open_parent(struct vhd *v, unsigned depth, struct err *err)
+{
+    struct parent_names names = { 0 };
+
+    if (!chain_check_depth(depth, err) ||
+        !vhd_parent_names(v->format.file, &v->header, &names, err))
+        return false;
+    v->parent_file = chain_find_parent(v->format.file, &names, is_parent, v, err);
+    parent_names_clear(&names);
+    if (!v->parent_file)
+        return false;
+    v->parent = vhd_open(v->parent_file, depth + 1, err);
+    return v->parent != NULL;
+}
+
+static bool open_vhd(struct vhd *v, unsigned depth, struct err *err)
+{
+    static const char *const names[] = { [VHD_TYPE_FIXED] = "vhd-fixed",
+                                         [VHD_TYPE_DYNAMIC] = "vhd-dynamic",
+                                         [VHD_TYPE_DIFFERENCING] = "vhd-differencing" };
+
+    if (!vhd_header_read(v->format.file, &v->header, err))
+        return false;
+    v->format.size = v->header.size;
+    v->format.sector_bytes = VHD_SECTOR;
+    snprintf(v->format.name, sizeof(v->format.name), "%s", names[v->header.type]);
+    return v->header.type == VHD_TYPE_FIXED ||
+           (read_table(v, err) &&
+            (v->header.type != VHD_TYPE_DIFFERENCING || open_parent(v, depth, err)));
+}
+
+struct format *vhd_open(struct image_file *file, unsigned depth, struct err *err)
 {
     struct vhd *v = calloc(1, sizeof(*v));
 
@@ -469,7 +478,7 @@ struct format *vhd_open(struct image_file *file, struct err *err)
     }
     v->format.ops = &vhd_ops;
     v->format.file = file;
-    if (!decode(v, err)) {
+    if (!open_vhd(v, depth, err)) {
         vhd_close(&v->format);
         return NULL;
     }

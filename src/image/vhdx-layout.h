@@ -24,7 +24,6 @@ enum {
     VHDX_REGIONS_BYTES = 64 << 10,
     VHDX_METADATA_TABLE_BYTES = 64 << 10, /* 2.6.1 */
     VHDX_TABLE_MAX = 2047,                /* entries of a region or metadata table */
-    VHDX_CHAIN_MAX = 32,
 
     /* 2.5.1.1: states of a payload block. */
     VHDX_NOT_PRESENT = 0,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Finds what may be the parent of a differencing VHDX. */
+/* What a differencing VHDX says of its parent. */
 
 #include "vhdx-parent.h"
 
@@ -14,11 +14,9 @@
 #include "text.h"
 #include "vhdx-layout.h"
 
-enum { LOCATOR_MAX = 256 << 10, NAME_MAX_BYTES = 4096, DEPTH_MAX = 16 };
+enum { LOCATOR_MAX = 256 << 10 };
 
 static const char *const keys[] = { "relative_path", "absolute_win32_path", "volume_path" };
-
-/* ---- the locator ---- */
 
 static bool fail_silent(const struct image_file *child, struct err *err)
 {
@@ -34,14 +32,14 @@ static bool take_value(struct vhdx_locator *locator, const char *key, const uint
 
     for (size_t i = 0; i < ARRAY_LEN(keys); i++)
         if (text_ieq(key, keys[i]))
-            to = &locator->names[i];
+            to = &locator->names.names[i];
     if (!to || *to)
         return true;
     errno = 0;
     *to = text_from_utf16le(at, len, NULL);
     if (!*to)
         return errno != ENOMEM;
-    if (strlen(*to) > NAME_MAX_BYTES) {
+    if (strlen(*to) > PARENT_NAME_MAX_BYTES) {
         free(*to);
         *to = NULL;
     }
@@ -88,7 +86,7 @@ bool vhdx_locator_read(const struct image_file *child, uint64_t at, uint32_t len
         vhdx_locator_clear(&locator);
         return err_no_memory(err);
     }
-    if (!locator.linkage || (!locator.names[0] && !locator.names[1] && !locator.names[2])) {
+    if (!locator.linkage || parent_names_are_empty(&locator.names)) {
         vhdx_locator_clear(&locator);
         return fail_silent(child, err);
     }
@@ -98,8 +96,7 @@ bool vhdx_locator_read(const struct image_file *child, uint64_t at, uint32_t len
 
 void vhdx_locator_clear(struct vhdx_locator *locator)
 {
-    for (size_t i = 0; i < ARRAY_LEN(locator->names); i++)
-        free(locator->names[i]);
+    parent_names_clear(&locator->names);
     free(locator->linkage);
     *locator = (struct vhdx_locator){ 0 };
 }
@@ -112,127 +109,4 @@ bool vhdx_locator_fits(const struct vhdx_locator *locator,
     guid_to_text(data_write_guid, guid);
     snprintf(braced, sizeof(braced), "{%s}", guid);
     return text_ieq(locator->linkage, braced);
-}
-
-/* ---- the paths ---- */
-
-static bool add_path(const struct image_file *child, const char *folder, const char *below,
-                     struct vhdx_parent_paths *list)
-{
-    char *path = text_printf("%s%s%s", folder, *folder ? "/" : "", below);
-
-    if (!path)
-        return false;
-    for (unsigned i = 0; i < list->count; i++)
-        if (strcmp(list->paths[i], path) == 0) {
-            free(path);
-            return true;
-        }
-    if (list->count == VHDX_PARENT_PATHS_MAX || !image_file_exists(path) ||
-        image_file_is(child, path))
-        free(path);
-    else
-        list->paths[list->count++] = path;
-    return true;
-}
-
-/* A name in an image never becomes more than folders and a file below @folder: what is
- * before a "..", a drive or a server is cut off, and so is one folder after the other. */
-static bool add_name(const struct image_file *child, const char *folder, const char *name,
-                     struct vhdx_parent_paths *list)
-{
-    CLEANUP(free_cleanup) char *path = calloc(1, strlen(name) + 1);
-    const char *at = name;
-    unsigned depth = 0;
-    char *end = path;
-
-    if (!path)
-        return false;
-    while (*at) {
-        size_t len = strcspn(at, "\\/:");
-
-        if (len == 2 && memcmp(at, "..", 2) == 0)
-            end = path;
-        else if (len && !(len == 1 && *at == '.')) {
-            if (end > path)
-                *end++ = '/';
-            memcpy(end, at, len);
-            end += len;
-        }
-        *end = '\0';
-        at += len;
-        if (*at == ':')
-            end = path;
-        at += *at != '\0';
-        if (!*at && at[-1] != '\0' && strchr("\\/:", at[-1]))
-            return true; /* it ends in a separator: no file */
-    }
-    *end = '\0';
-    for (at = path; *at && depth < DEPTH_MAX; depth++) {
-        const char *slash = strchr(at, '/');
-
-        if (!add_path(child, folder, at, list))
-            return false;
-        if (!slash)
-            break;
-        at = slash + 1;
-    }
-    return true;
-}
-
-bool vhdx_parent_paths(const struct image_file *child, const struct vhdx_locator *locator,
-                       struct vhdx_parent_paths *ret, struct err *err)
-{
-    const char *slash = strrchr(child->path, '/');
-    CLEANUP(free_cleanup)
-    char *own =
-        slash ? text_ndup(child->path, (size_t)(slash - child->path)) : text_dup("");
-    const char *const folders[] = { slash == child->path ? "/" : own, child->parents };
-    struct vhdx_parent_paths list = { 0 };
-    bool ok = own != NULL;
-
-    for (size_t f = 0; f < ARRAY_LEN(folders); f++)
-        for (size_t i = 0; ok && folders[f] && i < ARRAY_LEN(locator->names); i++)
-            ok =
-                !locator->names[i] || add_name(child, folders[f], locator->names[i], &list);
-    if (!ok) {
-        vhdx_parent_paths_clear(&list);
-        return err_no_memory(err);
-    }
-    *ret = list;
-    return true;
-}
-
-void vhdx_parent_paths_clear(struct vhdx_parent_paths *paths)
-{
-    for (unsigned i = 0; i < paths->count; i++)
-        free(paths->paths[i]);
-    paths->count = 0;
-}
-
-bool vhdx_fail_no_parent(const struct image_file *child, const struct vhdx_locator *locator,
-                         struct err *err)
-{
-    const char *slash = strrchr(child->path, '/');
-    int len = slash ? (int)(slash - child->path) : 1;
-    const char *relative = locator->names[0], *name = relative;
-    CLEANUP(free_cleanup) char *folder = NULL;
-
-    for (size_t i = 0; !name; i++)
-        name = locator->names[i];
-    err_fail(err, ERR_NOT_FOUND, 0,
-             "the parent disk of '%s' is not there; the image calls "
-             "it '%.150s'",
-             child->path, name);
-    if (relative && strstr(relative, ".."))
-        folder = text_printf("%.*s/%s", len, slash ? child->path : ".", relative);
-    for (char *p = folder; p && *p; p++)
-        if (*p == '\\')
-            *p = '/';
-    if (folder)
-        *strrchr(folder, '/') = '\0';
-    return err_hint(err,
-                    "put the parent disk into the folder of the checkpoint's disk, or say "
-                    "which folder it is in: --parents '%.150s'",
-                    folder ? folder : "FOLDER");
 }

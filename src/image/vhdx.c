@@ -12,7 +12,7 @@
 
 #include <string.h>
 
-#include "commit-journal.h"
+#include "chain.h"
 #include "err.h"
 #include "format.h"
 #include "image-file.h"
@@ -25,7 +25,6 @@
 
 enum {
     BAT_BYTES_MAX = 64 << 20, /* 8 TiB in blocks of 1 MiB, 256 TiB in those of 32 */
-    COPY_BYTES = 1 << 20,
 };
 
 struct vhdx {
@@ -228,22 +227,6 @@ static bool bit_of(const struct vhdx *v, uint64_t sector)
     return v->bitmap[sector / 8] >> (sector % 8) & 1;
 }
 
-static bool map_parent(struct vhdx *v, uint64_t offset, uint64_t len, struct extent *ret,
-                       struct err *err)
-{
-    if (offset >= v->parent->size) { /* the child was made larger */
-        *ret = (struct extent){ .len = len };
-        return true;
-    }
-    if (len > v->parent->size - offset)
-        len = v->parent->size - offset;
-    if (!v->parent->ops->map(v->parent, offset, len, ret, err))
-        return false;
-    ret->is_own = false;
-    ret->is_new = false;
-    return true;
-}
-
 static bool vhdx_map(struct format *format, uint64_t offset, uint64_t len,
                      struct extent *ret, struct err *err)
 {
@@ -269,7 +252,7 @@ static bool vhdx_map(struct format *format, uint64_t offset, uint64_t len,
     case VHDX_NOT_PRESENT:
     case VHDX_UNDEFINED:
         if (v->parent)
-            return map_parent(v, offset, len, ret, err);
+            return chain_map(v->parent, offset, len, ret, err);
         __attribute__((fallthrough));
     default:
         *ret = (struct extent){ .len = len };
@@ -285,7 +268,7 @@ static bool vhdx_map(struct format *format, uint64_t offset, uint64_t len,
     if (end * sector_bytes - within < len)
         len = end * sector_bytes - within;
     if (!is_here)
-        return map_parent(v, offset, len, ret, err);
+        return chain_map(v->parent, offset, len, ret, err);
     *ret = (struct extent){ .file = format->file,
                             .file_offset = offset_of(entry) + within,
                             .len = len,
@@ -314,31 +297,6 @@ static bool vhdx_begin(struct format *format, struct err *err)
      * blocks. */
     if (format->file->size > v->end)
         return image_file_resize(format->file, v->end, err);
-    return true;
-}
-
-/* Copies what the parents have of [@offset, @offset + @len) to @to in the own file. */
-static bool copy_up(struct vhdx *v, uint64_t offset, uint64_t len, uint64_t to,
-                    struct err *err)
-{
-    CLEANUP(free_cleanup) uint8_t *bytes = malloc(COPY_BYTES);
-
-    if (!bytes)
-        return err_no_memory(err);
-    while (len) {
-        struct extent extent;
-        uint64_t piece = len < COPY_BYTES ? len : COPY_BYTES;
-
-        if (!map_parent(v, offset, piece, &extent, err))
-            return false;
-        if (extent.file &&
-            (!image_file_read(extent.file, extent.file_offset, bytes, extent.len, err) ||
-             !image_file_write(v->format.file, to, bytes, extent.len, err)))
-            return false;
-        offset += extent.len;
-        to += extent.len;
-        len -= extent.len;
-    }
     return true;
 }
 
@@ -376,8 +334,9 @@ static bool complete_block(struct vhdx *v, uint64_t block, struct err *err)
                                   sector_bytes, err))
                 return false;
         }
-        if (!copy_up(v, start + from * sector_bytes, (i + 1 - from) * sector_bytes,
-                     offset + from * sector_bytes, err))
+        if (!chain_copy_up(v->parent, start + from * sector_bytes,
+                           (i + 1 - from) * sector_bytes, v->format.file,
+                           offset + from * sector_bytes, err))
             return false;
     }
     set_entry(v, block, offset);
@@ -398,7 +357,8 @@ static bool vhdx_make_room(struct format *format, uint64_t offset, struct err *e
     if (!image_file_resize(format->file, at + v->block_bytes, err))
         return false;
     if (v->parent && (state == VHDX_NOT_PRESENT || state == VHDX_UNDEFINED) &&
-        !copy_up(v, block * v->block_bytes, v->block_bytes, at, err))
+        !chain_copy_up(v->parent, block * v->block_bytes, v->block_bytes, format->file, at,
+                       err))
         return false;
     v->end = at + v->block_bytes;
     v->is_new[block] = 1;
@@ -466,80 +426,40 @@ bool vhdx_is(const struct image_file *file)
            memcmp(signature, "vhdxfile", 8) == 0;
 }
 
-/* Opens @path when it is what the child was made from, told by its header alone. */
-static struct image_file *open_if_parent(struct vhdx *v, const struct vhdx_locator *locator,
-                                         const char *path, struct err *err)
+struct link {
+    const struct vhdx *child;
+    const struct vhdx_locator *locator;
+};
+
+static bool is_parent(const struct image_file *file, void *user, struct err *err)
 {
-    CLEANUP(image_file_cleanup) struct image_file *file = NULL;
-    const char *child = v->format.file->path;
+    const struct link *link = user;
+    const struct image_file *child = link->child->format.file;
     struct vhdx_header header;
 
-    if (commit_journal_exists(path)) {
-        err_fail(err, ERR_CONFLICT, 0, "an interrupted change of '%s' was not finished",
-                 path);
-        err_hint(err, "look at that disk with 'hvgpu image show': it finishes the change");
-        return NULL;
-    }
-    file = image_file_open(path, IMAGE_LOCK_READ, err);
-    if (!file) {
-        err_wrap(err, "opening the parent disk of '%s'", child);
-        return NULL;
-    }
-    if (!vhdx_is(file)) {
-        err_fail(err, ERR_PROTOCOL, 0, "'%s', the parent disk of '%s', is no VHDX", path,
-                 child);
-        return NULL;
-    }
-    if (!vhdx_header_read(file, &header, err))
-        return NULL;
-    if (!vhdx_locator_fits(locator, header.data_write_guid)) {
-        err_fail(err, ERR_CONFLICT, 0, "'%s' was written after '%s' was made from it", path,
-                 child);
-        err_hint(err, "merge or remove the checkpoint with Hyper-V");
-        return NULL;
-    }
-    return TAKE(file);
-}
-
-/* Takes the first file that is the parent; without one says why the likeliest is not. */
-static bool find_parent(struct vhdx *v, const struct vhdx_locator *locator, struct err *err)
-{
-    struct vhdx_parent_paths list = { 0 };
-    struct err first = ERR_INIT;
-
-    if (!vhdx_parent_paths(v->format.file, locator, &list, err))
-        return false;
-    for (unsigned i = 0; !v->parent_file && i < list.count; i++) {
-        struct err why = ERR_INIT;
-
-        v->parent_file = open_if_parent(v, locator, list.paths[i], &why);
-        if (i == 0)
-            first = why;
-    }
-    if (!v->parent_file && list.count)
-        *err = first;
-    else if (!v->parent_file)
-        vhdx_fail_no_parent(v->format.file, locator, err);
-    vhdx_parent_paths_clear(&list);
-    return v->parent_file != NULL;
+    if (!vhdx_is(file))
+        return err_fail(err, ERR_PROTOCOL, 0, "'%s', the parent disk of '%s', is no VHDX",
+                        file->path, child->path);
+    return vhdx_header_read(file, &header, err) &&
+           (vhdx_locator_fits(link->locator, header.data_write_guid) ||
+            chain_fail_changed(file, child, "", err));
 }
 
 static bool open_parent(struct vhdx *v, const struct vhdx_metadata *m, unsigned depth,
                         struct err *err)
 {
     struct vhdx_locator locator = { 0 };
-    bool ok;
+    struct link link = { v, &locator };
 
-    if (depth >= VHDX_CHAIN_MAX)
-        return err_fail(err, ERR_UNSUPPORTED, 0, "more than %d disks in a chain",
-                        VHDX_CHAIN_MAX);
-    ok = vhdx_locator_read(v->format.file, m->locator_offset, m->locator_bytes, &locator,
-                           err) &&
-         find_parent(v, &locator, err);
-    vhdx_locator_clear(&locator);
-    if (!ok)
+    if (!chain_check_depth(depth, err) ||
+        !vhdx_locator_read(v->format.file, m->locator_offset, m->locator_bytes, &locator,
+                           err))
         return false;
-    v->parent_file->parents = v->format.file->parents;
+    v->parent_file =
+        chain_find_parent(v->format.file, &locator.names, is_parent, &link, err);
+    vhdx_locator_clear(&locator);
+    if (!v->parent_file)
+        return false;
     v->parent = vhdx_open(v->parent_file, depth + 1, err);
     if (!v->parent)
         return false;

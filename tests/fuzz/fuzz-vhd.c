@@ -1,11 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* VHD files: whatever the tables say, reading, writing and committing stay inside. */
+/*
+ * VHD files: whatever the tables say, reading, writing and committing stay inside.  The
+ * images lie in /proc/self/fd, so a differencing one finds a parent by a number.
+ */
+
+#include <fcntl.h>
 
 #include "err.h"
 #include "fuzz-image.h"
 #include "image.h"
 
-enum { IMAGE_BYTES = 3 << 20, FOOTER = 512, HEADER = 1024 };
+enum {
+    IMAGE_BYTES = 3 << 20,
+    FOOTER = 512,
+    HEADER = 1024,
+    PARENT = 900, /* its descriptor, and so its name */
+    PARENT_BYTES = 2 << 20,
+};
 
 /* Right checksums, so that the fuzzer gets behind them. */
 static void seal(uint8_t *bytes, size_t len, size_t sum_at)
@@ -32,6 +43,24 @@ static void seal_all(uint8_t *image)
         header = header << 8 | footer[16 + i];
     if (header <= IMAGE_BYTES - HEADER)
         seal(image + header, HEADER, 36);
+}
+
+/* A fixed disk, smaller than its child may be.  Its unique id is zeros, its time is 0. */
+static void make_parent(void)
+{
+    uint8_t *image = calloc(1, PARENT_BYTES + FOOTER), *footer = image + PARENT_BYTES;
+    char path[40];
+    int fd;
+
+    MUST(image);
+    memset(image, 0x5A, PARENT_BYTES);
+    memcpy(footer, "conectix", 8);
+    footer[48 + 5] = PARENT_BYTES >> 16;
+    footer[63] = 2;
+    seal(footer, FOOTER, 64);
+    fd = fuzz_file(image, PARENT_BYTES + FOOTER, path);
+    MUST(dup2(fd, PARENT) == PARENT);
+    close(fd);
 }
 
 static void use(const char *path, enum disk_mode mode)
@@ -64,6 +93,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char path[40];
     int fd;
 
+    if (fcntl(PARENT, F_GETFD) < 0)
+        make_parent();
     seal_all(image);
     fd = fuzz_file(image, IMAGE_BYTES, path);
     use(path, DISK_READ);
