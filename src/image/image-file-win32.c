@@ -35,13 +35,6 @@ static bool fail_open(struct err *err, DWORD code, const char *what, const char 
     return false;
 }
 
-static int64_t unix_seconds(const FILETIME *time)
-{
-    int64_t ticks = (int64_t)((uint64_t)time->dwHighDateTime << 32 | time->dwLowDateTime);
-
-    return ticks / 10000000 - SECONDS_1601_TO_1970;
-}
-
 /* Gives @file the open @handle, which is closed when that fails. */
 static bool adopt(struct image_file *file, HANDLE handle, struct err *err)
 {
@@ -87,7 +80,7 @@ struct image_file *image_file_open(const char *path, enum image_file_lock lock,
         return NULL;
     }
     file->size = (uint64_t)info.nFileSizeHigh << 32 | info.nFileSizeLow;
-    file->mtime_sec = unix_seconds(&info.ftLastWriteTime);
+    file->mtime_sec = win32_usec(&info.ftLastWriteTime) / 1000000;
     return adopt(file, handle, err) ? TAKE(file) : NULL;
 }
 
