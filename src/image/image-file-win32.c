@@ -8,6 +8,7 @@
 #include "image-file-inside.h"
 
 #include "inside-win32.h"
+#include "os-shared.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -80,7 +81,7 @@ struct image_file *image_file_open(const char *path, enum image_file_lock lock,
         return NULL;
     }
     file->size = (uint64_t)info.nFileSizeHigh << 32 | info.nFileSizeLow;
-    file->mtime_sec = win32_usec(&info.ftLastWriteTime) / 1000000;
+    file->mtime_sec = win32_usec(&info.ftLastWriteTime) / 1000000 - SECONDS_1601_TO_1970;
     return adopt(file, handle, err) ? TAKE(file) : NULL;
 }
 
