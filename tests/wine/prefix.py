@@ -29,17 +29,15 @@ def environment(folder, base=None):
     """What every program in the prefix wants; see docs/building.md."""
     env = dict(os.environ if base is None else base, WINEPREFIX=str(folder), WINEDEBUG="-all",
                LC_ALL="C.UTF-8")
-    env.pop("DISPLAY", None)
-    env.pop("WAYLAND_DISPLAY", None)
     env.pop("HVGPU_TEST_COM", None)
     return env
 
 
 def wine():
-    found = shutil.which("wine")
-    if not found:
+    """What starts a program in a prefix."""
+    if not shutil.which("wine"):
         raise NoWine("no wine")
-    return found
+    return str(pathlib.Path(__file__).resolve().parents[2] / "tools/wine.sh")
 
 
 def run(env, *argv):
@@ -106,7 +104,7 @@ def wrapper(exe, folder, where):
     """The name of a program, made in @where, that is @exe in the prefix @folder, whatever the
     environment it is started in."""
     path = pathlib.Path(where) / "hvgpu"
-    path.write_text("#!/bin/sh\nunset DISPLAY WAYLAND_DISPLAY HVGPU_TEST_COM\n" +
+    path.write_text("#!/bin/sh\nunset HVGPU_TEST_COM\n" +
                     "".join(f"export {k}='{v}'\n" for k, v in environment(folder, {}).items()) +
                     f"exec '{wine()}' '{pathlib.Path(exe).absolute()}' \"$@\"\n",
                     encoding="utf-8")

@@ -1,0 +1,14 @@
+#!/bin/sh
+# Wine as the tests want it: wine.sh PROGRAM ARGUMENT...
+#
+# Linux puts a program's heap anywhere in the gigabyte behind it, and Wine's program stands below
+# the page 0x7ffe0000, which Windows has at one place for all.  About one start in 4000 finds its
+# heap on that page and ends ("failed to map the shared user data"); a test of the main job makes
+# some thousands.  So no random addresses, where that is allowed: in some containers it is not.
+#
+# Meson gives Wine a long search path, which its cmd.exe does not survive.
+unset WINEPATH DISPLAY WAYLAND_DISPLAY
+if setarch -R true 2>/dev/null; then
+    exec setarch -R wine "$@"
+fi
+exec wine "$@"
