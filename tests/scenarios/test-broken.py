@@ -332,6 +332,8 @@ def main():
                     reached = True
                     break
                 count += 1
+                if count % 10 == 0:
+                    print(f"# {mode}: {count} changes, up to number {n}", flush=True)
             number += 1
             # What fails and is made good looks like a change that was never reached.
             told = sync and not mode.startswith("fail") or mode == "undo"
