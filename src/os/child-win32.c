@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Starting a process: its command line, its pipe, its job.
+ * Starting a process: its command line, its pipes, its job.
  *
  * Source: MicrosoftDocs/win32 procthread (CreateProcess, job objects, UpdateProcThreadAttribute)
  * and "Parsing C command-line arguments" of the C library's documentation.
@@ -13,11 +13,18 @@
 #include <string.h>
 
 #include "err.h"
+#include "inside-win32.h"
 #include "os.h"
 #include "strbuf.h"
 #include "text.h"
 
-enum { PIPE_BYTES = 64 * 1024, KILLED = 137, LINE_MOST = 32767, INHERITED = 3 };
+enum {
+    PIPE_BYTES = 64 * 1024,
+    KILLED = 137,
+    LINE_MOST = 32767,
+    STARTS_MOST = 3,
+    START_AGAIN_MS = 50, /* after the first that failed; longer after the next */
+};
 
 /* ---- the command line ---- */
 
@@ -42,7 +49,7 @@ static void put_argument(struct strbuf *to, const char *text)
     strbuf_putc(to, '"');
 }
 
-static wchar_t *command_line(const char *const argv[], struct err *err)
+wchar_t *child_line(const char *const argv[], struct err *err)
 {
     CLEANUP(strbuf_cleanup) struct strbuf line = STRBUF_INIT;
     wchar_t *wide;
@@ -65,11 +72,11 @@ static wchar_t *command_line(const char *const argv[], struct err *err)
     return wide;
 }
 
-/* ---- the pipe ---- */
+/* ---- the pipes ---- */
 
 /* Anonymous pipes know no time limits; so it has a name, which nobody can guess, and whose
  * only other end is opened here. */
-static bool make_pipe(struct child *child, bool is_two_way, HANDLE *ret_theirs,
+static bool make_pipe(struct child_pipe *pipe, bool is_two_way, HANDLE *ret_theirs,
                       struct err *err)
 {
     SECURITY_ATTRIBUTES inherited = { .nLength = sizeof(inherited),
@@ -87,15 +94,47 @@ static bool make_pipe(struct child *child, bool is_two_way, HANDLE *ret_theirs,
     name = win32_wide(text, err);
     if (!name)
         return false;
-    child->event = CreateEventW(NULL, TRUE, FALSE, NULL);
-    child->pipe = CreateNamedPipeW(
+    pipe->event = CreateEventW(NULL, TRUE, FALSE, NULL);
+    pipe->pipe = CreateNamedPipeW(
         name, ours | FILE_FLAG_OVERLAPPED | FILE_FLAG_FIRST_PIPE_INSTANCE,
         PIPE_TYPE_BYTE | PIPE_READMODE_BYTE | PIPE_WAIT | PIPE_REJECT_REMOTE_CLIENTS, 1,
         PIPE_BYTES, PIPE_BYTES, 0, private);
-    if (child->event && win32_is_handle(child->pipe))
+    if (pipe->event && win32_is_handle(pipe->pipe))
         *ret_theirs = CreateFileW(name, theirs, 0, &inherited, OPEN_EXISTING, 0, NULL);
-    return (child->event && win32_is_handle(child->pipe) && win32_is_handle(*ret_theirs)) ||
+    return (pipe->event && win32_is_handle(pipe->pipe) && win32_is_handle(*ret_theirs)) ||
            win32_fail(err, GetLastError(), "cannot make a pipe");
+}
+
+/* The child's ends: of its pipes, and of nothing. */
+struct ends {
+    HANDLE pipes[CHILD_PIPES]; /* those that it has */
+    HANDLE nothing;
+};
+
+static void ends_cleanup(struct ends *ends)
+{
+    for (int i = 0; i < CHILD_PIPES; i++)
+        if (win32_is_handle(ends->pipes[i]))
+            CloseHandle(ends->pipes[i]);
+    if (win32_is_handle(ends->nothing))
+        CloseHandle(ends->nothing);
+}
+
+static bool make_ends(struct child *child, enum child_streams streams, struct ends *ret,
+                      struct err *err)
+{
+    SECURITY_ATTRIBUTES inherited = { .nLength = sizeof(inherited),
+                                      .bInheritHandle = TRUE };
+
+    ret->nothing =
+        CreateFileW(L"NUL", GENERIC_READ | GENERIC_WRITE,
+                    FILE_SHARE_READ | FILE_SHARE_WRITE, &inherited, OPEN_EXISTING, 0, NULL);
+    if (!win32_is_handle(ret->nothing))
+        return win32_fail(err, GetLastError(), "cannot open NUL");
+    return make_pipe(&child->pipes[CHILD_PIPE], streams == CHILD_TALKS,
+                     &ret->pipes[CHILD_PIPE], err) &&
+           (streams != CHILD_SPEAKS_APART ||
+            make_pipe(&child->pipes[CHILD_ERRORS], false, &ret->pipes[CHILD_ERRORS], err));
 }
 
 /* ---- the job ---- */
@@ -140,20 +179,25 @@ static bool make_job(struct child *child, const struct child_options *options,
 
 struct start {
     STARTUPINFOEXW info;
-    HANDLE inherited[INHERITED];
+    HANDLE inherited[CHILD_PIPES + 1];
     DWORD count;
 };
 
-/* Nothing is inherited but what stands in this list; and who is confined starts nothing, which
- * its job says as well, for systems that do not know this way (before Windows 10 1607, Wine). */
-static bool set_attributes(struct start *start, HANDLE pipe, HANDLE nothing,
-                           bool is_confined)
+static void start_cleanup(struct start *start)
+{
+    if (start->info.lpAttributeList)
+        DeleteProcThreadAttributeList(start->info.lpAttributeList);
+    free(start->info.lpAttributeList);
+}
+
+/* Nothing is inherited but what stands in this list, since other threads open files and sockets
+ * at the same time; and who is confined starts nothing, which its job says as well, for systems
+ * that do not know this way (before Windows 10 1607, Wine). */
+static bool set_attributes(struct start *start, bool is_confined)
 {
     static DWORD starts_nothing = PROCESS_CREATION_CHILD_PROCESS_RESTRICTED;
     SIZE_T size = 0;
 
-    start->inherited[start->count++] = pipe;
-    start->inherited[start->count++] = nothing;
     InitializeProcThreadAttributeList(NULL, 2, 0, &size);
     start->info.lpAttributeList = malloc(size);
     if (!start->info.lpAttributeList ||
@@ -169,11 +213,21 @@ static bool set_attributes(struct start *start, HANDLE pipe, HANDLE nothing,
     return true;
 }
 
-static void start_cleanup(struct start *start)
+static void set_streams(struct start *start, enum child_streams streams,
+                        const struct ends *ends)
 {
-    if (start->info.lpAttributeList)
-        DeleteProcThreadAttributeList(start->info.lpAttributeList);
-    free(start->info.lpAttributeList);
+    STARTUPINFOW *info = &start->info.StartupInfo;
+    HANDLE pipe = ends->pipes[CHILD_PIPE], errors = ends->pipes[CHILD_ERRORS];
+
+    info->cb = sizeof(start->info);
+    info->dwFlags = STARTF_USESTDHANDLES;
+    info->hStdInput = streams == CHILD_TALKS ? pipe : ends->nothing;
+    info->hStdOutput = streams == CHILD_TALKS ? ends->nothing : pipe;
+    info->hStdError = streams == CHILD_SPEAKS_APART ? errors : info->hStdOutput;
+    start->inherited[start->count++] = ends->nothing;
+    start->inherited[start->count++] = pipe;
+    if (errors)
+        start->inherited[start->count++] = errors;
 }
 
 /* Who runs within a job already (started by the Task Scheduler, over SSH or WinRM, in a build)
@@ -192,37 +246,53 @@ static bool assign(struct child *child, const struct child_options *options)
            AssignProcessToJobObject(child->job, child->process);
 }
 
-/* Suspended until it is in its job. */
-static bool create(struct child *child, const struct child_options *options, wchar_t *line,
-                   HANDLE theirs, struct err *err)
+/* Our Ctrl-C is not the child's.  Who is confined has no console at all, whose host would be a
+ * second process. */
+static DWORD console_flags(const struct child_options *options)
 {
-    SECURITY_ATTRIBUTES inherited = { .nLength = sizeof(inherited),
-                                      .bInheritHandle = TRUE };
-    CLEANUP(start_cleanup)
-    struct start start = { .info.StartupInfo = { .cb = sizeof(start.info),
-                                                 .dwFlags = STARTF_USESTDHANDLES } };
-    CLEANUP(win32_handle_cleanup)
-    struct win32_handle nothing = { CreateFileW(L"NUL", GENERIC_READ | GENERIC_WRITE,
-                                                FILE_SHARE_READ | FILE_SHARE_WRITE,
-                                                &inherited, OPEN_EXISTING, 0, NULL) };
-    STARTUPINFOW *info = &start.info.StartupInfo;
+    if (options->is_confined)
+        return DETACHED_PROCESS;
+    return CREATE_NEW_PROCESS_GROUP | (options->shares_console ? 0 : CREATE_NO_WINDOW);
+}
+
+/* What passes by itself: the system is short of something for a moment, or the process ended
+ * before its first instruction (Wine's answer when that happens to it, about once in 4000). */
+static bool passes(DWORD code)
+{
+    return code == ERROR_NO_SYSTEM_RESOURCES || code == ERROR_INTERNAL_ERROR;
+}
+
+/* Suspended, so that nothing of it has run until it is in its job: a start that failed has changed
+ * nothing, and is safe to repeat.  ERROR_SUCCESS, or why not. */
+static DWORD create(const struct child_options *options, struct start *start,
+                    PROCESS_INFORMATION *ret)
+{
+    DWORD flags = CREATE_SUSPENDED | CREATE_UNICODE_ENVIRONMENT |
+                  EXTENDED_STARTUPINFO_PRESENT | console_flags(options);
+
+    for (DWORD n = 1;; n++) {
+        DWORD code;
+
+        if (CreateProcessW(options->program, options->line, NULL, NULL, TRUE, flags,
+                           (void *)(uintptr_t)options->environment, options->folder,
+                           &start->info.StartupInfo, ret))
+            return ERROR_SUCCESS;
+        code = GetLastError();
+        if (n == STARTS_MOST || !passes(code))
+            return code;
+        Sleep(n * START_AGAIN_MS);
+    }
+}
+
+static bool start_suspended(struct child *child, const struct child_options *options,
+                            struct start *start, struct err *err)
+{
     PROCESS_INFORMATION made;
+    DWORD code = create(options, start, &made);
     bool ok;
 
-    if (!win32_is_handle(nothing.h) ||
-        !set_attributes(&start, theirs, nothing.h, options->is_confined))
-        return win32_fail(err, GetLastError(), "cannot start '%s'", options->argv[0]);
-    info->hStdInput = options->is_two_way ? theirs : nothing.h;
-    info->hStdOutput = info->hStdError = options->is_two_way ? nothing.h : theirs;
-    /* Without our console: its Ctrl-C is ours, not the child's.  Who is confined has none at all,
-     * whose host would be a second process. */
-    if (!CreateProcessW(options->program, line, NULL, NULL, TRUE,
-                        CREATE_SUSPENDED | EXTENDED_STARTUPINFO_PRESENT |
-                            (options->is_confined ? DETACHED_PROCESS : CREATE_NO_WINDOW),
-                        NULL, NULL, info, &made)) {
-        DWORD code = GetLastError();
-
-        win32_fail(err, code, "the program '%s' could not be started", options->argv[0]);
+    if (code != ERROR_SUCCESS) {
+        win32_fail(err, code, "the program '%s' could not be started", options->name);
         return code == ERROR_FILE_NOT_FOUND || code == ERROR_PATH_NOT_FOUND
                    ? err_hint(err, "is it installed?")
                    : false;
@@ -230,18 +300,29 @@ static bool create(struct child *child, const struct child_options *options, wch
     child->process = made.hProcess;
     ok = assign(child, options) && ResumeThread(made.hThread) != (DWORD)-1;
     if (!ok)
-        win32_fail(err, GetLastError(), "cannot start '%s'", options->argv[0]);
+        win32_fail(err, GetLastError(), "cannot start '%s'", options->name);
     CloseHandle(made.hThread);
     return ok;
 }
 
 bool child_start(struct child *child, const struct child_options *options, struct err *err)
 {
-    CLEANUP(free_cleanup) wchar_t *line = command_line(options->argv, err);
-    CLEANUP(win32_handle_cleanup) struct win32_handle theirs = { NULL };
+    CLEANUP(ends_cleanup) struct ends ends = { .nothing = NULL };
+    CLEANUP(start_cleanup) struct start start = { .count = 0 };
 
-    return line && make_pipe(child, options->is_two_way, &theirs.h, err) &&
-           make_job(child, options, err) && create(child, options, line, theirs.h, err);
+    if (!make_ends(child, options->streams, &ends, err) || !make_job(child, options, err))
+        return false;
+    set_streams(&start, options->streams, &ends);
+    if (!set_attributes(&start, options->is_confined))
+        return win32_fail(err, GetLastError(), "cannot start '%s'", options->name);
+    return start_suspended(child, options, &start, err);
+}
+
+static void close_pipe(struct child_pipe *pipe)
+{
+    if (win32_is_handle(pipe->pipe))
+        CloseHandle(pipe->pipe);
+    pipe->pipe = NULL;
 }
 
 void child_cleanup(struct child *child)
@@ -250,10 +331,11 @@ void child_cleanup(struct child *child)
         TerminateProcess(child->process, KILLED);
         WaitForSingleObject(child->process, INFINITE);
     }
-    if (win32_is_handle(child->pipe))
-        CloseHandle(child->pipe);
-    if (child->event)
-        CloseHandle(child->event);
+    for (int i = 0; i < CHILD_PIPES; i++) {
+        close_pipe(&child->pipes[i]);
+        if (child->pipes[i].event)
+            CloseHandle(child->pipes[i].event);
+    }
     if (child->process)
         CloseHandle(child->process);
     if (child->job)
@@ -273,47 +355,57 @@ static DWORD left_until(uint64_t until)
 }
 
 /* What began on the pipe is ended: so much of it was done. */
-static enum child_talk finish(struct child *child, bool began, OVERLAPPED *state,
+static enum child_talk finish(struct child_pipe *pipe, bool began, OVERLAPPED *state,
                               uint64_t until, size_t *ret_len)
 {
     DWORD n = 0;
 
     if (!began && GetLastError() != ERROR_IO_PENDING)
         return CHILD_GONE;
-    if (WaitForSingleObject(child->event, left_until(until)) != WAIT_OBJECT_0) {
-        CancelIoEx(child->pipe, state);
+    if (WaitForSingleObject(pipe->event, left_until(until)) != WAIT_OBJECT_0) {
+        CancelIoEx(pipe->pipe, state);
         /* It may have come in the meantime; then it is not lost. */
-        if (!GetOverlappedResult(child->pipe, state, &n, TRUE) || n == 0)
+        if (!GetOverlappedResult(pipe->pipe, state, &n, TRUE) || n == 0)
             return CHILD_LATE;
-    } else if (!GetOverlappedResult(child->pipe, state, &n, TRUE)) {
+    } else if (!GetOverlappedResult(pipe->pipe, state, &n, TRUE)) {
         return CHILD_GONE;
     }
     *ret_len = n;
-    return n > 0 ? CHILD_DONE : CHILD_GONE;
+    return CHILD_DONE;
 }
 
-enum child_talk child_read(struct child *child, void *to, size_t len, uint64_t until,
-                           size_t *ret_len)
+/* Who writes nothing (a program that flushes an empty buffer does) has said nothing. */
+enum child_talk child_read(struct child *child, enum child_pipe_name from, void *to,
+                           size_t len, uint64_t until, size_t *ret_len)
 {
-    OVERLAPPED state = { .hEvent = child->event };
-    bool began =
-        ReadFile(child->pipe, to, len < PIPE_BYTES ? (DWORD)len : PIPE_BYTES, NULL, &state);
+    struct child_pipe *pipe = &child->pipes[from];
+    DWORD most = len < PIPE_BYTES ? (DWORD)len : PIPE_BYTES;
 
-    return finish(child, began, &state, until, ret_len);
+    for (;;) {
+        OVERLAPPED state = { .hEvent = pipe->event };
+        bool began = ReadFile(pipe->pipe, to, most, NULL, &state);
+        enum child_talk how = finish(pipe, began, &state, until, ret_len);
+
+        if (how != CHILD_DONE || *ret_len > 0)
+            return how;
+        if (left_until(until) == 0)
+            return CHILD_LATE;
+    }
 }
 
 bool child_write(struct child *child, const void *from, size_t len, uint64_t until)
 {
+    struct child_pipe *pipe = &child->pipes[CHILD_PIPE];
     const char *at = from;
 
     while (len) {
-        OVERLAPPED state = { .hEvent = child->event };
-        bool began = WriteFile(child->pipe, at, len < PIPE_BYTES ? (DWORD)len : PIPE_BYTES,
+        OVERLAPPED state = { .hEvent = pipe->event };
+        bool began = WriteFile(pipe->pipe, at, len < PIPE_BYTES ? (DWORD)len : PIPE_BYTES,
                                NULL, &state);
         size_t n = 0;
-        enum child_talk how = finish(child, began, &state, until, &n);
+        enum child_talk how = finish(pipe, began, &state, until, &n);
 
-        if (how != CHILD_DONE) {
+        if (how != CHILD_DONE || n == 0) {
             errno = how == CHILD_LATE ? ETIMEDOUT : EPIPE;
             return false;
         }
@@ -325,9 +417,7 @@ bool child_write(struct child *child, const void *from, size_t len, uint64_t unt
 
 void child_hang_up(struct child *child)
 {
-    if (win32_is_handle(child->pipe))
-        CloseHandle(child->pipe);
-    child->pipe = NULL;
+    close_pipe(&child->pipes[CHILD_PIPE]);
 }
 
 bool child_wait(struct child *child, uint64_t until)

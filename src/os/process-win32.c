@@ -157,7 +157,7 @@ static bool collect(struct child *child, uint64_t until, size_t max, struct strb
         char piece[4096];
         size_t n = 0;
 
-        switch (child_read(child, piece, sizeof(piece), until, &n)) {
+        switch (child_read(child, CHILD_PIPE, piece, sizeof(piece), until, &n)) {
         case CHILD_LATE:
             return false;
         case CHILD_GONE:
@@ -175,9 +175,10 @@ bool os_run(const char *const argv[], unsigned timeout_ms, size_t max, char **re
     CLEANUP(strbuf_cleanup) struct strbuf output = STRBUF_INIT;
     CLEANUP(child_cleanup) struct child child = CHILD_INIT;
     CLEANUP(free_cleanup) wchar_t *program = find_program(argv[0], err);
-    struct child_options options = { .program = program, .argv = argv };
+    CLEANUP(free_cleanup) wchar_t *line = program ? child_line(argv, err) : NULL;
+    struct child_options options = { .program = program, .line = line, .name = argv[0] };
 
-    if (!program || !child_start(&child, &options, err))
+    if (!line || !child_start(&child, &options, err))
         return false;
     if (!collect(&child, os_monotonic_ms() + timeout_ms, max, &output))
         return err_fail(err, ERR_SYSTEM, 0, "'%s' did not end within %u ms", argv[0],

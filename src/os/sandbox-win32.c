@@ -15,6 +15,7 @@
 
 #include "child-win32.h"
 #include "err.h"
+#include "inside-win32.h"
 #include "os.h"
 #include "sandbox-frames.h"
 #include "strbuf.h"
@@ -252,12 +253,13 @@ static bool parent_send(struct sandbox_pipe *pipe, const void *bytes, size_t len
 static bool parent_receive(struct sandbox_pipe *pipe, void *bytes, size_t len,
                            uint64_t until)
 {
+    struct child *child = &((struct sandbox *)pipe)->child;
     char *at = bytes;
 
     while (len) {
         size_t n = 0;
 
-        switch (child_read(&((struct sandbox *)pipe)->child, at, len, until, &n)) {
+        switch (child_read(child, CHILD_PIPE, at, len, until, &n)) {
         case CHILD_LATE:
             errno = ETIMEDOUT;
             return false;
@@ -315,10 +317,12 @@ static bool start_child(struct sandbox *sandbox, const struct sandbox_options *o
     CLEANUP(free_cleanup) wchar_t *program = win32_program_name();
     CLEANUP(free_cleanup) char *name = program ? win32_utf8(program, err) : NULL;
     const char *const argv[] = { name, child_word, NULL };
+    CLEANUP(free_cleanup) wchar_t *line = name ? child_line(argv, err) : NULL;
     const struct child_options how = {
         .program = program,
-        .argv = argv,
-        .is_two_way = true,
+        .line = line,
+        .name = name,
+        .streams = CHILD_TALKS,
         .is_confined = true,
         .memory_bytes =
             PROGRAM_BYTES + 2 * start_len +
@@ -326,8 +330,10 @@ static bool start_child(struct sandbox *sandbox, const struct sandbox_options *o
         .cpu_seconds = options->cpu_seconds ? options->cpu_seconds : DEFAULT_CPU_SECONDS,
     };
 
-    if (!name)
+    if (!program)
         return err_no_memory(err);
+    if (!line)
+        return false;
     return child_start(&sandbox->child, &how, err) ||
            err_wrap(err, "cannot start the reader of foreign data");
 }

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "child-win32.h"
 #include "err.h"
 #include "os.h"
 #include "strbuf.h"
