@@ -285,18 +285,6 @@ static bool take_hash(const char *path, uint64_t size, const char *sha256, void 
                     path, package->name);
 }
 
-static bool take_one_hash(const char *path, uint64_t size, const char *sha256, void *user,
-                          struct err *err)
-{
-    struct driver_file *file = user;
-
-    if (size != file->size)
-        return err_fail(err, ERR_CONFLICT, 0, "'%s' changed while it was read",
-                        file->source);
-    snprintf(file->sha256, sizeof(file->sha256), "%s", sha256);
-    return true;
-}
-
 static bool hash_package(struct driver_set *set, struct driver_package *package,
                          struct err *err)
 {
@@ -304,7 +292,7 @@ static bool hash_package(struct driver_set *set, struct driver_package *package,
 
     if (!path)
         return err_no_memory(err);
-    if (!set->origin->ops->hash(set->origin, path, true, take_hash, package, err))
+    if (!set->origin->ops->hash_tree(set->origin, path, take_hash, package, err))
         return err_wrap(err, "reading driver package '%s'", package->name);
     for (size_t i = 0; i < package->file_count; i++)
         if (!package->files[i].sha256[0])
@@ -328,20 +316,43 @@ static const char *known_hash(const struct driver_set *set, const struct driver_
     return NULL;
 }
 
+static bool needs_reading(const struct driver_set *set, struct driver_file *file)
+{
+    const char *known = file->sha256[0] ? NULL : known_hash(set, file);
+
+    if (known && *known)
+        snprintf(file->sha256, sizeof(file->sha256), "%s", known);
+    return !file->sha256[0];
+}
+
+static bool hash_all(struct driver_set *set, struct driver_file *files, size_t count,
+                     struct err *err)
+{
+    struct source_file *asked = NULL;
+    size_t asked_count = 0, at = 0;
+    bool ok = true;
+
+    for (size_t i = 0; ok && i < count; i++)
+        if (needs_reading(set, &files[i]))
+            ok = source_files_add(&asked, &asked_count, text_dup(files[i].origin_path),
+                                  files[i].size, files[i].mtime_usec, err);
+    ok = ok && (asked_count == 0 ||
+                set->origin->ops->hash_files(set->origin, asked, asked_count, err));
+    for (size_t i = 0; ok && i < count; i++)
+        if (!files[i].sha256[0])
+            memcpy(files[i].sha256, asked[at++].sha256, sizeof(files[i].sha256));
+    source_files_free(asked, asked_count);
+    return ok;
+}
+
 bool driver_set_hash_file(struct driver_set *set, struct driver_file *file, struct err *err)
 {
-    const char *known = known_hash(set, file);
+    return hash_all(set, file, 1, err) || err_wrap(err, "reading '%s'", file->source);
+}
 
-    if (file->sha256[0])
-        return true;
-    if (known && *known) {
-        snprintf(file->sha256, sizeof(file->sha256), "%s", known);
-        return true;
-    }
-    if (!set->origin->ops->hash(set->origin, file->origin_path, false, take_one_hash, file,
-                                err))
-        return err_wrap(err, "reading '%s'", file->source);
-    return true;
+bool driver_set_hash_files(struct driver_set *set, struct err *err)
+{
+    return hash_all(set, set->files, set->file_count, err);
 }
 
 bool driver_set_hash(struct driver_set *set, struct err *err)
@@ -355,10 +366,7 @@ bool driver_set_hash(struct driver_set *set, struct err *err)
         if (!known && !hash_package(set, package, err))
             return false;
     }
-    for (size_t i = 0; i < set->file_count; i++)
-        if (!driver_set_hash_file(set, &set->files[i], err))
-            return false;
-    return true;
+    return driver_set_hash_files(set, err);
 }
 
 void driver_set_free(struct driver_set *set)

@@ -128,7 +128,8 @@ bool driver_resolve(struct windows_source *source, const char *gpu, struct drive
 /* Reads every file of @set that is not hashed yet, at its origin.  Long: see
  * windows_source_watch(). */
 bool driver_set_hash(struct driver_set *set, struct err *err) MUST_CHECK;
-/* One file of @set only. */
+/* The same of the files outside the packages; of one of them. */
+bool driver_set_hash_files(struct driver_set *set, struct err *err) MUST_CHECK;
 bool driver_set_hash_file(struct driver_set *set, struct driver_file *file, struct err *err)
     MUST_CHECK;
 /* One number for a folder as it was listed: names, sizes, times. */

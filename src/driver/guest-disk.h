@@ -69,6 +69,10 @@ struct guest_disk_ops {
     /* A missing file is .exists false, not an error. */
     bool (*stat)(struct guest_disk *self, const char *path, bool with_hash,
                  struct guest_file *ret, struct err *err);
+    /* Many files at once, with hashes, where that is cheaper than one by one; of those that
+     * are there only size and hash are told.  NULL: it is not.  See guest_stat_files(). */
+    bool (*stat_files)(struct guest_disk *self, const char *const *paths, size_t count,
+                       struct guest_file *ret, struct err *err);
     bool (*owner)(struct guest_disk *self, const char *path, struct guest_owner *ret,
                   struct err *err);
     /* All files below a folder.  A missing folder has no files. */
@@ -150,5 +154,8 @@ struct guest_disk *guest_disk_open_remote(struct cim_session *session, const cha
  * it.  Before the disk is taken from there; nothing left is fine. */
 bool guest_disk_clean_remote(struct cim_session *session, const char *windows,
                              const char *backup_dir, struct err *err) MUST_CHECK;
+/* What is at each of @paths: exists, is_dir, size and sha256.  @ret: room for @count. */
+bool guest_stat_files(struct guest_disk *disk, const char *const *paths, size_t count,
+                      struct guest_file *ret, struct err *err) MUST_CHECK;
 void guest_disk_close(struct guest_disk *disk); /* NULL is fine */
 DEFINE_CLEANUP(guest_disk_cleanup, struct guest_disk *, guest_disk_close)

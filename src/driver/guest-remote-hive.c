@@ -40,15 +40,22 @@ static bool unload(struct remote_disk *remote, const char *what, bool reads_only
     return remote_reg_unload(remote->session, key, reads_only, err);
 }
 
+/* Nothing that was read of the hive counts any more. */
+static void forget(struct remote_disk *remote)
+{
+    free(TAKE(remote->control_set));
+    remote_reg_forget(&remote->known);
+}
+
 static bool drop_copy(struct remote_disk *remote, struct err *err)
 {
     CLEANUP(free_cleanup) char *folder = remote_backup_path(remote, "read-SYSTEM", err);
 
-    free(TAKE(remote->control_set));
+    forget(remote);
     if (!folder || !unload(remote, "read", true, err))
         return false;
     remote->read_loaded = false;
-    return remote_remove_folder(remote, folder, true, err);
+    return remote_drop_folder(remote, folder, err);
 }
 
 /* What a run that died left. */
@@ -72,7 +79,7 @@ bool remote_hive_close(struct remote_disk *remote, struct err *err)
         if (!unload(remote, "edit", false, err))
             return false;
         remote->edit_loaded = false;
-        free(TAKE(remote->control_set));
+        forget(remote);
     }
     return !remote->read_loaded || drop_copy(remote, err);
 }
@@ -97,8 +104,8 @@ static bool load_copy(struct remote_disk *remote, const char *name, const char *
     if (!file || !log1 || !log2)
         return err_no_memory(err);
     loaded_key(remote, what, key);
+    /* robocopy makes the folder. */
     return clean_up(remote, err) && remote_remove_folder(remote, folder, true, err) &&
-           remote_make_folder(remote, folder, true, err) &&
            shell_run(&run, ROBOCOPY_OK, err,
                      "robocopy %p %p %p %p %p /COPY:DT /A-:RSH " ROBOCOPY_QUIET, config,
                      folder, name, log1, log2) &&
@@ -161,7 +168,8 @@ bool remote_reg_read(struct guest_disk *self, const char *key, const char *name,
     if (!need_hive(remote, err))
         return false;
     full = full_key(remote, key, err);
-    return full && remote_reg_get_exact(remote->session, full, name, ret_exists, ret, err);
+    return full && remote_reg_get_exact(remote->session, &remote->known, full, name,
+                                        ret_exists, ret, err);
 }
 
 bool remote_reg_has_key(struct guest_disk *self, const char *key, bool *ret,
@@ -175,20 +183,21 @@ bool remote_reg_has_key(struct guest_disk *self, const char *key, bool *ret,
     if (!need_hive(remote, err))
         return false;
     full = full_key(remote, key, err);
-    if (!full || !remote_reg_list(remote->session, full, false, &names, &count, ret, err))
+    if (!full || !remote_reg_list_known(remote->session, &remote->known, full, true, &names,
+                                        &count, ret, err))
         return false;
     hive_texts_free(names, count);
     return true;
 }
 
-static bool get_text(struct remote_disk *remote, const char *key, const char *name,
-                     char **ret, struct err *err)
+static bool get_text(struct remote_disk *remote, struct remote_reg_known *known,
+                     const char *key, const char *name, char **ret, struct err *err)
 {
     struct hive_value value = { 0 };
     bool exists;
 
     *ret = NULL;
-    if (!remote_reg_get(remote->session, key, name, &exists, &value, err))
+    if (!remote_reg_get_known(remote->session, known, key, name, &exists, &value, err))
         return false;
     if (exists)
         *ret = hive_value_text(&value);
@@ -207,6 +216,7 @@ static bool read_software(struct remote_disk *remote, struct guest_facts *ret,
     CLEANUP(free_cleanup) char *root = NULL;
     CLEANUP(free_cleanup) char *guid = NULL;
     CLEANUP(free_cleanup) char *folder = remote_backup_path(remote, "read-SOFTWARE", err);
+    struct remote_reg_known known = { 0 };
     uint64_t build = 0;
     bool ok;
 
@@ -216,17 +226,18 @@ static bool read_software(struct remote_disk *remote, struct guest_facts *ret,
     key = text_printf("%s\\Microsoft\\Windows NT\\CurrentVersion", loaded);
     identity = text_printf("%s\\Microsoft\\Cryptography", loaded);
     ok = (key && identity) || err_no_memory(err);
-    ok = ok && get_text(remote, key, "CurrentBuildNumber", &text, err) &&
-         get_text(remote, key, "SystemRoot", &root, err) &&
-         get_text(remote, identity, "MachineGuid", &guid, err);
+    ok = ok && get_text(remote, &known, key, "CurrentBuildNumber", &text, err) &&
+         get_text(remote, &known, key, "SystemRoot", &root, err) &&
+         get_text(remote, &known, identity, "MachineGuid", &guid, err);
+    remote_reg_forget(&known);
     if (ok && root && win_path_is_absolute(root))
         snprintf(ret->system_root, sizeof(ret->system_root), "%s", root);
     if (ok && guid)
         snprintf(ret->machine_guid, sizeof(ret->machine_guid), "%s", guid);
     if (ok && text && text_to_u64(text, 10, &build) && build <= UINT32_MAX)
         ret->build = (uint32_t)build;
-    return unload(remote, "facts", true, err) &&
-           remote_remove_folder(remote, folder, true, err) && ok;
+    return unload(remote, "facts", true, err) && remote_drop_folder(remote, folder, err) &&
+           ok;
 }
 
 struct finding_volume {
@@ -344,6 +355,7 @@ bool remote_reg_write(struct guest_disk *self, const char *key, const char *name
 
     if (!remote->edit_loaded)
         return err_fail(err, ERR_INVALID, 0, "the hive is not being edited");
+    remote_reg_forget(&remote->known);
     full = full_key(remote, key, err);
     return full && remote_reg_set(remote->session, full, name, value, err);
 }
@@ -359,6 +371,7 @@ bool remote_reg_remove(struct guest_disk *self, const char *key, const char *nam
 
     if (!remote->edit_loaded)
         return err_fail(err, ERR_INVALID, 0, "the hive is not being edited");
+    remote_reg_forget(&remote->known);
     full = full_key(remote, key, err);
     if (!full)
         return false;

@@ -60,7 +60,7 @@ bool remote_make_folder(struct remote_disk *remote, const char *folder, bool rea
     bool exists;
 
     run.reads_only = reads_only;
-    if (!remote_exists(remote, folder, &exists, err))
+    if (!shell_has_folder(remote->session, folder, &exists, err))
         return false;
     return exists || shell_run(&run, 0, err, "mkdir %p", folder) ||
            err_wrap(err, "making '%s' on the host", folder);
@@ -76,6 +76,23 @@ static bool check_gone(struct remote_disk *remote, const char *path, struct err 
     return !exists || err_fail(err, ERR_REFUSED, 0, "the host does not remove '%s'", path);
 }
 
+static bool check_folder_gone(struct remote_disk *remote, const char *path, struct err *err)
+{
+    bool exists;
+
+    if (!shell_has_folder(remote->session, path, &exists, err))
+        return false;
+    return !exists || err_fail(err, ERR_REFUSED, 0, "the host does not remove '%s'", path);
+}
+
+bool remote_drop_folder(struct remote_disk *remote, const char *folder, struct err *err)
+{
+    struct shell_run run = { .session = remote->session, .reads_only = true };
+
+    return shell_run(&run, UINT32_MAX, err, "rd /s /q %p", folder) &&
+           check_folder_gone(remote, folder, err);
+}
+
 bool remote_remove_folder(struct remote_disk *remote, const char *folder, bool reads_only,
                           struct err *err)
 {
@@ -86,13 +103,13 @@ bool remote_remove_folder(struct remote_disk *remote, const char *folder, bool r
     run.reads_only = reads_only;
     if (!all)
         return err_no_memory(err);
-    if (!remote_exists(remote, folder, &exists, err))
+    if (!shell_has_folder(remote->session, folder, &exists, err))
         return false;
     if (!exists)
         return true;
     return shell_run(&run, UINT32_MAX, err, "attrib -r %p /s", all) &&
            shell_run(&run, UINT32_MAX, err, "rd /s /q %p", folder) &&
-           check_gone(remote, folder, err);
+           check_folder_gone(remote, folder, err);
 }
 
 /* ---- reading ---- */
@@ -183,7 +200,7 @@ static bool remote_list_tree(struct guest_disk *self, const char *path, bool wit
     if (!full || !shell_list(remote->session, full, "*", 0, &found, &files, &count, err))
         return false;
     ok = !with_hash || count == 0 ||
-         shell_hash_tree(remote->session, full, files, count, progress, "verifying", err);
+         shell_hash_files(remote->session, full, files, count, progress, "verifying", err);
     for (size_t i = 0; ok && i < count; i++)
         ok = on_file(&(struct guest_entry){ .path = files[i].path,
                                             .size = files[i].size,
@@ -194,44 +211,17 @@ static bool remote_list_tree(struct guest_disk *self, const char *path, bool wit
     return ok;
 }
 
-struct reading {
-    struct strbuf text;
-    size_t max;
-};
-
-static bool read_line(const char *line, void *user, struct err *err)
-{
-    struct reading *reading = user;
-
-    if (reading->text.len + strlen(line) + 1 > reading->max)
-        return err_fail(err, ERR_INVALID, 0, "the file has more than %zu bytes",
-                        reading->max);
-    strbuf_puts(&reading->text, line);
-    strbuf_putc(&reading->text, '\n');
-    return true;
-}
-
 static bool remote_read_json(struct guest_disk *self, const char *path, size_t max,
                              json_t **ret, struct err *err)
 {
     struct remote_disk *remote = remote_of(self);
     CLEANUP(free_cleanup) char *full = remote_path(remote, path, err);
-    struct reading reading = { .max = max };
-    struct shell_run run = { .session = remote->session,
-                             .reads_only = true,
-                             .on_line = read_line,
-                             .user = &reading };
-    bool exists;
+    CLEANUP(free_cleanup) char *text = NULL;
+    size_t len = 0;
 
     *ret = NULL;
-    if (!full || !remote_exists(remote, full, &exists, err))
-        return false;
-    if (!exists)
-        return err_fail(err, ERR_NOT_FOUND, 0, "no '%s' in the guest", path);
-    if (shell_run(&run, 0, err, "type %p", full))
-        *ret = json_parse_confined(reading.text.text ? reading.text.text : "",
-                                   reading.text.len, path, err);
-    strbuf_free(&reading.text);
+    if (full && shell_read_text(remote->session, full, max, &text, &len, err))
+        *ret = json_parse_confined(text, len, path, err);
     return *ret != NULL;
 }
 
@@ -439,7 +429,8 @@ static bool remote_remove(struct guest_disk *self, const char *path, bool tree,
         return false;
     if (!empty)
         return err_fail(err, ERR_CONFLICT, 0, "folder '%s' is not empty", full);
-    return shell_run(&run, UINT32_MAX, err, "rd %p", full) && check_gone(remote, full, err);
+    return shell_run(&run, UINT32_MAX, err, "rd %p", full) &&
+           check_folder_gone(remote, full, err);
 }
 
 /* ---- copies for undo ---- */
@@ -538,6 +529,7 @@ static void remote_close(struct guest_disk *self)
     free(remote->windows);
     free(remote->backup_dir);
     free(remote->control_set);
+    remote_reg_forget(&remote->known);
     free(remote);
 }
 
@@ -545,6 +537,7 @@ static const struct guest_disk_ops remote_ops = {
     .name = "remote",
     .facts = remote_facts,
     .stat = remote_stat,
+    .stat_files = remote_stat_files,
     .owner = remote_owner,
     .list_tree = remote_list_tree,
     .make_dirs = remote_make_dirs,

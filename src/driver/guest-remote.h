@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the parts of the remote guest disk share: guest-remote.c (files), -hive.c. */
+/* What the parts of the remote guest disk share: guest-remote.c (files), -many.c,
+ * -hive.c. */
 #pragma once
 
 #include "guest-disk.h"
-#include "session.h"
+#include "remote-registry.h"
 
 struct remote_disk {
     struct guest_disk base;
@@ -15,6 +16,7 @@ struct remote_disk {
     bool edit_loaded;            /* the SYSTEM hive itself is loaded */
     bool is_clean;               /* nothing of an earlier run is loaded any more */
     char *control_set;
+    struct remote_reg_known known; /* of the hive that is loaded, until it is written */
 };
 
 static inline struct remote_disk *remote_of(struct guest_disk *self)
@@ -30,9 +32,14 @@ bool remote_make_folder(struct remote_disk *remote, const char *folder, bool rea
                         struct err *err) MUST_CHECK;
 bool remote_remove_folder(struct remote_disk *remote, const char *folder, bool reads_only,
                           struct err *err) MUST_CHECK;
+/* A copy of ours, only to be read, in which nothing is read-only. */
+bool remote_drop_folder(struct remote_disk *remote, const char *folder, struct err *err)
+    MUST_CHECK;
 bool remote_exists(struct remote_disk *remote, const char *path, bool *ret, struct err *err)
     MUST_CHECK;
 
+bool remote_stat_files(struct guest_disk *self, const char *const *paths, size_t count,
+                       struct guest_file *ret, struct err *err) MUST_CHECK;
 bool remote_facts(struct guest_disk *self, struct guest_facts *ret, struct err *err)
     MUST_CHECK;
 bool remote_reg_read(struct guest_disk *self, const char *key, const char *name,

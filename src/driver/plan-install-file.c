@@ -322,21 +322,19 @@ static bool note_file(struct install *install, const struct driver_file *file,
 
 /* ---- the file ---- */
 
-bool install_plan_file(struct install *install, const struct driver_file *wanted,
-                       struct err *err)
+static bool plan_file(struct install *install, const struct driver_file *wanted,
+                      const struct guest_file *there, struct err *err)
 {
     const json_t *record = any_record_of_file(install, wanted->destination);
     const char *recorded_hash = json_string_value(json_object_get(record, "sha256"));
     bool existed = record && json_is_true(json_object_get(record, "existed"));
     struct driver_file file = *wanted;
-    struct guest_file now;
+    struct guest_file now = *there;
     enum meeting meeting;
     json_t *state = NULL;
     bool replace = true, is_ours;
 
-    if (!install->guest->ops->stat(install->guest, file.destination, true, &now, err) ||
-        !driver_set_hash_file(install->set, &file, err) ||
-        !meet_others(install, &file, &meeting, err))
+    if (!meet_others(install, &file, &meeting, err))
         return false;
     if (meeting == CONFLICT)
         return true; /* said */
@@ -364,4 +362,23 @@ bool install_plan_file(struct install *install, const struct driver_file *wanted
            install_add_file(install, file.destination, file.source, file.size, file.sha256,
                             state, err) &&
            record_file(install, &file, file.size, file.sha256, file.source, existed, err);
+}
+
+/* All that is there, and all that should be, is read at once: on a host each question costs. */
+bool install_plan_files(struct install *install, struct err *err)
+{
+    const struct driver_set *set = install->set;
+    const char **paths = calloc(set->file_count + 1, sizeof(*paths));
+    struct guest_file *there = calloc(set->file_count + 1, sizeof(*there));
+    bool ok = (paths && there) || err_no_memory(err);
+
+    for (size_t i = 0; ok && i < set->file_count; i++)
+        paths[i] = set->files[i].destination;
+    ok = ok && guest_stat_files(install->guest, paths, set->file_count, there, err) &&
+         driver_set_hash_files(install->set, err);
+    for (size_t i = 0; ok && i < set->file_count; i++)
+        ok = plan_file(install, &set->files[i], &there[i], err);
+    free(paths);
+    free(there);
+    return ok;
 }

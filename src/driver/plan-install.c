@@ -279,12 +279,9 @@ static bool plan_all(struct install *install, struct err *err)
     for (size_t i = 0; i < install->set->package_count; i++)
         if (!install_plan_package(install, &install->set->packages[i], err))
             return false;
-    for (size_t i = 0; i < install->set->file_count; i++)
-        if (!install_plan_file(install, &install->set->files[i], err))
-            return false;
-    return install_plan_registry(install, err) && plan_stale_packages(install, err) &&
-           plan_stale_files(install, err) && check_space(install, &facts, err) &&
-           plan_manifest(install, &facts, err) &&
+    return install_plan_files(install, err) && install_plan_registry(install, err) &&
+           plan_stale_packages(install, err) && plan_stale_files(install, err) &&
+           check_space(install, &facts, err) && plan_manifest(install, &facts, err) &&
            drift_say(install, &facts, install->plan->step_count > before, err) &&
            say_left_out(install, err);
 }

@@ -53,9 +53,8 @@ bool install_find_folders(struct install *install, struct err *err) MUST_CHECK;
 bool install_plan_package(struct install *install, const struct driver_package *package,
                           struct err *err) MUST_CHECK;
 
-/* plan-install-file.c: one file outside the store. */
-bool install_plan_file(struct install *install, const struct driver_file *wanted,
-                       struct err *err) MUST_CHECK;
+/* plan-install-file.c: the files outside the store. */
+bool install_plan_files(struct install *install, struct err *err) MUST_CHECK;
 /* plan-install-registry.c: all values, in one step. */
 bool install_plan_registry(struct install *install, struct err *err) MUST_CHECK;
 

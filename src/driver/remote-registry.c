@@ -85,57 +85,142 @@ static bool copy_names(const struct cim_instance *out, char ***ret, size_t *ret_
     return true;
 }
 
-bool remote_reg_list(struct cim_session *session, const char *key, bool values,
-                     char ***ret_names, size_t *ret_count, bool *ret_key_exists,
-                     struct err *err)
+/* ---- what is known ---- */
+
+struct known_value {
+    char *name;
+    struct hive_value value;
+};
+
+struct remote_reg_key {
+    char *key;
+    bool values_listed, subkeys_listed;
+    struct cim_instance *values, *subkeys; /* NULL once listed: there is no such key */
+    struct known_value *got;
+    size_t got_count;
+};
+
+void remote_reg_forget(struct remote_reg_known *known)
 {
-    CLEANUP(cim_instance_cleanup) struct cim_instance *in = new_call(err);
+    for (size_t i = 0; i < known->count; i++) {
+        struct remote_reg_key *key = &known->keys[i];
+
+        for (size_t k = 0; k < key->got_count; k++) {
+            free(key->got[k].name);
+            hive_value_clear(&key->got[k].value);
+        }
+        free(key->got);
+        free(key->key);
+        cim_instance_free(key->values);
+        cim_instance_free(key->subkeys);
+    }
+    free(known->keys);
+    *known = (struct remote_reg_known){ 0 };
+}
+
+/* NULL: no memory. */
+static struct remote_reg_key *known_key(struct remote_reg_known *known, const char *key,
+                                        struct err *err)
+{
+    struct remote_reg_key *more;
+
+    for (size_t i = 0; i < known->count; i++)
+        if (text_ieq(known->keys[i].key, key))
+            return &known->keys[i];
+    more = realloc(known->keys, (known->count + 1) * sizeof(*more));
+    if (more) {
+        known->keys = more;
+        more[known->count] = (struct remote_reg_key){ .key = text_dup(key) };
+        if (more[known->count].key)
+            return &more[known->count++];
+    }
+    err_no_memory(err);
+    return NULL;
+}
+
+/* EnumValues or EnumKey, once. */
+static bool need_list(struct cim_session *session, struct remote_reg_key *key, bool values,
+                      struct err *err)
+{
+    CLEANUP(cim_instance_cleanup) struct cim_instance *in = NULL;
     CLEANUP(cim_instance_cleanup) struct cim_instance *out = NULL;
     const char *method = values ? "EnumValues" : "EnumKey";
     uint64_t code;
 
-    *ret_names = NULL;
-    *ret_count = 0;
-    if (!in || !call(session, method, key, in, &out, &code, err))
-        return false;
-    if (ret_key_exists)
-        *ret_key_exists = code == WIN_OK;
-    if (code == WIN_NOT_FOUND)
+    if (values ? key->values_listed : key->subkeys_listed)
         return true;
-    if (code != WIN_OK)
-        return refuse(code, method, key, "", err);
-    return copy_names(out, ret_names, ret_count, err);
-}
-
-void remote_reg_key_clear(struct remote_reg_key *known)
-{
-    free(known->key);
-    cim_instance_free(known->values);
-    *known = (struct remote_reg_key){ 0 };
-}
-
-static bool list_values(struct cim_session *session, struct remote_reg_key *known,
-                        const char *key, const char *name, struct err *err)
-{
-    CLEANUP(cim_instance_cleanup) struct cim_instance *in = NULL;
-    CLEANUP(cim_instance_cleanup) struct cim_instance *out = NULL;
-    uint64_t code;
-
-    if (text_ieq(known->key, key))
-        return true;
-    remote_reg_key_clear(known);
     in = new_call(err);
-    if (!in || !call(session, "EnumValues", key, in, &out, &code, err))
+    if (!in || !call(session, method, key->key, in, &out, &code, err))
         return false;
     if (code != WIN_OK && code != WIN_NOT_FOUND)
-        return refuse(code, "EnumValues", key, name, err);
-    known->key = text_dup(key);
-    if (!known->key)
-        return err_no_memory(err);
+        return refuse(code, method, key->key, "", err);
+    *(values ? &key->values_listed : &key->subkeys_listed) = true;
     if (code == WIN_OK)
-        known->values = TAKE(out);
+        *(values ? &key->values : &key->subkeys) = TAKE(out);
     return true;
 }
+
+bool remote_reg_list_known(struct cim_session *session, struct remote_reg_known *known,
+                           const char *key, bool values, char ***ret_names,
+                           size_t *ret_count, bool *ret_key_exists, struct err *err)
+{
+    struct remote_reg_key *one = known_key(known, key, err);
+    const struct cim_instance *listed;
+
+    *ret_names = NULL;
+    *ret_count = 0;
+    if (!one || !need_list(session, one, values, err))
+        return false;
+    listed = values ? one->values : one->subkeys;
+    if (ret_key_exists)
+        *ret_key_exists = listed != NULL;
+    return !listed || copy_names(listed, ret_names, ret_count, err);
+}
+
+bool remote_reg_list(struct cim_session *session, const char *key, bool values,
+                     char ***ret_names, size_t *ret_count, bool *ret_key_exists,
+                     struct err *err)
+{
+    struct remote_reg_known known = { 0 };
+    bool ok = remote_reg_list_known(session, &known, key, values, ret_names, ret_count,
+                                    ret_key_exists, err);
+
+    remote_reg_forget(&known);
+    return ok;
+}
+
+static bool copy_value(const struct hive_value *from, struct hive_value *ret,
+                       struct err *err)
+{
+    *ret = *from;
+    ret->bytes = malloc(from->len + 1);
+    if (!ret->bytes)
+        return err_no_memory(err);
+    memcpy(ret->bytes, from->bytes, from->len);
+    return true;
+}
+
+static bool keep_value(struct remote_reg_key *key, const char *name,
+                       const struct hive_value *value, struct err *err)
+{
+    struct known_value *more = realloc(key->got, (key->got_count + 1) * sizeof(*more));
+    struct known_value one = { .name = text_dup(name) };
+
+    if (more)
+        key->got = more;
+    if (!more || !one.name) {
+        free(one.name);
+        return err_no_memory(err);
+    }
+    if (!copy_value(value, &one.value, err)) {
+        free(one.name);
+        return false;
+    }
+    more[key->got_count++] = one;
+    return true;
+}
+
+/* ---- values ---- */
 
 /* The type of one value, from the list of all. */
 static bool find_type(const struct cim_instance *values, const char *name,
@@ -207,29 +292,20 @@ static bool value_from(const struct cim_instance *out, uint32_t type,
 bool remote_reg_get(struct cim_session *session, const char *key, const char *name,
                     bool *ret_exists, struct hive_value *ret, struct err *err)
 {
-    struct remote_reg_key known = { 0 };
+    struct remote_reg_known known = { 0 };
     bool ok = remote_reg_get_known(session, &known, key, name, ret_exists, ret, err);
 
-    remote_reg_key_clear(&known);
+    remote_reg_forget(&known);
     return ok;
 }
 
-bool remote_reg_get_known(struct cim_session *session, struct remote_reg_key *known,
-                          const char *key, const char *name, bool *ret_exists,
-                          struct hive_value *ret, struct err *err)
+static bool ask_value(struct cim_session *session, const char *key, const char *name,
+                      uint32_t type, struct hive_value *ret, struct err *err)
 {
     CLEANUP(cim_instance_cleanup) struct cim_instance *in = NULL;
     CLEANUP(cim_instance_cleanup) struct cim_instance *out = NULL;
-    uint32_t type = 0;
     uint64_t code;
 
-    /* EnumValues leaves the default value out when it is not set. */
-    *ret_exists = false;
-    if (!list_values(session, known, key, name, err))
-        return false;
-    *ret_exists = find_type(known->values, name, &type);
-    if (!*ret_exists)
-        return true;
     for (size_t i = 0; i < ARRAY_LEN(methods); i++) {
         if (methods[i].type != type)
             continue;
@@ -245,6 +321,31 @@ bool remote_reg_get_known(struct cim_session *session, struct remote_reg_key *kn
     }
     return err_fail(err, ERR_UNSUPPORTED, 0, "'%s\\%s' has type %u, which cannot be read",
                     key, name, type);
+}
+
+bool remote_reg_get_known(struct cim_session *session, struct remote_reg_known *known,
+                          const char *key, const char *name, bool *ret_exists,
+                          struct hive_value *ret, struct err *err)
+{
+    struct remote_reg_key *one = known_key(known, key, err);
+    uint32_t type = 0;
+
+    /* EnumValues leaves the default value out when it is not set. */
+    *ret_exists = false;
+    if (!one || !need_list(session, one, true, err))
+        return false;
+    *ret_exists = find_type(one->values, name, &type);
+    if (!*ret_exists)
+        return true;
+    for (size_t i = 0; i < one->got_count; i++)
+        if (text_ieq(one->got[i].name, name))
+            return copy_value(&one->got[i].value, ret, err);
+    if (!ask_value(session, key, name, type, ret, err))
+        return false;
+    if (keep_value(one, name, ret, err))
+        return true;
+    hive_value_clear(ret);
+    return false;
 }
 
 /* "    NAME    REG_EXPAND_SZ    DATA", whatever the language. */
@@ -268,8 +369,9 @@ static bool is_ascii(const char *text)
     return true;
 }
 
-bool remote_reg_get_exact(struct cim_session *session, const char *key, const char *name,
-                          bool *ret_exists, struct hive_value *ret, struct err *err)
+bool remote_reg_get_exact(struct cim_session *session, struct remote_reg_known *known,
+                          const char *key, const char *name, bool *ret_exists,
+                          struct hive_value *ret, struct err *err)
 {
     CLEANUP(free_cleanup) char *raw = NULL;
     struct shell_run run = {
@@ -277,7 +379,7 @@ bool remote_reg_get_exact(struct cim_session *session, const char *key, const ch
     };
     struct hive_value exact = { 0 };
 
-    if (!remote_reg_get(session, key, name, ret_exists, ret, err))
+    if (!remote_reg_get_known(session, known, key, name, ret_exists, ret, err))
         return false;
     if (!*ret_exists || ret->type != HIVE_EXPAND_SZ || !*name)
         return true;

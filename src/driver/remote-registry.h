@@ -11,16 +11,21 @@
 #include "hive.h"
 #include "session.h"
 
-/* The values of the key that was read last, to read more of them with one request less each;
- * for who can do with what the key had then.  Zeroed at first. */
-struct remote_reg_key {
-    char *key;
-    struct cim_instance *values; /* NULL: there is no such key */
+/* What was read of some keys, to ask the host for each thing once; for who can do with what
+ * the keys had then, and forgets it before anything is written there.  Zeroed at first. */
+struct remote_reg_known {
+    struct remote_reg_key *keys;
+    size_t count;
 };
-void remote_reg_key_clear(struct remote_reg_key *known);
-bool remote_reg_get_known(struct cim_session *session, struct remote_reg_key *known,
+void remote_reg_forget(struct remote_reg_known *known);
+bool remote_reg_get_known(struct cim_session *session, struct remote_reg_known *known,
                           const char *key, const char *name, bool *ret_exists,
                           struct hive_value *ret, struct err *err) MUST_CHECK;
+/* A missing key has nothing in it. */
+bool remote_reg_list_known(struct cim_session *session, struct remote_reg_known *known,
+                           const char *key, bool values, char ***ret_names,
+                           size_t *ret_count, bool *ret_key_exists, struct err *err)
+    MUST_CHECK;
 
 /* Variables in EXPAND_SZ are replaced. */
 bool remote_reg_get(struct cim_session *session, const char *key, const char *name,
@@ -29,9 +34,9 @@ bool remote_reg_get(struct cim_session *session, const char *key, const char *na
  * replaced by this host's, which must not be written back.  Those cost a command.
  * ERR_UNSUPPORTED: a text with variables and with letters that the host's console cannot
  * tell. */
-bool remote_reg_get_exact(struct cim_session *session, const char *key, const char *name,
-                          bool *ret_exists, struct hive_value *ret, struct err *err)
-    MUST_CHECK;
+bool remote_reg_get_exact(struct cim_session *session, struct remote_reg_known *known,
+                          const char *key, const char *name, bool *ret_exists,
+                          struct hive_value *ret, struct err *err) MUST_CHECK;
 /* A missing key has nothing in it. */
 bool remote_reg_list(struct cim_session *session, const char *key, bool values,
                      char ***ret_names, size_t *ret_count, bool *ret_key_exists,

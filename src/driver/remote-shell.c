@@ -211,7 +211,6 @@ static bool stat_row(const struct cim_instance *row, void *user, struct err *err
     unsigned part[4];
 
     found->exists = true;
-    found->is_dir = text_ieq(row->class_name, "Win32_Directory");
     cim_get_bool(row, "Writeable", &writeable);
     found->readonly = !writeable;
     cim_get_bool(row, "Hidden", &found->hidden);
@@ -230,30 +229,112 @@ static bool stat_row(const struct cim_instance *row, void *user, struct err *err
     return true;
 }
 
+static bool find_named(struct cim_session *session, const char *class_name,
+                       const char *path, struct shell_stat *ret, struct err *err)
+{
+    CLEANUP(strbuf_cleanup) struct strbuf wql = STRBUF_INIT;
+
+    *ret = (struct shell_stat){ 0 };
+    strbuf_printf(&wql, "SELECT * FROM %s WHERE Name='", class_name);
+    for (const char *p = path; *p; p++) {
+        if (*p == '\\' || *p == '\'')
+            strbuf_putc(&wql, '\\');
+        strbuf_putc(&wql, *p);
+    }
+    strbuf_puts(&wql, "'");
+    if (wql.failed)
+        return err_no_memory(err);
+    return cim_query(session, "root/cimv2", wql.text, stat_row, ret, err);
+}
+
+/* What it is more likely to be by its name: a package's folder is called
+ * "x.inf_amd64_0123456789abcdef". */
+static bool looks_like_folder(const char *path)
+{
+    const char *dot = strrchr(win_path_base(path), '.');
+
+    return !dot || strlen(dot) > strlen(".json");
+}
+
 bool shell_stat(struct cim_session *session, const char *path, struct shell_stat *ret,
                 struct err *err)
 {
-    static const char *const classes[] = { "CIM_DataFile", "Win32_Directory" };
+    bool folder = looks_like_folder(path);
 
-    *ret = (struct shell_stat){ 0 };
-    for (size_t i = 0; i < ARRAY_LEN(classes) && !ret->exists; i++) {
-        CLEANUP(strbuf_cleanup) struct strbuf wql = STRBUF_INIT;
-
-        strbuf_printf(&wql, "SELECT * FROM %s WHERE Name='", classes[i]);
-        for (const char *p = path; *p; p++) {
-            if (*p == '\\' || *p == '\'')
-                strbuf_putc(&wql, '\\');
-            strbuf_putc(&wql, *p);
-        }
-        strbuf_puts(&wql, "'");
-        if (wql.failed)
-            return err_no_memory(err);
-        if (!cim_query(session, "root/cimv2", wql.text, stat_row, ret, err))
+    for (unsigned i = 0; i < 2; i++, folder = !folder) {
+        if (!find_named(session, folder ? "Win32_Directory" : "CIM_DataFile", path, ret,
+                        err))
             return false;
-        if (ret->exists && i == 1)
-            ret->is_dir = true;
+        if (ret->exists)
+            break;
     }
+    ret->is_dir = ret->exists && folder;
     return true;
+}
+
+bool shell_has_folder(struct cim_session *session, const char *path, bool *ret,
+                      struct err *err)
+{
+    struct shell_stat there;
+
+    if (!find_named(session, "Win32_Directory", path, &there, err))
+        return false;
+    *ret = there.exists;
+    return true;
+}
+
+/* ---- a file's text ---- */
+
+struct reading {
+    struct strbuf text;
+    size_t max;
+};
+
+static bool read_line(const char *line, void *user, struct err *err)
+{
+    struct reading *reading = user;
+
+    if (reading->text.len + strlen(line) + 1 > reading->max)
+        return err_fail(err, ERR_INVALID, 0, "the file has more than %zu bytes",
+                        reading->max);
+    strbuf_puts(&reading->text, line);
+    strbuf_putc(&reading->text, '\n');
+    return true;
+}
+
+/* What `type` refuses, without reading its words. */
+static bool why_unread(struct cim_session *session, const char *path, struct err *err)
+{
+    struct err why = *err;
+    struct shell_stat there;
+
+    if (why.kind == ERR_REFUSED) {
+        *err = ERR_INIT;
+        if (!shell_stat(session, path, &there, err))
+            return false;
+        if (!there.exists)
+            return err_fail(err, ERR_NOT_FOUND, 0, "no file '%s' on the host", path);
+        *err = why;
+    }
+    return err_wrap(err, "reading '%s' on the host", path);
+}
+
+/* `type` gives texts in the shell's code page, UTF-8. */
+bool shell_read_text(struct cim_session *session, const char *path, size_t max, char **ret,
+                     size_t *ret_len, struct err *err)
+{
+    struct reading reading = { .max = max };
+    struct shell_run run = {
+        .session = session, .reads_only = true, .on_line = read_line, .user = &reading
+    };
+    bool ok = shell_run(&run, 0, err, "type %p", path);
+
+    *ret_len = reading.text.len;
+    *ret = ok ? strbuf_take(&reading.text) : NULL;
+    strbuf_free(&reading.text);
+    if (!ok)
+        return why_unread(session, path, err);
+    return *ret || err_no_memory(err);
 }
 
 /* ---- listing ---- */
@@ -289,6 +370,26 @@ static bool list_line(const char *line, void *user, struct err *err)
                             file.mtime_usec, err);
 }
 
+/* A listing that robocopy refuses: of a folder that is not there it is none. */
+static bool judge_refusal(struct cim_session *session, struct listing *listing,
+                          struct err *err)
+{
+    struct err why = *err;
+    bool there;
+
+    source_files_free(TAKE(listing->files), listing->count);
+    listing->count = 0;
+    *err = ERR_INIT;
+    if (why.kind == ERR_REFUSED) {
+        if (!shell_has_folder(session, listing->folder, &there, err))
+            return false;
+        if (!there)
+            return true;
+    }
+    *err = why;
+    return err_wrap(err, "listing '%s' on the host", listing->folder);
+}
+
 bool shell_list(struct cim_session *session, const char *folder, const char *pattern,
                 unsigned levels, bool *ret_found, struct source_file **ret_files,
                 size_t *ret_count, struct err *err)
@@ -300,31 +401,72 @@ bool shell_list(struct cim_session *session, const char *folder, const char *pat
                              .on_line = list_line,
                              .user = &listing };
     CLEANUP(free_cleanup) char *nowhere = text_printf("%s\\hvgpu-nowhere", folder);
-    struct shell_stat there;
-    bool ok;
 
     *ret_found = false;
     *ret_files = NULL;
     *ret_count = 0;
     if (!nowhere)
         return err_no_memory(err);
-    if (!shell_stat(session, folder, &there, err))
-        return false;
-    if (!there.is_dir)
-        return true;
     /* /L only lists; the folder it would copy to does not exist and is not made. */
-    ok = levels == 1
-             ? shell_run(&run, ROBOCOPY_OK, err, "robocopy %p %p %p /L /TS " ROBOCOPY_QUIET,
-                         folder, nowhere, pattern)
-             : shell_run(&run, ROBOCOPY_OK, err,
-                         "robocopy %p %p %p /L /S /TS " ROBOCOPY_QUIET, folder, nowhere,
-                         pattern);
-    if (!ok) {
-        source_files_free(listing.files, listing.count);
-        return err_wrap(err, "listing '%s' on the host", folder);
-    }
+    *ret_found = levels == 1 ? shell_run(&run, ROBOCOPY_OK, err,
+                                         "robocopy %p %p %p /L /TS " ROBOCOPY_QUIET, folder,
+                                         nowhere, pattern)
+                             : shell_run(&run, ROBOCOPY_OK, err,
+                                         "robocopy %p %p %p /L /S /TS " ROBOCOPY_QUIET,
+                                         folder, nowhere, pattern);
+    if (!*ret_found)
+        return judge_refusal(session, &listing, err);
     source_files_sort(listing.files, listing.count);
-    *ret_found = true;
+    *ret_files = listing.files;
+    *ret_count = listing.count;
+    return true;
+}
+
+enum { NAMES_MAX = 64 };
+
+/* The names that a line has room for, from *@at on. */
+static bool list_some(const struct shell_run *run, const char *folder, const char *nowhere,
+                      const char *const *names, size_t count, size_t *at, struct err *err)
+{
+    CLEANUP(strbuf_cleanup) struct strbuf line = STRBUF_INIT;
+
+    strbuf_puts(&line, "robocopy ");
+    if (!shell_quote(&line, folder, err))
+        return false;
+    strbuf_putc(&line, ' ');
+    if (!shell_quote(&line, nowhere, err))
+        return false;
+    for (size_t first = *at;
+         *at < count && *at - first < NAMES_MAX && line.len < SHELL_LINE_MAX - 700;
+         (*at)++) {
+        strbuf_putc(&line, ' ');
+        if (!shell_quote(&line, names[*at], err))
+            return false;
+    }
+    strbuf_puts(&line, " /L /TS " ROBOCOPY_QUIET);
+    /* What is quoted has no percent sign: the text is its own format. */
+    return line.failed ? err_no_memory(err) : shell_run(run, ROBOCOPY_OK, err, line.text);
+}
+
+bool shell_list_named(struct cim_session *session, const char *folder,
+                      const char *const *names, size_t name_count,
+                      struct source_file **ret_files, size_t *ret_count, struct err *err)
+{
+    struct listing listing = { .folder = folder, .levels = 1 };
+    struct shell_run run = { .session = session,
+                             .reads_only = true,
+                             .timeout_ms = LONG_MS,
+                             .on_line = list_line,
+                             .user = &listing };
+    CLEANUP(free_cleanup) char *nowhere = text_printf("%s\\hvgpu-nowhere", folder);
+
+    *ret_files = NULL;
+    *ret_count = 0;
+    if (!nowhere)
+        return err_no_memory(err);
+    for (size_t at = 0; at < name_count;)
+        if (!list_some(&run, folder, nowhere, names, name_count, &at, err))
+            return judge_refusal(session, &listing, err);
     *ret_files = listing.files;
     *ret_count = listing.count;
     return true;
@@ -420,9 +562,9 @@ static bool hash_batch(struct cim_session *session, const char *line,
 
 enum { BATCH_MAX = 100 };
 
-bool shell_hash_tree(struct cim_session *session, const char *folder,
-                     struct source_file *files, size_t count, struct progress *progress,
-                     const char *what, struct err *err)
+bool shell_hash_files(struct cim_session *session, const char *folder,
+                      struct source_file *files, size_t count, struct progress *progress,
+                      const char *what, struct err *err)
 {
     struct source_file *batch[BATCH_MAX];
     struct hashing hashing = { .batch = batch, .progress = progress, .what = what };
@@ -431,7 +573,9 @@ bool shell_hash_tree(struct cim_session *session, const char *folder,
     for (size_t i = 0; i < count; i++)
         hashing.total += files[i].size;
     for (size_t i = 0; i < count; i++) {
-        CLEANUP(free_cleanup) char *path = win_path_join(folder, files[i].path);
+        CLEANUP(free_cleanup)
+        char *path =
+            folder ? win_path_join(folder, files[i].path) : text_dup(files[i].path);
         bool last = i + 1 == count;
 
         if (!path)
@@ -450,7 +594,9 @@ bool shell_hash_tree(struct cim_session *session, const char *folder,
         if (hashing.batch_count > 0 &&
             (last || hashing.batch_count == BATCH_MAX || line.len > SHELL_LINE_MAX - 600)) {
             if (!hash_batch(session, line.text, &hashing, err))
-                return err_wrap(err, "reading '%s' on the host", folder);
+                return err_wrap(err, "reading '%s'%s on the host",
+                                folder ? folder : batch[0]->path,
+                                folder || hashing.batch_count == 1 ? "" : " and others");
             strbuf_clear(&line);
             hashing.batch_count = 0;
         }

@@ -60,16 +60,29 @@ struct shell_stat {
 };
 bool shell_stat(struct cim_session *session, const char *path, struct shell_stat *ret,
                 struct err *err) MUST_CHECK;
+/* A folder; a file of that name is none. */
+bool shell_has_folder(struct cim_session *session, const char *path, bool *ret,
+                      struct err *err) MUST_CHECK;
+
+/* A text file of at most @max bytes, its lines ended by '\n'.  ERR_NOT_FOUND: there is none;
+ * ERR_INVALID: it is longer.  Owned. */
+bool shell_read_text(struct cim_session *session, const char *path, size_t max, char **ret,
+                     size_t *ret_len, struct err *err) MUST_CHECK;
 
 /* Files below @folder whose name matches @pattern ("*"), to @levels (0: all); paths
  * relative to it.  *ret_found false: no such folder. */
 bool shell_list(struct cim_session *session, const char *folder, const char *pattern,
                 unsigned levels, bool *ret_found, struct source_file **ret_files,
                 size_t *ret_count, struct err *err) MUST_CHECK;
-/* SHA-256 of one file, or with @tree of all below a folder: files as shell_list() gives
- * them. */
+/* The same of files of @folder itself by their names: those that are there, in any order. */
+bool shell_list_named(struct cim_session *session, const char *folder,
+                      const char *const *names, size_t name_count,
+                      struct source_file **ret_files, size_t *ret_count, struct err *err)
+    MUST_CHECK;
+/* SHA-256 of one file; of many, whose sizes are known, with few commands.  @folder is what
+ * their paths are relative to; NULL: they are whole. */
 bool shell_hash(struct cim_session *session, const char *path, char ret[65],
                 struct err *err) MUST_CHECK;
-bool shell_hash_tree(struct cim_session *session, const char *folder,
-                     struct source_file *files, size_t count, struct progress *progress,
-                     const char *what, struct err *err) MUST_CHECK;
+bool shell_hash_files(struct cim_session *session, const char *folder,
+                      struct source_file *files, size_t count, struct progress *progress,
+                      const char *what, struct err *err) MUST_CHECK;

@@ -17,7 +17,7 @@
 struct live_source {
     struct windows_source base;
     struct cim_session *session; /* lent */
-    struct remote_reg_key known;
+    struct remote_reg_known known;
 };
 
 static struct cim_session *session_of(struct windows_source *source)
@@ -37,7 +37,10 @@ static bool live_get(struct windows_source *self, const char *key, const char *n
 static bool live_reg_list(struct windows_source *self, const char *key, bool values,
                           char ***ret_names, size_t *ret_count, struct err *err)
 {
-    return remote_reg_list(session_of(self), key, values, ret_names, ret_count, NULL, err);
+    struct live_source *live = (struct live_source *)self;
+
+    return remote_reg_list_known(live->session, &live->known, key, values, ret_names,
+                                 ret_count, NULL, err);
 }
 
 static char *live_locate(struct windows_source *self, const char *path, struct err *err)
@@ -67,78 +70,39 @@ static bool live_list(struct windows_source *self, const char *path, const char 
     return found || err_fail(err, ERR_NOT_FOUND, 0, "no folder '%s' on the host", folder);
 }
 
-struct reading {
-    struct strbuf text;
-    size_t max;
-};
-
-static bool read_line(const char *line, void *user, struct err *err)
-{
-    struct reading *reading = user;
-
-    if (reading->text.len + strlen(line) + 1 > reading->max)
-        return err_fail(err, ERR_INVALID, 0, "the file has more than %zu bytes",
-                        reading->max);
-    strbuf_puts(&reading->text, line);
-    strbuf_putc(&reading->text, '\n');
-    return true;
-}
-
-/* Text files only, which is all that is read: `type` gives them in the shell's code page,
- * UTF-8. */
+/* Text files only, which is all that is read. */
 static bool live_read(struct windows_source *self, const char *path, size_t max, char **ret,
                       size_t *ret_len, struct err *err)
 {
     CLEANUP(free_cleanup) char *file = live_locate(self, path, err);
-    struct reading reading = { .max = max };
-    struct shell_run run = { .session = session_of(self),
-                             .reads_only = true,
-                             .on_line = read_line,
-                             .user = &reading };
-    struct shell_stat there;
-    bool ok;
 
-    if (!file || !shell_stat(session_of(self), file, &there, err))
-        return false;
-    if (!there.exists)
-        return err_fail(err, ERR_NOT_FOUND, 0, "no file '%s' on the host", file);
-    ok = shell_run(&run, 0, err, "type %p", file);
-    *ret_len = reading.text.len;
-    *ret = ok ? strbuf_take(&reading.text) : NULL;
-    strbuf_free(&reading.text);
-    if (!ok)
-        return err_wrap(err, "reading '%s' on the host", file);
-    return *ret ? true : err_no_memory(err);
+    return file && shell_read_text(session_of(self), file, max, ret, ret_len, err);
 }
 
-static bool live_hash(struct windows_source *self, const char *path, bool tree,
-                      hash_fn *on_hash, void *user, struct err *err)
+static bool live_hash_tree(struct windows_source *self, const char *path, hash_fn *on_hash,
+                           void *user, struct err *err)
 {
     CLEANUP(free_cleanup) char *full = live_locate(self, path, err);
-    CLEANUP(free_cleanup) char *parent = full ? win_path_parent(full) : NULL;
     struct source_file *files = NULL;
     size_t count = 0;
     bool found = false, ok;
 
-    if (!full)
+    if (!full || !shell_list(session_of(self), full, "*", 0, &found, &files, &count, err))
         return false;
-    if (!parent)
-        return err_no_memory(err);
-    if (!shell_list(session_of(self), tree ? full : parent,
-                    tree ? "*" : win_path_base(full), tree ? 0 : 1, &found, &files, &count,
-                    err))
-        return false;
-    if (!found || (!tree && count != 1)) {
-        source_files_free(files, count);
-        return err_fail(err, ERR_NOT_FOUND, 0, "no '%s' on the host", full);
-    }
-    ok = tree ? shell_hash_tree(session_of(self), full, files, count, self->progress,
-                                "reading the host's driver", err)
-              : shell_hash(session_of(self), full, files[0].sha256, err);
+    ok = found || err_fail(err, ERR_NOT_FOUND, 0, "no '%s' on the host", full);
+    ok = ok && shell_hash_files(session_of(self), full, files, count, self->progress,
+                                "reading the host's driver", err);
     for (size_t i = 0; ok && i < count; i++)
-        ok = on_hash(tree ? files[i].path : "", files[i].size, files[i].sha256, user, err);
+        ok = on_hash(files[i].path, files[i].size, files[i].sha256, user, err);
     source_files_free(files, count);
     return ok;
+}
+
+static bool live_hash_files(struct windows_source *self, struct source_file *files,
+                            size_t count, struct err *err)
+{
+    return shell_hash_files(session_of(self), self->system_root, files, count,
+                            self->progress, "reading the host's driver", err);
 }
 
 static bool live_version(struct windows_source *self, const char *path,
@@ -159,7 +123,7 @@ static bool live_version(struct windows_source *self, const char *path,
 
 static void live_free(struct windows_source *self)
 {
-    remote_reg_key_clear(&((struct live_source *)self)->known);
+    remote_reg_forget(&((struct live_source *)self)->known);
     free(self->system_root);
     free(self);
 }
@@ -171,7 +135,8 @@ static const struct windows_source_ops live_ops = {
     .list = live_list,
     .locate = live_locate,
     .read = live_read,
-    .hash = live_hash,
+    .hash_tree = live_hash_tree,
+    .hash_files = live_hash_files,
     .version = live_version,
     .release = live_free,
 };

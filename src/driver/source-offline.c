@@ -236,15 +236,6 @@ static char *offline_locate(struct windows_source *self, const char *path, struc
     return local_path(self, path, NULL, err);
 }
 
-static bool hash_single(struct windows_source *self, const char *local, hash_fn *on_hash,
-                        void *user, struct err *err)
-{
-    struct hashed_file file = { .path = local };
-
-    return hash_local_files(&file, 1, self->progress, err) &&
-           on_hash("", file.size, file.sha256, user, err);
-}
-
 static char *local_below(const char *folder, const char *path)
 {
     char *local = text_printf("%s/%s", folder, path);
@@ -255,22 +246,26 @@ static char *local_below(const char *folder, const char *path)
     return local;
 }
 
-static bool hash_tree(struct windows_source *self, const char *folder,
-                      const struct source_file *files, size_t count, hash_fn *on_hash,
-                      void *user, struct err *err)
+/* @folder: what the paths are below on this machine; NULL: each is looked for. */
+static bool hash_found(struct windows_source *self, const char *folder,
+                       struct source_file *files, size_t count, struct err *err)
 {
     struct hashed_file *hashed = calloc(count + 1, sizeof(*hashed));
     char **paths = calloc(count + 1, sizeof(*paths));
     bool ok = (hashed && paths) || err_no_memory(err);
 
     for (size_t i = 0; ok && i < count; i++) {
-        paths[i] = local_below(folder, files[i].path);
+        paths[i] = folder ? local_below(folder, files[i].path)
+                          : local_path(self, files[i].path, NULL, err);
         hashed[i] = (struct hashed_file){ .path = paths[i], .size = files[i].size };
-        ok = paths[i] || err_no_memory(err);
+        ok = paths[i] || (folder && err_no_memory(err));
     }
     ok = ok && hash_local_files(hashed, count, self->progress, err);
-    for (size_t i = 0; ok && i < count; i++)
-        ok = on_hash(files[i].path, hashed[i].size, hashed[i].sha256, user, err);
+    for (size_t i = 0; ok && i < count; i++) {
+        ok = hashed[i].size == files[i].size ||
+             err_fail(err, ERR_CONFLICT, 0, "'%s' changed while it was read", paths[i]);
+        memcpy(files[i].sha256, hashed[i].sha256, sizeof(files[i].sha256));
+    }
     for (size_t i = 0; paths && i < count; i++)
         free(paths[i]);
     free(paths);
@@ -278,8 +273,8 @@ static bool hash_tree(struct windows_source *self, const char *folder,
     return ok;
 }
 
-static bool offline_hash(struct windows_source *self, const char *path, bool tree,
-                         hash_fn *on_hash, void *user, struct err *err)
+static bool offline_hash_tree(struct windows_source *self, const char *path,
+                              hash_fn *on_hash, void *user, struct err *err)
 {
     CLEANUP(free_cleanup) char *local = local_path(self, path, NULL, err);
     struct source_file *files = NULL;
@@ -288,12 +283,18 @@ static bool offline_hash(struct windows_source *self, const char *path, bool tre
 
     if (!local)
         return false;
-    if (!tree)
-        return hash_single(self, local, on_hash, user, err);
     ok = offline_list(self, path, NULL, 0, &files, &count, err) &&
-         hash_tree(self, local, files, count, on_hash, user, err);
+         hash_found(self, local, files, count, err);
+    for (size_t i = 0; ok && i < count; i++)
+        ok = on_hash(files[i].path, files[i].size, files[i].sha256, user, err);
     source_files_free(files, count);
     return ok;
+}
+
+static bool offline_hash_files(struct windows_source *self, struct source_file *files,
+                               size_t count, struct err *err)
+{
+    return hash_found(self, NULL, files, count, err);
 }
 
 static bool offline_version(struct windows_source *self, const char *path,
@@ -378,7 +379,8 @@ static const struct windows_source_ops offline_ops = {
     .list = offline_list,
     .locate = offline_locate,
     .read = offline_read,
-    .hash = offline_hash,
+    .hash_tree = offline_hash_tree,
+    .hash_files = offline_hash_files,
     .version = offline_version,
     .release = offline_free,
 };

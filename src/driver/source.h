@@ -39,9 +39,13 @@ struct windows_source_ops {
     /* At most @max bytes from the start; ERR_NOT_FOUND, ERR_INVALID when larger. */
     bool (*read)(struct windows_source *self, const char *path, size_t max, char **ret,
                  size_t *ret_len, struct err *err);
-    /* One file, or with @tree all below a folder. */
-    bool (*hash)(struct windows_source *self, const char *path, bool tree, hash_fn *on_hash,
-                 void *user, struct err *err);
+    /* All files below a folder. */
+    bool (*hash_tree)(struct windows_source *self, const char *path, hash_fn *on_hash,
+                      void *user, struct err *err);
+    /* Files below the Windows folder that were listed before: their path and size.  Fills
+     * their sha256; ERR_CONFLICT, as far as it is seen: one has another size by now. */
+    bool (*hash_files)(struct windows_source *self, struct source_file *files, size_t count,
+                       struct err *err);
     /* The version resource of a file; *ret_told false: it has none, or cannot be read. */
     bool (*version)(struct windows_source *self, const char *path, struct file_version *ret,
                     bool *ret_told, struct err *err);

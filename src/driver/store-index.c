@@ -89,11 +89,44 @@ bool store_ask_database(struct windows_source *source, const char *hive,
     return true;
 }
 
-static bool take_sha256(const char *path, uint64_t size, const char *sha256, void *user,
-                        struct err *err)
+/* The INFs of packages that may be @own, a file below the Windows folder, with that first:
+ * all of its size. */
+static bool find_candidates(const struct store_index *index, const char *copy,
+                            const struct source_file *own, struct source_file **ret,
+                            size_t *ret_count, struct err *err)
 {
-    snprintf(user, SHA256_HEX, "%s", sha256);
+    if (!source_files_add(ret, ret_count, text_dup(copy), own->size, own->mtime_usec, err))
+        return false;
+    for (size_t i = 0; i < index->inf_count; i++) {
+        const struct source_file *inf = &index->infs[i];
+        CLEANUP(free_cleanup) char *package = NULL;
+
+        if (inf->size != own->size)
+            continue;
+        package = package_of(inf->path);
+        if (package &&
+            !source_files_add(ret, ret_count, win_path_join(REPOSITORY, inf->path),
+                              inf->size, inf->mtime_usec, err))
+            return false;
+    }
     return true;
+}
+
+/* The package of the one candidate that has the bytes of the first; *ret NULL: none, or
+ * more than one. */
+static bool match_candidates(const struct source_file *files, size_t count, char **ret,
+                             struct err *err)
+{
+    const char *match = NULL;
+    size_t matches = 0;
+
+    for (size_t i = 1; i < count; i++)
+        if (strcmp(files[i].sha256, files[0].sha256) == 0 && matches++ == 0)
+            match = win_path_below(files[i].path, REPOSITORY);
+    if (matches != 1)
+        return true;
+    *ret = package_of(match);
+    return *ret || err_no_memory(err);
 }
 
 bool store_match_inf(struct store_index *index, const char *published, char **ret,
@@ -101,9 +134,8 @@ bool store_match_inf(struct store_index *index, const char *published, char **re
 {
     struct windows_source *source = index->source;
     CLEANUP(free_cleanup) char *copy = text_printf("INF\\%s", published);
-    char wanted[SHA256_HEX], found[SHA256_HEX];
-    struct source_file *own = NULL;
-    size_t own_count = 0, matches = 0;
+    struct source_file *own = NULL, *files = NULL;
+    size_t own_count = 0, count = 0;
     bool ok = true;
 
     *ret = NULL;
@@ -115,28 +147,12 @@ bool store_match_inf(struct store_index *index, const char *published, char **re
         *err = ERR_INIT; /* no copies: this way does not tell */
         return true;
     }
-    ok = need_list(index, err) &&
-         (own_count != 1 ||
-          source->ops->hash(source, copy, false, take_sha256, wanted, err));
-    for (size_t i = 0; ok && own_count == 1 && i < index->inf_count; i++) {
-        CLEANUP(free_cleanup) char *path = NULL;
-        CLEANUP(free_cleanup) char *package = NULL;
-
-        if (index->infs[i].size != own[0].size)
-            continue;
-        package = package_of(index->infs[i].path);
-        if (!package)
-            continue;
-        path = win_path_join(REPOSITORY, index->infs[i].path);
-        ok = path ? source->ops->hash(source, path, false, take_sha256, found, err)
-                  : err_no_memory(err);
-        if (ok && strcmp(wanted, found) == 0 && matches++ == 0)
-            *ret = TAKE(package);
-    }
+    ok = need_list(index, err);
+    if (ok && own_count == 1)
+        ok = find_candidates(index, copy, &own[0], &files, &count, err) &&
+             (count == 1 || source->ops->hash_files(source, files, count, err)) &&
+             match_candidates(files, count, ret, err);
     source_files_free(own, own_count);
-    if (!ok || matches > 1) {
-        free(*ret);
-        *ret = NULL;
-    }
+    source_files_free(files, count);
     return ok;
 }

@@ -7,6 +7,7 @@
  * different to these functions.
  */
 
+#include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -27,6 +28,7 @@ struct bench {
     char state[TEST_FOLDER];
     struct sim *sim;
     struct cim_session *session;
+    FILE *log; /* of what it is asked: trace() */
 };
 
 static bool open_session(struct bench *bench, struct cim_session **ret, struct err *err)
@@ -95,6 +97,8 @@ static void bench_close(struct bench *bench)
     struct err err = ERR_INIT;
 
     cim_release(bench->session);
+    if (bench->log)
+        fclose(bench->log);
     sim_close(bench->sim);
     CHECK_OK(os_remove_tree(bench->state, &err));
 }
@@ -165,6 +169,108 @@ static void run_close(struct run *run, struct bench *bench)
     free(run->journal);
     CHECK_OK(
         run_line(bench->session, "if exist \"" BACKUP "\" rd /s /q \"" BACKUP "\"", &err));
+}
+
+/* ---- asking little ---- */
+
+/* Everything that @bench's host is asked from now on is a line of its log. */
+static bool trace(struct bench *bench, struct err *err)
+{
+    struct cim_session *traced;
+
+    bench->log = tmpfile();
+    if (!bench->log)
+        return err_errno(err, errno, "tmpfile");
+    traced = cim_trace_open(&bench->session, bench->log, err);
+    if (traced)
+        bench->session = traced;
+    return traced != NULL;
+}
+
+/* How many of them have @what in them. */
+static unsigned count_asked(const struct bench *bench, const char *what)
+{
+    char line[8192];
+    unsigned count = 0;
+
+    rewind(bench->log);
+    while (fgets(line, sizeof(line), bench->log))
+        count += strchr(line, '\n') && strstr(line, what) != NULL;
+    fseek(bench->log, 0, SEEK_END);
+    return count;
+}
+
+TEST(many_files_are_told_at_once_as_they_are_one_by_one)
+{
+    static const char *const paths[] = {
+        "System32\\nowhere.dll",   "System32\\a & b^(c)'s.dll", "SysWOW64\\NVAPI.dll",
+        "System32\\config",        "System32\\empty.dll",       "system32\\second.dll",
+        "System32\\none\\x.dll",   "System32\\config\\SYSTEM",  "SysWOW64\\nvapi.dll",
+        "System32\\second.dll.old"
+    };
+    struct guest_file many[ARRAY_LEN(paths)], one;
+    struct err err = ERR_INIT;
+    struct bench bench = { 0 };
+    struct guest_disk *guest;
+
+    CHECK_OK(bench_open(&bench, &err));
+    CHECK_OK(run_line(bench.session,
+                      "cd /d \"" GUEST "\"&echo one>\"System32\\a & b^(c)'s.dll\"&"
+                      "echo two>System32\\second.dll&echo three>SysWOW64\\nvapi.dll&"
+                      "type NUL>System32\\empty.dll",
+                      &err));
+    CHECK_OK(trace(&bench, &err));
+    guest = guest_disk_open_remote(bench.session, GUEST, BACKUP, &err);
+    CHECK_OK(guest && guest_stat_files(guest, paths, ARRAY_LEN(paths), many, &err));
+    CHECK_EQ(count_asked(&bench, ": run robocopy"), 4); /* folders */
+    CHECK_EQ(count_asked(&bench, ": run certutil"), 1);
+    for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+        test_case(paths[i]);
+        CHECK_OK(guest->ops->stat(guest, paths[i], true, &one, &err));
+        CHECK_EQ(many[i].exists, one.exists);
+        CHECK_EQ(many[i].is_dir, one.is_dir);
+        CHECK_EQ(many[i].size, one.size);
+        CHECK_STR_EQ(many[i].sha256, one.sha256);
+    }
+    CHECK(many[1].exists && many[2].exists && many[4].exists && many[8].exists);
+    CHECK_STR_EQ(many[2].sha256, many[8].sha256);
+    guest_disk_close(guest);
+    bench_close(&bench);
+}
+
+/* More than fit one command line, each still told with its own hash. */
+TEST(as_many_files_as_there_are_are_told)
+{
+    enum { FILES = 150 };
+    CLEANUP(strbuf_cleanup) struct strbuf line = STRBUF_INIT;
+    char names[FILES][64];
+    const char *paths[FILES];
+    struct guest_file many[FILES], one;
+    struct err err = ERR_INIT;
+    struct bench bench = { 0 };
+    struct guest_disk *guest;
+
+    CHECK_OK(bench_open(&bench, &err));
+    for (unsigned i = 0; i < FILES; i++) {
+        snprintf(names[i], sizeof(names[i]), "System32\\a-rather-long-name-of-a-file-%u",
+                 i);
+        paths[i] = names[i];
+        strbuf_printf(&line, "%secho %u>%s", line.len ? "&" : "cd /d \"" GUEST "\"&", i,
+                      names[i]);
+        if (line.len < 7000 && i + 1 < FILES)
+            continue;
+        CHECK_OK(run_line(bench.session, line.text, &err));
+        strbuf_clear(&line);
+    }
+    guest = guest_disk_open_remote(bench.session, GUEST, BACKUP, &err);
+    CHECK_OK(guest && guest_stat_files(guest, paths, FILES, many, &err));
+    for (unsigned i = 0; i < FILES; i += 29) {
+        CHECK_OK(guest->ops->stat(guest, paths[i], true, &one, &err));
+        CHECK(many[i].exists);
+        CHECK_STR_EQ(many[i].sha256, one.sha256);
+    }
+    guest_disk_close(guest);
+    bench_close(&bench);
 }
 
 TEST(what_cmd_would_read_otherwise_is_never_quoted)
@@ -287,8 +393,15 @@ TEST(put_there_verified_nothing_the_second_time_and_undone)
     CHECK_OK(run.context.guest && driver_verify(run.context.guest, run.set, NULL, &err));
     driver_close_guest(&run.context);
 
+    CHECK_OK(trace(&bench, &err));
     CHECK_OK(run_open(&again, &bench, &err));
     CHECK_EQ(again.plan->step_count, 0);
+    CHECK(count_asked(&bench, "") < 100); /* however many files the driver has */
+    CHECK(count_asked(&bench, ": run certutil") <= 3);
+    CHECK_EQ(count_asked(&bench,
+                         "EnumValues(hDefKey=2147483650, sSubKeyName=SYSTEM\\Current"
+                         "ControlSet\\Services\\nvlddmkm)"),
+             1);
     driver_close_guest(&again.context);
     plan_free(again.plan);
     driver_set_free(again.set);

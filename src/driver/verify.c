@@ -23,19 +23,33 @@ static bool verify_package(struct guest_disk *guest, const struct driver_package
 }
 
 /* A file that the guest kept of its own is not in the manifest, and not ours to judge. */
-static bool verify_file(struct guest_disk *guest, const json_t *record, struct err *err)
+static bool judge_file(const json_t *record, const struct guest_file *now, struct err *err)
 {
     const char *path = json_string_value(json_object_get(record, "path"));
     const char *sha256 = json_string_value(json_object_get(record, "sha256"));
-    struct guest_file now;
 
-    if (!guest->ops->stat(guest, path, true, &now, err))
-        return false;
-    if (!now.exists)
+    if (!now->exists)
         return err_fail(err, ERR_CONFLICT, 0, "'%s' is missing", path);
-    if (strcmp(now.sha256, sha256) != 0)
+    if (strcmp(now->sha256, sha256) != 0)
         return err_fail(err, ERR_CONFLICT, 0, "'%s' differs from the host's file", path);
     return true;
+}
+
+static bool verify_files(struct guest_disk *guest, const json_t *files, struct err *err)
+{
+    size_t count = json_array_size(files);
+    const char **paths = calloc(count + 1, sizeof(*paths));
+    struct guest_file *now = calloc(count + 1, sizeof(*now));
+    bool ok = (paths && now) || err_no_memory(err);
+
+    for (size_t i = 0; ok && i < count; i++)
+        paths[i] = json_string_value(json_object_get(json_array_get(files, i), "path"));
+    ok = ok && guest_stat_files(guest, paths, count, now, err);
+    for (size_t i = 0; ok && i < count; i++)
+        ok = judge_file(json_array_get(files, i), &now[i], err);
+    free(paths);
+    free(now);
+    return ok;
 }
 
 static bool verify_value(struct guest_disk *guest,
@@ -78,9 +92,8 @@ static bool verify_all(struct guest_disk *guest, const struct driver_set *set,
     for (size_t i = 0; i < set->package_count; i++)
         if (!verify_package(guest, &set->packages[i], gpu, progress, err))
             return false;
-    for (size_t i = 0; i < json_array_size(files); i++)
-        if (!verify_file(guest, json_array_get(files, i), err))
-            return false;
+    if (!verify_files(guest, files, err))
+        return false;
     for (size_t i = 0; i < json_array_size(values); i++)
         if (!verify_recorded_value(guest, json_array_get(values, i), err))
             return false;
@@ -123,9 +136,8 @@ static bool verify_entry(struct guest_disk *guest, const json_t *gpu,
                               progress, err))
             return false;
     }
-    for (size_t i = 0; i < json_array_size(files); i++)
-        if (!verify_file(guest, json_array_get(files, i), err))
-            return false;
+    if (!verify_files(guest, files, err))
+        return false;
     for (size_t i = 0; i < json_array_size(values); i++)
         if (!verify_recorded_value(guest, json_array_get(values, i), err))
             return false;

@@ -30,7 +30,8 @@
 
 enum {
     APPEAR_MS = 20 * 1000,
-    APPEAR_POLL_MS = 200,
+    APPEAR_POLL_MS = 10, /* at first, then twice that each time */
+    APPEAR_POLL_MAX_MS = 200,
     COMMAND_MS = 60 * 1000,
     OUTPUT_MAX = 2000,
     PARTITION_TYPE_NTFS = 7, /* MBR */
@@ -52,16 +53,16 @@ static char *wql_text(const char *text)
     return strbuf_take(&buf);
 }
 
-/* *ret NULL: no such file or folder. */
-static bool find_file_object(struct cim_session *session, const char *class_name,
-                             const char *path, struct cim_instance **ret, struct err *err)
+/* *ret NULL: no such file. */
+static bool find_file(struct cim_session *session, const char *path,
+                      struct cim_instance **ret, struct err *err)
 {
     CLEANUP(free_cleanup) char *name = wql_text(path);
     CLEANUP(free_cleanup) char *wql = NULL;
     struct first_row first = { 0 };
 
     if (name)
-        wql = text_printf("SELECT * FROM %s WHERE Name='%s'", class_name, name);
+        wql = text_printf("SELECT * FROM CIM_DataFile WHERE Name='%s'", name);
     if (!wql)
         return err_no_memory(err);
     if (!cim_query(session, CIMV2_NS, wql, keep_first_row, &first, err)) {
@@ -72,12 +73,12 @@ static bool find_file_object(struct cim_session *session, const char *class_name
     return true;
 }
 
-static bool file_object_exists(struct cim_session *session, const char *class_name,
-                               const char *path, bool *ret, struct err *err)
+static bool file_exists(struct cim_session *session, const char *path, bool *ret,
+                        struct err *err)
 {
     CLEANUP(cim_instance_cleanup) struct cim_instance *found = NULL;
 
-    if (!find_file_object(session, class_name, path, &found, err))
+    if (!find_file(session, path, &found, err))
         return false;
     *ret = found != NULL;
     return true;
@@ -91,7 +92,7 @@ bool host_read_file_stamp(struct cim_session *session, const char *path, json_t 
     uint64_t size;
 
     *ret = NULL;
-    if (!find_file_object(session, "CIM_DataFile", path, &found, err))
+    if (!find_file(session, path, &found, err))
         return false;
     if (!found || !cim_get_datetime(found, "LastModified", &modified) ||
         !cim_get_u64(found, "FileSize", &size))
@@ -103,7 +104,7 @@ bool host_read_file_stamp(struct cim_session *session, const char *path, json_t 
 bool host_folder_exists(struct cim_session *session, const char *path, bool *ret,
                         struct err *err)
 {
-    return file_object_exists(session, "Win32_Directory", path, ret, err);
+    return shell_has_folder(session, path, ret, err);
 }
 
 static bool keep_output(const char *text, size_t len, bool is_stderr, void *user,
@@ -292,8 +293,9 @@ static bool join_volume(const struct cim_instance *row, void *user, struct err *
     return true;
 }
 
-static bool find_volumes(struct cim_session *session, const char *image,
-                         struct volumes *ret, struct err *err)
+/* Where they are mounted, but not what is on them. */
+static bool find_partitions(struct cim_session *session, const char *image,
+                            struct volumes *ret, struct err *err)
 {
     CLEANUP(cim_instance_cleanup) struct cim_instance *disk = NULL;
     char wql[80];
@@ -309,7 +311,18 @@ static bool find_volumes(struct cim_session *session, const char *image,
                         image);
     snprintf(wql, sizeof(wql), "SELECT * FROM MSFT_Partition WHERE DiskNumber=%" PRIu64,
              number);
-    if (cim_query(session, STORAGE_NS, wql, keep_partition, ret, err) &&
+    if (cim_query(session, STORAGE_NS, wql, keep_partition, ret, err))
+        return true;
+    volumes_clear(ret);
+    return false;
+}
+
+static bool find_volumes(struct cim_session *session, const char *image,
+                         struct volumes *ret, struct err *err)
+{
+    if (!find_partitions(session, image, ret, err))
+        return false;
+    if (ret->count == 0 ||
         cim_query(session, STORAGE_NS, "SELECT * FROM MSFT_Volume", join_volume, ret, err))
         return true;
     volumes_clear(ret);
@@ -360,6 +373,7 @@ static bool wait_for_disk(struct cim_session *session, const char *image,
                           struct cim_instance **ret, struct err *err)
 {
     uint64_t until = os_monotonic_ms() + APPEAR_MS;
+    unsigned poll_ms = APPEAR_POLL_MS;
 
     for (;;) {
         if (!find_disk(session, image, ret, err))
@@ -370,7 +384,8 @@ static bool wait_for_disk(struct cim_session *session, const char *image,
             return err_fail(err, ERR_UNREACHABLE, 0,
                             "'%s' was attached, but its disk does not appear on the host",
                             image);
-        os_sleep_ms(APPEAR_POLL_MS);
+        os_sleep_ms(poll_ms);
+        poll_ms = poll_ms * 2 < APPEAR_POLL_MAX_MS ? poll_ms * 2 : APPEAR_POLL_MAX_MS;
     }
 }
 
@@ -427,7 +442,7 @@ bool host_image_is_mounted(struct cim_session *session, const char *image,
 {
     struct volumes volumes;
 
-    if (!find_volumes(session, image, &volumes, err))
+    if (!find_partitions(session, image, &volumes, err))
         return false;
     *ret = false;
     for (size_t i = 0; i < volumes.count; i++)
@@ -520,7 +535,7 @@ bool host_unmount(struct cim_session *session, const char *image, const char *po
     struct volumes volumes;
     bool ok = true;
 
-    if (!find_volumes(session, image, &volumes, err))
+    if (!find_partitions(session, image, &volumes, err))
         return false;
     for (size_t i = 0; ok && i < volumes.count; i++)
         if (has_access_path(volumes.partition[i], point))
@@ -563,6 +578,5 @@ bool host_read_image_facts(struct cim_session *session, const char *image,
             cim_get_u64(volumes.volume[chosen], "SizeRemaining", &ret->free_bytes.value);
     }
     volumes_clear(&volumes);
-    return !ret->windows_found ||
-           file_object_exists(session, "CIM_DataFile", hibernation, &ret->hibernated, err);
+    return !ret->windows_found || file_exists(session, hibernation, &ret->hibernated, err);
 }

@@ -4,7 +4,7 @@
 
 #include "command-inside.h"
 
-enum { ROBOCOPY_PATTERN_MAX = 16 };
+enum { ROBOCOPY_PATTERN_MAX = 256 };
 
 struct counts {
     uint64_t total, copied, skipped, mismatch, failed, extra;
