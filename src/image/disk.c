@@ -402,17 +402,18 @@ bool disk_share(struct disk *disk, uint64_t offset, int fd, uint64_t from, size_
 /* Writes a run of neighbouring changed pages; marks clean what got through. */
 static bool flush_run(struct disk *disk, struct page **run, size_t count, struct err *err)
 {
-    size_t at = 0;
+    size_t at = 0, len = 0;
 
+    /* Only the disk's last page is shorter than others: each has its place. */
+    for (size_t i = 0; i < count; i++) {
+        memcpy(disk->batch + len, run[i]->bytes, IMAGE_PAGE);
+        len += page_len(disk, run[i]->number);
+    }
     while (at < count) {
-        uint64_t offset = run[at]->number * IMAGE_PAGE;
-        size_t len = 0, done = 0;
+        size_t from = at * IMAGE_PAGE, done = 0;
 
-        for (size_t i = at; i < count; i++) {
-            memcpy(disk->batch + len, run[i]->bytes, IMAGE_PAGE);
-            len += page_len(disk, run[i]->number);
-        }
-        if (!write_through(disk, offset, disk->batch, len, &done, err))
+        if (!write_through(disk, run[at]->number * IMAGE_PAGE, disk->batch + from,
+                           len - from, &done, err))
             return false;
         if (done < page_len(disk, run[at]->number)) {
             disk->stuck_pages++;

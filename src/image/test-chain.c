@@ -357,7 +357,8 @@ TEST(what_makes_no_chain_is_refused)
                   { "a locator of another kind", ERR_UNSUPPORTED },
                   { "a locator without names", ERR_PROTOCOL },
                   { "a partly present block without its bitmap", ERR_PROTOCOL },
-                  { "a block on a sector bitmap", ERR_PROTOCOL } };
+                  { "a block on a sector bitmap", ERR_PROTOCOL },
+                  { "a parent of other sectors", ERR_PROTOCOL } };
     CLEANUP(free_cleanup) uint8_t *model = malloc(DISK);
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -378,6 +379,8 @@ TEST(what_makes_no_chain_is_refused)
             patch_number(child, BAT_AT + BITMAP_ENTRY * 8, 0, 8);
         if (i == 5)
             patch_number(child, BAT_AT + BITMAP_ENTRY * 8, 8 * MIB | 6, 8);
+        if (i == 6)
+            patch_number(scratch("parent.vhdx"), 0x210020, 4096, 4);
         CHECK(!disk_open(child, DISK_READ, &err));
         CHECK_EQ(err.kind, cases[i].kind);
         CHECK(i != 0 || err.hint[0]);

@@ -64,6 +64,34 @@ TEST(an_mbr_that_makes_no_sense_is_refused)
     }
 }
 
+/* Each logical partition has a table of its own, and three of the four may hold some. */
+TEST(more_logical_partitions_than_hvgpu_counts_are_refused)
+{
+    for (unsigned each = 40; each <= 50; each += 10) {
+        CLEANUP(free_cleanup) uint8_t *disk = calloc(1, DISK);
+        const char *path = scratch("mbr.raw");
+        struct err err = ERR_INIT;
+        unsigned count = 0;
+
+        for (uint32_t p = 0; p < 3; p++) {
+            uint32_t start = 1024 + p * 8192;
+
+            put_entry(disk, p, 0x05, start, 8192);
+            for (uint32_t i = 0; i < each; i++) {
+                uint8_t *table = disk + (size_t)(start + i * 8) * 512;
+
+                put_entry(table, 0, 0x07, 4, 4);
+                if (i + 1 < each)
+                    put_entry(table, 1, 0x05, (i + 1) * 8, 8);
+            }
+        }
+        CHECK(write_whole(path, disk, DISK));
+        CHECK_EQ(read_tables(path, &count, &err), each == 40);
+        CHECK(each == 40 ? count == 120 : err.kind == ERR_UNSUPPORTED);
+        CHECK(each == 40 || strstr(err.text[0], "more than 128 partitions"));
+    }
+}
+
 TEST(more_partitions_than_windows_makes_are_refused)
 {
     const char *path = scratch("many.raw");
@@ -181,4 +209,14 @@ TEST(a_gpt_is_not_written_that_makes_no_sense)
     }
     CHECK(!disk_write_gpt(disk, twice, 2, &err));
     CHECK_EQ(err.kind, ERR_INVALID);
+    err = ERR_INIT;
+    CHECK(!disk_write_gpt(disk, twice, PARTITION_MAX + 1, &err));
+    CHECK(strstr(err.text[0], "more than 128 partitions"));
+    disk_close(disk);
+    CHECK_EQ(shell("truncate -s 3M %s", path), 0);
+    err = ERR_INIT;
+    disk = disk_open(path, DISK_WRITE, &err);
+    CHECK_OK(disk != NULL);
+    CHECK(disk && !disk_write_gpt(disk, bad, 1, &err));
+    CHECK(strstr(err.text[0], "too small"));
 }

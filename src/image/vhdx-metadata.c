@@ -70,8 +70,6 @@ bool vhdx_regions_read(const struct image_file *file, const struct vhdx_header *
     }
     if (!regions.bat_offset || !regions.metadata_offset)
         return fail_damaged(file, err, "a region is missing");
-    if (regions.metadata_bytes < VHDX_METADATA_TABLE_BYTES)
-        return fail_damaged(file, err, "its metadata");
     *ret = regions;
     return true;
 }
