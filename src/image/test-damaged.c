@@ -260,7 +260,7 @@ TEST(a_vhdx_log_that_leads_nowhere_is_refused)
     const char *path = scratch("log.vhdx");
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        CLEANUP(free_cleanup) uint8_t *file = NULL, *zeros = calloc(1, 4 * MIB);
+        CLEANUP(free_cleanup) uint8_t *file = NULL;
         CLEANUP(disk_cleanup) struct disk *disk = NULL;
         struct err err = ERR_INIT;
         size_t len = 0;
