@@ -107,7 +107,8 @@ static bool look_at_disk(struct attach *a, struct err *err)
     json_array_clear(a->drivers->findings);
     return judge_for_plan(a->plan, &a->facts, ABOUT_DISK, err) &&
            (!image.windows_found || plan_has_errors(a->plan) ||
-            a->drivers->step_count > 0 || seen_keep(a->context, &a->seen, err));
+            a->drivers->step_count > 0 ||
+            seen_keep(a->context, &a->seen, a->plan->findings, err));
 }
 
 static bool add_drivers(struct attach *a, struct err *err)

@@ -151,12 +151,13 @@ static bool compare_drivers(struct plan_context *context, const json_t *note,
 }
 
 bool seen_compare(struct plan_context *context, const struct seen *seen, bool *ret_same,
-                  struct err *err)
+                  json_t **ret_said, struct err *err)
 {
     json_t *was = NULL;
     bool ok = true;
 
     *ret_same = false;
+    *ret_said = NULL;
     if (!seen->files || !seen->gpus)
         return true;
     if (!journal_read_note(context->journal, seen->name, &was, err))
@@ -164,6 +165,8 @@ bool seen_compare(struct plan_context *context, const struct seen *seen, bool *r
     if (was && json_equal(json_object_get(was, "disks"), seen->files) &&
         json_equal(json_object_get(was, "gpus"), seen->gpus))
         ok = compare_drivers(context, was, ret_same, err);
+    if (ok && *ret_same)
+        *ret_said = json_incref(json_object_get(was, "said"));
     json_decref(was);
     return ok;
 }
@@ -240,19 +243,52 @@ bool seen_driver(struct plan_context *context, struct seen *seen,
 }
 
 static json_t *note_of(const json_t *disks, const json_t *gpus, const json_t *folders,
-                       const json_t *outside)
+                       const json_t *outside, const json_t *said)
 {
-    return json_pack("{s:O, s:O, s:O, s:O}", "disks", disks, "gpus", gpus, "folders",
-                     folders, "outside", outside);
+    return json_pack("{s:O, s:O, s:O, s:O, s:O}", "disks", disks, "gpus", gpus, "folders",
+                     folders, "outside", outside, "said", said);
 }
 
-bool seen_keep(struct plan_context *context, const struct seen *seen, struct err *err)
+/* What the driver's planner says of the guest as it is; what drifted is over when the plan is
+ * done, and whether there is room for it too. */
+static bool is_lasting(const json_t *finding)
 {
-    json_t *note = NULL;
+    const char *id = json_string_value(json_object_get(finding, "id"));
+
+    return id && text_istarts(id, "guest-") && !text_ieq(id, "guest-space");
+}
+
+/* The warnings of @findings that stay true.  NULL: no memory. */
+static json_t *warnings_of(const json_t *findings)
+{
+    json_t *said = json_array();
+    json_t *finding;
+    size_t i;
+
+    json_array_foreach(findings, i, finding)
+    {
+        const char *severity = json_string_value(json_object_get(finding, "severity"));
+
+        if (text_ieq(severity, "warning") && is_lasting(finding) &&
+            json_array_append(said, finding) != 0) {
+            json_decref(said);
+            return NULL;
+        }
+    }
+    return said;
+}
+
+bool seen_keep(struct plan_context *context, const struct seen *seen,
+               const json_t *findings, struct err *err)
+{
+    json_t *note = NULL, *said;
     bool ok = true;
 
     if (is_known(seen)) {
-        note = note_of(seen->files, seen->gpus, seen->folders, seen->outside);
+        said = warnings_of(findings);
+        note = said ? note_of(seen->files, seen->gpus, seen->folders, seen->outside, said)
+                    : NULL;
+        json_decref(said);
         ok = note || err_no_memory(err);
     }
     ok = ok && journal_note(context->journal, seen->name, note, err);
@@ -277,7 +313,7 @@ static bool gives_back(const struct plan *plan, const char *image)
 bool seen_keep_later(struct plan *plan, const struct seen *seen, struct err *err)
 {
     struct step *last = plan->step_count ? &plan->steps[plan->step_count - 1] : NULL;
-    json_t *disks, *note, *file;
+    json_t *disks, *note, *file, *said;
     size_t i;
 
     if (!last || last->kind != &step_image_detach || !is_known(seen))
@@ -291,10 +327,12 @@ bool seen_keep_later(struct plan *plan, const struct seen *seen, struct err *err
                                                                  : json_incref(file)) != 0)
             break;
     }
-    note = i == json_array_size(seen->files)
-               ? note_of(disks, seen->gpus, seen->folders, seen->outside)
+    said = warnings_of(plan->findings);
+    note = said && i == json_array_size(seen->files)
+               ? note_of(disks, seen->gpus, seen->folders, seen->outside, said)
                : NULL;
     json_decref(disks);
+    json_decref(said);
     if (!note || json_object_set_new(note, "name", json_string(seen->name)) != 0 ||
         json_object_set(last->params, "seen", note) != 0) {
         json_decref(note);
@@ -337,9 +375,9 @@ void seen_step_done(struct plan_context *context, const struct step *step)
 
     if (name && stamp_disks(context, json_object_get(planned, "disks"), &disks, &ignored) &&
         disks)
-        note = note_of(disks, json_object_get(planned, "gpus"),
-                       json_object_get(planned, "folders"),
-                       json_object_get(planned, "outside"));
+        note = note_of(
+            disks, json_object_get(planned, "gpus"), json_object_get(planned, "folders"),
+            json_object_get(planned, "outside"), json_object_get(planned, "said"));
     if (name)
         (void)!journal_note(context->journal, name, note, &ignored);
     json_decref(disks);

@@ -14,6 +14,9 @@
  * look; and by a plan that put everything right, read back what it wrote and gave the disks
  * back, with those the disks it wrote have then.  What the drivers consist of is in both what
  * the plan was made from: a driver that came since is seen.
+ *
+ * With it what was warned of and is still so: a file that the guest keeps of its own is said
+ * again by every sync, whether it looks or not.
  */
 #pragma once
 
@@ -35,9 +38,10 @@ bool seen_now(struct plan_context *context, const char *host_name,
               const struct hv_host *host, const struct hv_vm *vm, const char *const *gpus,
               size_t gpu_count, struct seen *ret, struct err *err) MUST_CHECK;
 void seen_clear(struct seen *seen);
-/* @same: all of it is as it was when it was kept. */
+/* @same: all of it is as it was when it was kept; then *ret_said are the findings that were
+ * kept with it, owned, or NULL: none. */
 bool seen_compare(struct plan_context *context, const struct seen *seen, bool *ret_same,
-                  struct err *err) MUST_CHECK;
+                  json_t **ret_said, struct err *err) MUST_CHECK;
 /* The driver of one of the GPUs, which the guest is compared with; the same one again is
  * nothing new. */
 bool seen_driver(struct plan_context *context, struct seen *seen,
@@ -45,9 +49,9 @@ bool seen_driver(struct plan_context *context, struct seen *seen,
 /* Something was seen that is to be seen again: nothing can be kept of this look. */
 void seen_spoil(struct seen *seen);
 
-/* Nothing was left to do. */
-bool seen_keep(struct plan_context *context, const struct seen *seen, struct err *err)
-    MUST_CHECK;
+/* Nothing was left to do; @findings: what was found. */
+bool seen_keep(struct plan_context *context, const struct seen *seen,
+               const json_t *findings, struct err *err) MUST_CHECK;
 /* Nothing is left to do when @plan is done.  Its last step gives the last of the disks back, and
  * keeps it then. */
 bool seen_keep_later(struct plan *plan, const struct seen *seen, struct err *err)

@@ -261,27 +261,37 @@ static bool look_at_disks(struct sync *s, struct err *err)
     if (plan_has_errors(s->plan))
         return true;
     if (!has_work(s))
-        return seen_keep(s->context, &s->seen, err);
+        return seen_keep(s->context, &s->seen, s->plan->findings, err);
     return add_disks(s, err) && seen_keep_later(s->plan, &s->seen, err) &&
            (!s->options->start || add_vm_start(s->plan, s->vm, err));
 }
 
+/* What the last look said is so still. */
+static bool say_again(struct sync *s, json_t *said, struct err *err)
+{
+    if (said && json_array_extend(s->plan->findings, said) != 0)
+        return err_no_memory(err);
+    return s->gpu_count > 0 ||
+           plan_find(
+               s->plan, "vm-no-gpu", "info", s->vm->name, NULL,
+               _("the VM has no GPU, and had no driver of one when its disks were last "
+                 "looked at: nothing to sync"),
+               NULL, SRC, err);
+}
+
 static bool plan_off(struct sync *s, struct err *err)
 {
+    json_t *said = NULL;
     bool same = false;
     bool ok = seen_now(s->context, s->plan->host, s->host, s->vm, s->gpus, s->gpu_count,
                        &s->seen, err) &&
-              seen_compare(s->context, &s->seen, &same, err);
+              seen_compare(s->context, &s->seen, &same, &said, err);
 
     if (ok && same && !s->options->verify)
-        ok = s->gpu_count > 0 ||
-             plan_find(
-                 s->plan, "vm-no-gpu", "info", s->vm->name, NULL,
-                 _("the VM has no GPU, and had no driver of one when its disks were last "
-                   "looked at: nothing to sync"),
-                 NULL, SRC, err);
+        ok = say_again(s, said, err);
     else if (ok)
         ok = look_at_disks(s, err);
+    json_decref(said);
     return ok;
 }
 

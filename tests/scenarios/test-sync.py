@@ -209,6 +209,26 @@ def test_what_hvgpu_put_right_itself_is_not_looked_at_again(world):
     assert drifts(lab.plan()[0]) == ["drift-version"], lab.plan()[0]
 
 
+def test_what_the_guest_keeps_of_its_own_is_said_every_time(world):
+    lab = Lab(world, SMALL)
+    lab.plan()  # its disk is there now
+    own = "/Windows/System32/nvcuda.dll"
+    lab.write(own, lab.read("/Windows/System32/kernel32.dll"))
+
+    def look(*args):
+        done = lab.run("-v", "driver", "sync", "games", *args)
+        return "nvcuda.dll" in done.stdout, "AttachVirtualHardDisk" in done.stderr
+
+    lab.attach()
+    assert look() == (True, False)  # what attach left alone it has noted
+    lab.disk().touch()
+    assert look() == (True, True)
+    assert look() == (True, False)
+    lab.edit("remove", own)
+    lab.sync()
+    assert look() == (False, False)
+
+
 def test_updates_of_the_host_and_packages_nobody_needs(world):
     lab = Lab(world, SMALL)
     lab.attach()
