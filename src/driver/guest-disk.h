@@ -83,8 +83,10 @@ struct guest_disk_ops {
     /* @path must not exist; its parent must.  Keeps times, drops read-only. */
     bool (*copy_tree)(struct guest_disk *self, const char *source, const char *path,
                       uint64_t total_bytes, struct progress *progress, struct err *err);
+    /* @path must not exist.  Keeps its time, is read-only; @ret_sha256: of what arrived, read
+     * back. */
     bool (*copy_file)(struct guest_disk *self, const char *source, const char *path,
-                      struct err *err); /* @path must not exist; keeps its time */
+                      char ret_sha256[65], struct err *err);
     bool (*write_file)(struct guest_disk *self, const char *path, const void *bytes,
                        size_t len, struct err *err); /* small texts; replaces */
     /* A file that holds JSON, parsed where nothing else can be done.  ERR_NOT_FOUND: there

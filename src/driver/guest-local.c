@@ -404,22 +404,6 @@ static bool local_copy_tree(struct guest_disk *self, const char *source, const c
     return local_need(copy.local, true, err) && copy_folder(&copy, err);
 }
 
-static bool local_copy_file(struct guest_disk *self, const char *source, const char *path,
-                            struct err *err)
-{
-    struct local_disk *local = local_of(self);
-    CLEANUP(free_cleanup) char *full = local_path(path);
-    struct os_entry entry;
-
-    if (!full)
-        return err_no_memory(err);
-    if (!os_look(source, &entry) || entry.is_dir || entry.is_special)
-        return err_fail(err, ERR_NOT_FOUND, 0, "no file '%s'", source);
-    return local_need(local, true, err) &&
-           local_import(local, source, full, entry.mtime_usec, FILE_IS_ARCHIVE, NULL, NULL,
-                        err);
-}
-
 static bool local_write_file(struct guest_disk *self, const char *path, const void *bytes,
                              size_t len, struct err *err)
 {
@@ -476,6 +460,27 @@ static bool local_set_readonly(struct guest_disk *self, const char *path, bool o
         return false;
     return tree ? local_list_tree(self, path, false, NULL, set_in_tree, &set, err)
                 : set_one(local, full, on, err);
+}
+
+static bool local_copy_file(struct guest_disk *self, const char *source, const char *path,
+                            char ret_sha256[65], struct err *err)
+{
+    struct local_disk *local = local_of(self);
+    CLEANUP(free_cleanup) char *full = local_path(path);
+    struct guest_file copy;
+    struct os_entry entry;
+
+    if (!full)
+        return err_no_memory(err);
+    if (!os_look(source, &entry) || entry.is_dir || entry.is_special)
+        return err_fail(err, ERR_NOT_FOUND, 0, "no file '%s'", source);
+    if (!local_need(local, true, err) ||
+        !local_import(local, source, full, entry.mtime_usec, FILE_IS_ARCHIVE, NULL, NULL,
+                      err) ||
+        !local_stat_file(self, path, true, &copy, err) || !set_one(local, full, true, err))
+        return false;
+    memcpy(ret_sha256, copy.sha256, sizeof(copy.sha256));
+    return true;
 }
 
 static bool local_rename(struct guest_disk *self, const char *from, const char *to,

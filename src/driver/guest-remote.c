@@ -280,14 +280,12 @@ static bool copy_over(struct remote_disk *remote, const char *from, const char *
 }
 
 static bool remote_copy_file(struct guest_disk *self, const char *source, const char *path,
-                             struct err *err)
+                             char ret_sha256[65], struct err *err)
 {
     struct remote_disk *remote = remote_of(self);
     CLEANUP(free_cleanup) char *full = remote_path(remote, path, err);
-    struct shell_run run = changing(remote);
 
-    return full && copy_over(remote, source, full, err) &&
-           shell_run(&run, 0, err, "attrib -r %p", full);
+    return full && shell_copy_file(remote->session, source, full, ret_sha256, err);
 }
 
 static void encode(struct strbuf *to, const uint8_t *bytes, size_t len)

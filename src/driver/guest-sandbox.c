@@ -262,11 +262,17 @@ static bool sandboxed_copy_tree(struct guest_disk *self, const char *source,
 }
 
 static bool sandboxed_copy_file(struct guest_disk *self, const char *source,
-                                const char *path, struct err *err)
+                                const char *path, char ret_sha256[65], struct err *err)
 {
-    return sandboxed_ask(self, "copy_file",
-                         json_pack("{s:s, s:s}", "source", source, "path", path), NULL,
-                         NULL, err);
+    json_t *out;
+
+    if (!sandboxed_ask(self, "copy_file",
+                       json_pack("{s:s, s:s}", "source", source, "path", path), NULL, &out,
+                       err))
+        return false;
+    copy_text(ret_sha256, 65, out, "sha256");
+    json_decref(out);
+    return true;
 }
 
 static bool sandboxed_write_file(struct guest_disk *self, const char *path,

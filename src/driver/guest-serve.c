@@ -163,7 +163,11 @@ static bool serve_copy_tree(struct guest_disk *disk, const json_t *in,
 static bool serve_copy_file(struct guest_disk *disk, const json_t *in,
                             struct progress *progress, json_t *out, struct err *err)
 {
-    return disk->ops->copy_file(disk, wire_text(in, "source"), wire_text(in, "path"), err);
+    char sha256[65] = "";
+
+    return disk->ops->copy_file(disk, wire_text(in, "source"), wire_text(in, "path"),
+                                sha256, err) &&
+           wire_put(out, "sha256", json_string(sha256), err);
 }
 
 static bool serve_write_file(struct guest_disk *disk, const json_t *in,

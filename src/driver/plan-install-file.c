@@ -358,8 +358,11 @@ static bool plan_file(struct install *install, const struct driver_file *wanted,
                                existed, err);
         existed = record ? existed : true;
     }
-    return step_file_state(install->guest, file.destination, &state, err) &&
-           install_add_file(install, file.destination, file.source, file.size, file.sha256,
+    if (!now.exists)
+        state = json_null();
+    else if (!step_file_state(install->guest, file.destination, &state, err))
+        return false;
+    return install_add_file(install, file.destination, file.source, file.size, file.sha256,
                             state, err) &&
            record_file(install, &file, file.size, file.sha256, file.source, existed, err);
 }

@@ -253,7 +253,7 @@ static bool looks_like_folder(const char *path)
 {
     const char *dot = strrchr(win_path_base(path), '.');
 
-    return !dot || strlen(dot) > strlen(".json");
+    return !dot || strlen(dot) > strlen(".hvgpu-back");
 }
 
 bool shell_stat(struct cim_session *session, const char *path, struct shell_stat *ret,
@@ -513,6 +513,36 @@ bool shell_hash(struct cim_session *session, const char *path, char ret[65],
     if (!shell_run(&run, 0, err, "certutil -hashfile %p SHA256", path))
         return err_wrap(err, "reading '%s' on the host", path);
     return ret[0] || err_fail(err, ERR_PROTOCOL, 0, "the host told no hash of '%s'", path);
+}
+
+bool shell_copy_file(struct cim_session *session, const char *from, const char *to,
+                     char ret_sha256[65], struct err *err)
+{
+    struct shell_run run = {
+        .session = session, .timeout_ms = LONG_MS, .on_line = hash_line, .user = ret_sha256
+    };
+    struct err why = ERR_INIT;
+    struct shell_stat there;
+
+    ret_sha256[0] = '\0';
+    if (shell_run(&run, 0, &why,
+                  "copy /b /y %p %p&&attrib +r %p&&certutil -hashfile %p SHA256", from, to,
+                  to, to) &&
+        ret_sha256[0])
+        return true;
+    /* certutil of older Windows refuses what is empty. */
+    if (why.kind == ERR_REFUSED || why.kind == ERR_NONE) {
+        if (!shell_stat(session, to, &there, err))
+            return false;
+        if (there.exists && there.readonly && there.size == 0) {
+            memcpy(ret_sha256, EMPTY_SHA256, sizeof(EMPTY_SHA256));
+            return true;
+        }
+    }
+    *err = why;
+    if (err->kind == ERR_NONE)
+        err_fail(err, ERR_PROTOCOL, 0, "the host told no hash of '%s'", to);
+    return err_wrap(err, "copying '%s' on the host", from);
 }
 
 struct hashing {

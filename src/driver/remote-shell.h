@@ -83,6 +83,10 @@ bool shell_list_named(struct cim_session *session, const char *folder,
  * their paths are relative to; NULL: they are whole. */
 bool shell_hash(struct cim_session *session, const char *path, char ret[65],
                 struct err *err) MUST_CHECK;
+/* Copies a file, sets it read-only and reads back what arrived, in one command.  @to: not
+ * there, or it was half copied before. */
+bool shell_copy_file(struct cim_session *session, const char *from, const char *to,
+                     char ret_sha256[65], struct err *err) MUST_CHECK;
 bool shell_hash_files(struct cim_session *session, const char *folder,
                       struct source_file *files, size_t count, struct progress *progress,
                       const char *what, struct err *err) MUST_CHECK;

@@ -82,20 +82,18 @@ static bool apply_file(struct plan_context *context, struct step *step, struct e
     const char *path = step_text(step, "path"), *source = step_text(step, "source");
     const char *sha256 = step_text(step, "sha256");
     CLEANUP(free_cleanup) char *partial = partial_of(step);
-    struct guest_file copy;
+    char copied[65];
 
     if (!partial || !source || !sha256)
         return step_is_damaged(step, err);
     if (!keep_former(guest, step, err) || !make_folders(guest, step, err) ||
         !guest->ops->remove(guest, partial, false, err) ||
-        !guest->ops->copy_file(guest, source, partial, err) ||
-        !guest->ops->stat(guest, partial, true, &copy, err))
+        !guest->ops->copy_file(guest, source, partial, copied, err))
         return false;
-    if (strcmp(copy.sha256, sha256) != 0)
+    if (strcmp(copied, sha256) != 0)
         return err_fail(err, ERR_CONFLICT, 0,
                         "'%s' is not what it was when the plan was made", source);
-    return guest->ops->set_readonly(guest, partial, true, false, err) &&
-           guest->ops->remove(guest, path, false, err) &&
+    return guest->ops->remove(guest, path, false, err) &&
            guest->ops->rename(guest, partial, path, err);
 }
 
