@@ -122,6 +122,46 @@ TEST(a_guid_is_recognised_with_and_without_braces)
     CHECK(!text_is_guid("HOST"));
 }
 
+TEST(a_text_is_cut_between_letters)
+{
+    static const char name[] = "a\xC3\xA4\xE6\xB5\x8B"; /* 1, 2 and 3 bytes */
+
+    CHECK_EQ(text_cut(name, 0), 0);
+    CHECK_EQ(text_cut(name, 1), 1);
+    CHECK_EQ(text_cut(name, 2), 1);
+    CHECK_EQ(text_cut(name, 3), 3);
+    CHECK_EQ(text_cut(name, 5), 3);
+    CHECK_EQ(text_cut(name, 6), 6);
+    CHECK_EQ(text_cut(name, 100), 6);
+    CHECK_EQ(text_cut("\x8B\x8B\x8B", 2), 0); /* no text at all */
+}
+
+TEST(what_others_say_becomes_one_line)
+{
+    static const struct {
+        const char *text;
+        size_t size;
+        const char *want;
+    } cases[] = {
+        { " Access\r\n\tis  denied. \r\n", 100, "Access is denied" },
+        { "", 100, "" },
+        { " ... ", 100, "" },
+        { "abcdef", 4, "abc" },
+        { "ab cd", 4, "ab" },
+        { "a\xC3\xA4", 3, "a" },
+        { "a\xC3\xA4", 4, "a\xC3\xA4" },
+        { "a\xC3\xA4z", 4, "a\xC3\xA4" },
+        { "\x8B\x8B\x8B", 3, "" },
+    };
+    char line[100];
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        test_case(cases[i].want);
+        text_put_line(line, cases[i].size, cases[i].text);
+        CHECK_STR_EQ(line, cases[i].want);
+    }
+}
+
 TEST(comparisons_ignore_ascii_case_only)
 {
     CHECK(text_ieq("PCI\\VEN_10DE", "pci\\ven_10de"));

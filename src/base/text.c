@@ -159,6 +159,43 @@ static size_t next_letter(const uint8_t *s, size_t left, uint32_t *ret)
     return len;
 }
 
+/* Of a letter, but not its first byte. */
+static bool is_within_letter(char c)
+{
+    return ((unsigned char)c & 0xC0) == 0x80;
+}
+
+size_t text_cut(const char *text, size_t most)
+{
+    size_t len = strnlen(text, most);
+
+    if (len == most)
+        while (len > 0 && is_within_letter(text[len]))
+            len--;
+    return len;
+}
+
+void text_put_line(char *to, size_t size, const char *text)
+{
+    size_t used = 0;
+
+    for (; *text && used + 1 < size; text++) {
+        bool is_blank = (unsigned char)*text <= ' ';
+
+        if (is_blank && (used == 0 || to[used - 1] == ' '))
+            continue;
+        to[used++] = is_blank ? ' ' : *text;
+    }
+    if (is_within_letter(*text)) {
+        while (used > 0 && is_within_letter(to[used - 1]))
+            used--;
+        used -= used > 0;
+    }
+    while (used > 0 && (to[used - 1] == ' ' || to[used - 1] == '.'))
+        used--;
+    to[used] = '\0';
+}
+
 bool text_is_utf8(const char *text, size_t len)
 {
     const uint8_t *at = (const uint8_t *)text;

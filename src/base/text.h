@@ -26,6 +26,10 @@ void text_lower(char *text);
 
 bool text_is_guid(const char *text); /* 8-4-4-4-12 hex digits, with or without braces */
 bool text_is_utf8(const char *text, size_t len);
+/* How many of at most @most bytes of @text to show so that no letter is halved. */
+size_t text_cut(const char *text, size_t most);
+/* @text as errors are written: in one line, blanks single, no full stop; cut to @size bytes. */
+void text_put_line(char *to, size_t size, const char *text);
 
 /* Whole text, no sign for the unsigned one, no blanks, no overflow.  @base is
  * 10, 16 or 0 (0x prefix allowed).  False leaves *ret alone. */

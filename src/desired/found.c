@@ -321,20 +321,6 @@ static bool is_fit_for_a_key(const char *name)
     return len > 0 && len <= NAME_MAX_BYTES && text_is_utf8(name, len);
 }
 
-/* How much of a name a comment holds: whole letters, since half of one would make the file no
- * UTF-8. */
-static int length_shown(const char *name)
-{
-    size_t len = strlen(name);
-
-    if (len <= NAME_SHOWN_BYTES)
-        return (int)len;
-    len = NAME_SHOWN_BYTES;
-    while (len > 0 && ((unsigned char)name[len] & 0xC0) == 0x80)
-        len--;
-    return (int)len;
-}
-
 /* Why a VM is named by its id. */
 static char *why_by_id(const struct hv_vm *vm, bool is_unique)
 {
@@ -342,7 +328,7 @@ static char *why_by_id(const struct hv_vm *vm, bool is_unique)
         return text_dup("its name is not valid UTF-8");
     return text_printf(is_unique ? "'%.*s', which a file cannot hold as a name"
                                  : "'%.*s', which is not the only one of that name",
-                       length_shown(vm->name), vm->name);
+                       (int)text_cut(vm->name, NAME_SHOWN_BYTES), vm->name);
 }
 
 /* @is_unique: no other VM of the host is called so. */

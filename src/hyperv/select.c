@@ -24,16 +24,12 @@ enum {
 /* Names come from the host and may be long; cut between letters, not inside one. */
 static void put_name(struct strbuf *to, const char *name)
 {
-    size_t len = name ? strlen(name) : 0;
+    size_t len = name ? text_cut(name, SHOWN_BYTES) : 0;
 
-    if (len > SHOWN_BYTES) {
-        len = SHOWN_BYTES;
-        while (len > 0 && ((unsigned char)name[len] & 0xC0) == 0x80)
-            len--;
-        strbuf_printf(to, "'%.*s…'", (int)len, name);
-    } else {
-        strbuf_printf(to, "'%s'", name ? name : "?");
-    }
+    if (len > 0)
+        strbuf_printf(to, "'%.*s%s'", (int)len, name, name[len] ? "…" : "");
+    else
+        strbuf_puts(to, name ? "''" : "'?'");
 }
 
 static void put_gpu(struct strbuf *to, const struct hv_host *host, size_t i)

@@ -52,7 +52,7 @@ static int open_socket(const struct addrinfo *where, const char *address, uint64
     return fd;
 }
 
-static unsigned port_of(int fd)
+unsigned listen_port(int fd)
 {
     struct sockaddr_storage name;
     socklen_t len = sizeof(name);
@@ -119,7 +119,7 @@ int listen_open(const char *listen, size_t index, char **ret_place, unsigned *re
     freeaddrinfo(where);
     if (fd < 0)
         return -1;
-    *ret_port = port_of(fd);
+    *ret_port = listen_port(fd);
     *ret_place = text_printf(strchr(address, ':') ? "[%s]:%u" : "%s:%u", reachable(address),
                              *ret_port);
     if (!*ret_place) {

@@ -63,17 +63,6 @@ struct connection {
     void *auth_state;
 };
 
-static unsigned local_port(int fd)
-{
-    struct sockaddr_storage name;
-    socklen_t len = sizeof(name);
-
-    if (getsockname(fd, (struct sockaddr *)&name, &len) != 0)
-        return 0;
-    return ntohs(name.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&name)->sin6_port
-                                            : ((struct sockaddr_in *)&name)->sin_port);
-}
-
 static void on_connection(void *user, struct MHD_Connection *mhd, void **context,
                           enum MHD_ConnectionNotificationCode what)
 {
@@ -94,7 +83,7 @@ static void on_connection(void *user, struct MHD_Connection *mhd, void **context
     if (!c)
         return;
     fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-    port = local_port(fd);
+    port = listen_port(fd);
     for (size_t i = 0; i < server->count; i++)
         if (server->ports[i] == port)
             c->endpoint = &server->endpoints[i];

@@ -112,28 +112,6 @@ bool wmi_is_lost(HRESULT hr)
     }
 }
 
-/* In one line, without a full stop, as errors are written. */
-static void keep_text(char *to, size_t size, const char *text)
-{
-    size_t used = 0;
-
-    for (; *text && used + 1 < size; text++) {
-        bool blank = (unsigned char)*text <= ' ';
-
-        if (blank && (used == 0 || to[used - 1] == ' '))
-            continue;
-        to[used++] = blank ? ' ' : *text;
-    }
-    /* A cut never halves a letter. */
-    while (*text && used > 0 && ((unsigned char)to[used - 1] & 0xC0) == 0x80)
-        used--;
-    if (*text && used > 0 && (unsigned char)to[used - 1] >= 0xC0)
-        used--;
-    while (used > 0 && (to[used - 1] == ' ' || to[used - 1] == '.'))
-        used--;
-    to[used] = '\0';
-}
-
 static bool keep_bstr(char *to, size_t size, BSTR bstr)
 {
     struct err ignored = ERR_INIT;
@@ -141,7 +119,7 @@ static bool keep_bstr(char *to, size_t size, BSTR bstr)
 
     to[0] = '\0';
     if (text)
-        keep_text(to, size, text);
+        text_put_line(to, size, text);
     return to[0];
 }
 

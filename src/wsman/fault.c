@@ -91,27 +91,6 @@ static const struct {
     { "UnsupportedFeature", ERR_UNSUPPORTED, 0, NULL },
 };
 
-/* Blanks and line ends become one blank; a cut never halves a letter. */
-static void keep_text(char *to, size_t size, const char *text)
-{
-    size_t used = 0;
-
-    for (; *text && used + 1 < size; text++) {
-        bool blank = (unsigned char)*text <= ' ';
-
-        if (blank && (used == 0 || to[used - 1] == ' '))
-            continue;
-        to[used++] = blank ? ' ' : *text;
-    }
-    while (*text && used > 0 && ((unsigned char)to[used - 1] & 0xC0) == 0x80)
-        used--;
-    if (*text && used > 0 && (unsigned char)to[used - 1] >= 0xC0)
-        used--;
-    while (used > 0 && (to[used - 1] == ' ' || to[used - 1] == '.'))
-        used--;
-    to[used] = '\0';
-}
-
 /* A number as Windows writes it: unsigned decimal; some write an HRESULT as negative. */
 static bool parse_code(const char *text, uint32_t *ret)
 {
@@ -147,7 +126,7 @@ static void keep_wmi_error(struct soap_fault *fault, const struct xml_element *e
     uint64_t code;
 
     if (strcmp(e->name, "Message") == 0 && *e->text)
-        keep_text(fault->message, sizeof(fault->message), e->text);
+        text_put_line(fault->message, sizeof(fault->message), e->text);
     if (strcmp(e->name, "error_Code") == 0 && !fault->code)
         (void)!parse_code(e->text, &fault->code);
     if (strcmp(e->name, "MessageID") == 0) {
@@ -165,14 +144,14 @@ void soap_fault_end(struct soap_fault *fault, const struct xml_element *e)
 
     if (xml_is(e, NS_SOAP, "Value")) {
         /* Code/Value comes first, then Subcode/Value, perhaps nested: the last counts. */
-        keep_text(fault->subcode, sizeof(fault->subcode), colon ? colon + 1 : e->text);
+        text_put_line(fault->subcode, sizeof(fault->subcode), colon ? colon + 1 : e->text);
     } else if (xml_is(e, NS_SOAP, "Text")) {
         if (!fault->reason[0])
-            keep_text(fault->reason, sizeof(fault->reason), e->text);
+            text_put_line(fault->reason, sizeof(fault->reason), e->text);
     } else if (strcmp(e->ns, NS_FAULT) == 0) {
         /* Inner elements end first, so the first text is the innermost. */
         if (!fault->message[0])
-            keep_text(fault->message, sizeof(fault->message), e->text);
+            text_put_line(fault->message, sizeof(fault->message), e->text);
     } else if (text_iends(e->ns, "/MSFT_WmiError") || text_iends(e->ns, "/OMI_Error")) {
         keep_wmi_error(fault, e);
     }

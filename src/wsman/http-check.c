@@ -39,13 +39,8 @@ static enum wsman_step step_of(const struct http *h)
 /* What does not fit is cut off, but no letter is halved. */
 static void keep(char *to, size_t size, const char *from)
 {
-    size_t len = from ? strlen(from) : 0;
+    size_t len = from ? text_cut(from, size - 1) : 0;
 
-    if (len >= size) {
-        len = size - 1;
-        while (len > 0 && ((unsigned char)from[len] & 0xC0) == 0x80)
-            len--;
-    }
     if (len)
         memcpy(to, from, len);
     to[len] = '\0';
