@@ -6,7 +6,7 @@ set -eu
 names=$(sed -e 's/#.*//' -e '/^[[:space:]]*$/d' "$@" | awk '{ print $1 }')
 
 if ! command -v dpkg-query >/dev/null 2>&1; then
-    echo "This is not Debian. Please install what provides:" $names >&2
+    echo "This is not Debian. Please install what provides: $(echo "$names" | tr '\n' ' ')" >&2
     exit 0
 fi
 

@@ -58,7 +58,7 @@ sum=$(sha256sum "$name.zip" | cut -c1-64 | tr a-f A-F)
 id=hvgpu.hvgpu
 manifest() {
     local schema
-    schema=$(echo "$2" | tr A-Z a-z)
+    schema=$(echo "$2" | tr '[:upper:]' '[:lower:]')
     cat >"$manifests/$id$1.yaml" <<END
 # yaml-language-server: \$schema=https://aka.ms/winget-manifest.$schema.1.6.0.schema.json
 PackageIdentifier: $id

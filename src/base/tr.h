@@ -2,7 +2,7 @@
 /*
  * Translation of what people read: _("text") where it is shown or put together, N_("text")
  * in tables, whose text goes through _() later.  Any folder may use it; which language is
- * spoken is chosen once, by the program (src/cli/tr.c).
+ * spoken is chosen once, by the program (src/cli/language.c).
  *
  * JSON is English in every language: with --json nothing is translated at all.  What goes
  * on to a host (names, PowerShell) is never translated.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The manifest on a guest's disk: what hvgpu put there, for which GPU, and what was there
- * before.  Format: docs/man/hvgpu-manifest.5.md.
+ * before.  Format: docs/man/hvgpu-manifest.5.
  *
  * It comes from the guest, so it is foreign input: it is parsed in a confined process, and
  * manifest_read() checks every name before anyone acts on it.  A manifest can make hvgpu touch
