@@ -248,6 +248,167 @@ TEST(a_reader_that_answers_nonsense_is_an_error)
     }
 }
 
+/* What is said instead of an answer that holds @about. */
+static const char *lie_about, *lie_told;
+
+static void say_what_was_told(struct strbuf *answer)
+{
+    if (!answer->text || !strstr(answer->text, lie_about))
+        return;
+    answer->len = 0;
+    strbuf_puts(answer, lie_told);
+}
+
+static bool on_entry(const struct guest_entry *file, void *user, struct err *err)
+{
+    return true;
+}
+
+static bool ask_for_files(struct guest_disk *disk, struct err *err)
+{
+    return disk->ops->list_tree(disk, "System32", false, NULL, on_entry, NULL, err);
+}
+
+static bool ask_for_hashes(struct guest_disk *disk, struct err *err)
+{
+    return disk->ops->list_tree(disk, "System32", true, NULL, on_entry, NULL, err);
+}
+
+static bool ask_for_json(struct guest_disk *disk, struct err *err)
+{
+    json_t *json = NULL;
+    bool ok = disk->ops->write_file(disk, "System32\\x.json", "{}", 2, err) &&
+              disk->ops->read_json(disk, "System32\\x.json", 100, &json, err);
+
+    json_decref(json);
+    return ok;
+}
+
+static bool ask_for_value(struct guest_disk *disk, struct err *err)
+{
+    struct hive_value value = { 0 };
+    bool exists = false;
+    bool ok = disk->ops->reg_get(disk, "Control\\Session Manager\\Environment",
+                                 "PROCESSOR_ARCHITECTURE", &exists, &value, err) &&
+              exists;
+
+    hive_value_clear(&value);
+    return ok;
+}
+
+TEST(an_answer_of_another_shape_is_an_error)
+{
+    static const struct {
+        const char *name;
+        bool (*ask)(struct guest_disk *disk, struct err *err);
+        const char *about, *told;
+    } cases[] = {
+        { "files", ask_for_files, "\"files\"", "{\"files\": [[1, 2, 3, 4]]}" },
+        { "hashes", ask_for_hashes, "\"files\"", "{\"files\": [[\"a\", 2, 3, 4]]}" },
+        { "JSON", ask_for_json, "\"json\"", "{}" },
+        { "a value", ask_for_value, "\"exists\"", "{\"exists\": true, \"value\": 7}" },
+    };
+    const char *const paths[HIVE_WHICH_COUNT] = { scratch("SYSTEM") };
+    struct hive_reader *reader;
+    struct hive_value value = { 0 };
+    struct err err = ERR_INIT;
+    bool exists = false;
+
+    if (!has_program("mkntfs") || !has_program("qemu-img"))
+        SKIP("mkntfs or qemu-img is not installed");
+    CHECK_OK(make_windows_image(scratch("guest.vhdx"), 40, NULL, &err));
+    CHECK_OK(make_hive(scratch("SYSTEM"), &err));
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        for (unsigned lies_now = 0; lies_now < 2; lies_now++) {
+            struct guest_disk *disk;
+            char text[1024];
+
+            test_case(cases[i].name);
+            err = ERR_INIT;
+            lie_about = cases[i].about;
+            lie_told = cases[i].told;
+            sandbox_before_answer = lies_now ? say_what_was_told : NULL;
+            disk = guest_disk_open_sandboxed(scratch("guest.vhdx"), NULL, scratch("kept"),
+                                             NULL, &err);
+            CHECK_OK(disk != NULL);
+            CHECK(disk && cases[i].ask(disk, &err) != lies_now);
+            err_format(&err, text, sizeof(text));
+            CHECK(!lies_now || strstr(text, "nonsense"));
+            guest_disk_close(disk);
+        }
+    test_case("a value of a hive");
+    lie_about = "\"value\"";
+    lie_told = "{\"value\": 7}";
+    err = ERR_INIT;
+    reader = hive_reader_start(paths, false, &err);
+    CHECK_OK(reader != NULL);
+    CHECK(reader && !hive_reader_get(reader, HIVE_OF_SYSTEM, "Select", "Current", &exists,
+                                     &value, &err));
+    CHECK_EQ(err.kind, ERR_PROTOCOL);
+    hive_reader_stop(reader);
+    sandbox_before_answer = NULL;
+}
+
+static unsigned which_fact;
+
+static void say_impossible_facts(struct strbuf *answer)
+{
+    struct image_facts *facts = (struct image_facts *)(void *)answer->text;
+
+    switch (which_fact) {
+    case 0:
+        facts->partition_count = PARTITION_MAX + 1;
+        break;
+    case 1:
+        facts->blocker_count = IMAGE_BLOCKER_MAX + 1;
+        break;
+    case 2:
+        memset(facts->format, 'x', sizeof(facts->format));
+        break;
+    case 3:
+        memset(facts->table, 'x', sizeof(facts->table));
+        break;
+    case 4:
+        strcpy(facts->windows.edition, "\xFF");
+        break;
+    case 5:
+        strcpy(facts->windows.architecture, "\xC3");
+        break;
+    case 6:
+        memset(facts->windows.system_root, 'x', sizeof(facts->windows.system_root));
+        break;
+    case 7:
+        memset(facts->partitions[0].file_system, 'x',
+               sizeof(facts->partitions[0].file_system));
+        break;
+    case 8:
+        facts->blocker_count = 1;
+        strcpy(facts->blockers[0].message, "\xFF");
+        break;
+    default:
+        facts->blocker_count = 1;
+        memset(facts->blockers[0].id, 'x', sizeof(facts->blockers[0].id));
+        break;
+    }
+}
+
+TEST(facts_about_an_image_that_cannot_be_are_an_error)
+{
+    struct err err = ERR_INIT;
+
+    if (!has_program("mkntfs") || !has_program("qemu-img"))
+        SKIP("mkntfs or qemu-img is not installed");
+    CHECK_OK(make_windows_image(scratch("guest.vhdx"), 40, NULL, &err));
+    sandbox_before_answer = say_impossible_facts;
+    for (which_fact = 0; which_fact < 10; which_fact++) {
+        err = ERR_INIT;
+        CHECK(!read_image(&err));
+        CHECK_EQ(err.kind, ERR_PROTOCOL);
+        CHECK(strstr(err.text[0], "nonsense"));
+    }
+    sandbox_before_answer = NULL;
+}
+
 /* ---- names ---- */
 
 /* A file with the very name, which no Windows would make, in the guest's folder. */

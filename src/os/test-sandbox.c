@@ -52,6 +52,10 @@ static bool serve(void *user, const void *request, size_t len, struct progress *
         if (write(SOCKET, answered, sizeof(answered)) == sizeof(answered))
             for (;;)
                 os_sleep_ms(10);
+    } else if (strncmp(what, "say ", 4) == 0) { /* a frame of its own making */
+        if (write(SOCKET, what + 4, len - 4) != (ssize_t)len - 4)
+            return false;
+        strbuf_puts(answer, "said");
     } else if (strcmp(what, "exec") == 0)
         execl("/bin/true", "true", (char *)NULL);
     else if (strcmp(what, "socket") == 0)
@@ -188,6 +192,98 @@ TEST(a_child_that_never_reads_its_request_is_an_error)
     CHECK_STR_EQ(err.text[0], "reading 'test': its reader took no request in time");
     CHECK(!ask(sandbox, "echo", &answer, &err));
     CHECK_EQ(err.kind, ERR_SYSTEM);
+}
+
+/* Has the child write a frame of @type that says it has @len bytes, and @bytes of them. */
+static bool say(struct sandbox *sandbox, uint32_t type, uint32_t len, const void *content,
+                size_t bytes, struct progress *progress, char **answer, struct err *err)
+{
+    const uint32_t head[] = { type, len };
+    struct strbuf request = STRBUF_INIT;
+    size_t answer_len = 0;
+    bool ok;
+
+    strbuf_puts(&request, "say ");
+    strbuf_add(&request, head, sizeof(head));
+    strbuf_add(&request, content, bytes);
+    ok = sandbox && sandbox_call(sandbox, request.text, request.len, 500, progress, answer,
+                                 &answer_len, err);
+    strbuf_cleanup(&request);
+    return ok;
+}
+
+TEST(a_child_that_speaks_nonsense_is_an_error)
+{
+    static struct err no_kind = { .depth = 1 };
+    static struct err wild_kind = { .kind = 1000, .depth = 1 };
+    static struct err no_text = { .kind = ERR_SYSTEM };
+    static struct err deep = { .kind = ERR_SYSTEM, .depth = 1000 };
+    static const char bytes[64] = "bytes";
+    const struct {
+        const char *name;
+        uint32_t type, len;
+        const void *content;
+        size_t bytes;
+        const char *text;
+    } cases[] = {
+        { "an unknown frame", 99, 5, bytes, 5, "answered nonsense" },
+        { "a frame out of turn", FRAME_READY, 0, NULL, 0, "answered nonsense" },
+        { "its own request", FRAME_REQUEST, 5, bytes, 5, "answered nonsense" },
+        { "an endless answer", FRAME_ANSWER, FRAME_MAX + 1, NULL, 0, "answered nonsense" },
+        { "half an answer", FRAME_ANSWER, 5000, bytes, 5, "did not answer in time" },
+        { "half an error", FRAME_ERROR, 64, bytes, 64, "answered nonsense" },
+        { "an error of no kind", FRAME_ERROR, sizeof(no_kind), &no_kind, sizeof(no_kind),
+          "answered nonsense" },
+        { "an error of a wild kind", FRAME_ERROR, sizeof(wild_kind), &wild_kind,
+          sizeof(wild_kind), "answered nonsense" },
+        { "an error without text", FRAME_ERROR, sizeof(no_text), &no_text, sizeof(no_text),
+          "answered nonsense" },
+        { "an endless error", FRAME_ERROR, sizeof(deep), &deep, sizeof(deep),
+          "answered nonsense" },
+        { "half a progress", FRAME_PROGRESS, 64, bytes, 64,
+          "a report of progress is malformed" },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        CLEANUP(sandbox_cleanup) struct sandbox *sandbox = start();
+        CLEANUP(free_cleanup) char *answer = NULL;
+        struct err err = ERR_INIT;
+
+        test_case(cases[i].name);
+        CHECK(!say(sandbox, cases[i].type, cases[i].len, cases[i].content, cases[i].bytes,
+                   NULL, &answer, &err));
+        CHECK(strstr(err.text[0], cases[i].text));
+        /* Whoever lied once is not asked again. */
+        CHECK(!ask(sandbox, "echo", &answer, &err));
+    }
+}
+
+static bool count_reports(struct progress *self, const char *what, enum progress_unit unit,
+                          uint64_t done, uint64_t total)
+{
+    CHECK(false); /* none of them may come through */
+    return true;
+}
+
+TEST(a_report_of_progress_that_cannot_be_is_passed_over)
+{
+    struct {
+        uint32_t unit;
+        uint64_t done, total;
+        char what[256];
+    } frames[] = { { .unit = 99, .what = "counting" },
+                   { .unit = PROGRESS_ITEMS, .what = "\xFF" } };
+
+    for (size_t i = 0; i < ARRAY_LEN(frames); i++) {
+        CLEANUP(sandbox_cleanup) struct sandbox *sandbox = start();
+        CLEANUP(free_cleanup) char *answer = NULL;
+        struct progress progress = { .report = count_reports };
+        struct err err = ERR_INIT;
+
+        CHECK_OK(say(sandbox, FRAME_PROGRESS, sizeof(frames[i]), &frames[i],
+                     sizeof(frames[i]), &progress, &answer, &err));
+        CHECK_STR_EQ(answer, "said");
+    }
 }
 
 TEST(memory_is_limited)
