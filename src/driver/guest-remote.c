@@ -107,8 +107,7 @@ bool remote_remove_folder(struct remote_disk *remote, const char *folder, bool r
         return false;
     if (!exists)
         return true;
-    return shell_run(&run, UINT32_MAX, err, "attrib -r %p /s", all) &&
-           shell_run(&run, UINT32_MAX, err, "rd /s /q %p", folder) &&
+    return shell_run(&run, UINT32_MAX, err, "attrib -r %p /s&rd /s /q %p", all, folder) &&
            check_folder_gone(remote, folder, err);
 }
 

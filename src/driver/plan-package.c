@@ -31,6 +31,7 @@ struct listing {
                           * package's own hashes */
     enum found *found;   /* per file of the package */
     json_t *added;       /* paths that do not belong there */
+    uint64_t count, bytes;
 };
 
 static const char *hash_of(const struct listing *listing, size_t i)
@@ -52,6 +53,8 @@ static bool compare_file(const struct guest_entry *file, void *user, struct err 
     const struct driver_package *package = listing->package;
     size_t i = 0;
 
+    listing->count++;
+    listing->bytes += file->size;
     while (i < package->file_count && !text_ieq(package->files[i].path, file->path))
         i++;
     if (i == package->file_count)
@@ -74,6 +77,7 @@ static bool list_folder(struct install *install, struct listing *listing,
 {
     memset(listing->found, 0, listing->package->file_count * sizeof(*listing->found));
     json_array_clear(listing->added);
+    listing->count = listing->bytes = 0;
     return install->guest->ops->list_tree(install->guest, folder, with_hash,
                                           install->set->origin->progress, compare_file,
                                           listing, err);
@@ -337,9 +341,7 @@ static bool plan_recorded(struct install *install, struct listing *listing,
                           const json_t *record, const char *folder, bool *ret_done,
                           struct err *err)
 {
-    listing->files = json_object_get(record, "files");
-    if (!list_folder(install, listing, folder, install->every_hash, err) ||
-        !ask_suspects(install, listing, folder, err))
+    if (!ask_suspects(install, listing, folder, err))
         return false;
     *ret_done = true;
     if (!is_all_same(listing) && (!note_differences(install, listing, err) ||
@@ -369,10 +371,28 @@ static bool plan_anew(struct install *install, struct listing *listing, const ch
            (same || plan_whole(install, package, folder, now, err));
 }
 
-static bool plan_listed(struct install *install, struct listing *listing,
-                        const char *folder, const json_t *now, struct err *err)
+/* What is in the folder, and as much as the state of a step says of it; *ret null: no folder.
+ * A package that is recorded is compared with its record, in the same listing. */
+static bool look_at_folder(struct install *install, struct listing *listing,
+                           const char *folder, json_t **ret, struct err *err)
 {
-    const json_t *record = recorded(install, listing->package);
+    struct guest_file there;
+
+    if (!listing->files)
+        return step_folder_state(install->guest, folder, ret, err);
+    if (!install->guest->ops->stat(install->guest, folder, false, &there, err) ||
+        (there.exists && !list_folder(install, listing, folder, install->every_hash, err)))
+        return false;
+    *ret = there.exists ? json_pack("{s:I, s:I}", "files", (json_int_t)listing->count,
+                                    "size_bytes", (json_int_t)listing->bytes)
+                        : json_null();
+    return *ret || err_no_memory(err);
+}
+
+static bool plan_listed(struct install *install, struct listing *listing,
+                        const json_t *record, const char *folder, const json_t *now,
+                        struct err *err)
+{
     bool done = false;
 
     if (record && json_is_null(now) &&
@@ -388,14 +408,17 @@ bool install_plan_package(struct install *install, const struct driver_package *
                           struct err *err)
 {
     CLEANUP(free_cleanup) char *folder = text_printf("%s\\%s", GUEST_STORE, package->name);
-    struct listing listing = { .package = package, .added = json_array() };
+    const json_t *record = recorded(install, package);
+    struct listing listing = { .package = package,
+                               .files = json_object_get(record, "files"),
+                               .added = json_array() };
     json_t *now = NULL;
     bool ok;
 
     listing.found = calloc(package->file_count + 1, sizeof(*listing.found));
     ok = (folder && listing.found && listing.added) || err_no_memory(err);
-    ok = ok && step_folder_state(install->guest, folder, &now, err) &&
-         plan_listed(install, &listing, folder, now, err);
+    ok = ok && look_at_folder(install, &listing, folder, &now, err) &&
+         plan_listed(install, &listing, record, folder, now, err);
     json_decref(now);
     json_decref(listing.added);
     free(listing.found);

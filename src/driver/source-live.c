@@ -18,6 +18,8 @@ struct live_source {
     struct windows_source base;
     struct cim_session *session; /* lent */
     struct remote_reg_known known;
+    char *read_path, *read_text; /* the text that was read last */
+    size_t read_len;
 };
 
 static struct cim_session *session_of(struct windows_source *source)
@@ -70,13 +72,42 @@ static bool live_list(struct windows_source *self, const char *path, const char 
     return found || err_fail(err, ERR_NOT_FOUND, 0, "no folder '%s' on the host", folder);
 }
 
-/* Text files only, which is all that is read. */
+static void forget_text(struct live_source *live)
+{
+    free(TAKE(live->read_path));
+    free(TAKE(live->read_text));
+}
+
+static bool need_text(struct live_source *live, const char *file, size_t max,
+                      struct err *err)
+{
+    if (text_ieq(live->read_path, file) && live->read_len <= max)
+        return true;
+    forget_text(live);
+    if (!shell_read_text(live->session, file, max, &live->read_text, &live->read_len, err))
+        return false;
+    live->read_path = text_dup(file);
+    return live->read_path || err_no_memory(err);
+}
+
+/* Text files only, which is all that is read: an INF first for what it is, then for what it
+ * installs. */
 static bool live_read(struct windows_source *self, const char *path, size_t max, char **ret,
                       size_t *ret_len, struct err *err)
 {
     CLEANUP(free_cleanup) char *file = live_locate(self, path, err);
 
-    return file && shell_read_text(session_of(self), file, max, ret, ret_len, err);
+    struct live_source *live = (struct live_source *)self;
+
+    if (!file || !need_text(live, file, max, err))
+        return false;
+    *ret_len = live->read_len;
+    *ret = malloc(live->read_len + 1);
+    if (!*ret)
+        return err_no_memory(err);
+    memcpy(*ret, live->read_text, live->read_len);
+    (*ret)[live->read_len] = '\0';
+    return true;
 }
 
 static bool live_hash_tree(struct windows_source *self, const char *path, hash_fn *on_hash,
@@ -123,7 +154,10 @@ static bool live_version(struct windows_source *self, const char *path,
 
 static void live_free(struct windows_source *self)
 {
-    remote_reg_forget(&((struct live_source *)self)->known);
+    struct live_source *live = (struct live_source *)self;
+
+    remote_reg_forget(&live->known);
+    forget_text(live);
     free(self->system_root);
     free(self);
 }

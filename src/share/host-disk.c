@@ -30,7 +30,7 @@
 
 enum {
     APPEAR_MS = 20 * 1000,
-    APPEAR_POLL_MS = 10, /* at first, then twice that each time */
+    APPEAR_POLL_MS = 10, /* at first, then half as much again each time */
     APPEAR_POLL_MAX_MS = 200,
     COMMAND_MS = 60 * 1000,
     OUTPUT_MAX = 2000,
@@ -156,13 +156,13 @@ bool host_remove_folder(struct cim_session *session, const char *path, bool tree
                         struct err *err)
 {
     CLEANUP(free_cleanup) char *all = text_printf("%s\\*", path);
-    uint32_t ignored; /* of attrib: an empty folder has nothing to clear */
+    struct shell_run run = { .session = session, .timeout_ms = COMMAND_MS };
 
     if (!all)
         return err_no_memory(err);
     /* Copies for undo are read-only where the files were. */
-    return (!tree || run(session, "attrib -r /s", all, &ignored, err)) &&
-           run(session, tree ? "rmdir /s /q" : "rmdir", path, NULL, err);
+    return tree ? shell_run(&run, 0, err, "attrib -r %p /s&rmdir /s /q %p", all, path)
+                : shell_run(&run, 0, err, "rmdir %p", path);
 }
 
 bool host_remove_empty_folder(struct cim_session *session, const char *path,
@@ -385,7 +385,9 @@ static bool wait_for_disk(struct cim_session *session, const char *image,
                             "'%s' was attached, but its disk does not appear on the host",
                             image);
         os_sleep_ms(poll_ms);
-        poll_ms = poll_ms * 2 < APPEAR_POLL_MAX_MS ? poll_ms * 2 : APPEAR_POLL_MAX_MS;
+        poll_ms += poll_ms / 2;
+        if (poll_ms > APPEAR_POLL_MAX_MS)
+            poll_ms = APPEAR_POLL_MAX_MS;
     }
 }
 
