@@ -74,14 +74,16 @@ def timed(work):
 
 
 def measured(command, **more):
-    """Seconds, peak memory in MB (the largest process) and exit status of a command."""
+    """Seconds, peak memory in MB (the largest process), exit status and processor seconds of a
+    command."""
     with tempfile.NamedTemporaryFile("r") as report:
         start = time.monotonic()
         # Not our own wait4(): a child starts with what its parent has in memory.
-        status = subprocess.run(["time", "-f", "%M", "-o", report.name, *map(str, command)],
-                                check=False, **more).returncode
+        status = subprocess.run(["time", "-f", "%U %S %M", "-o", report.name,
+                                 *map(str, command)], check=False, **more).returncode
         seconds = time.monotonic() - start
-        return seconds, int(report.read().split()[-1]) / 1024, status
+        user, system, memory = report.read().split()[-3:]
+        return seconds, int(memory) / 1024, status, float(user) + float(system)
 
 
 class Place:
@@ -114,7 +116,7 @@ class Place:
         """Seconds, MB of memory, and by how many MiB the image grew."""
         image = self.fresh()
         before = image.stat().st_size
-        seconds, memory, status = measured(
+        seconds, memory, status, _ = measured(
             [self.build / "bench/bench-copy-to-image", image, package], stdout=subprocess.DEVNULL)
         if status:
             sys.exit("the copy into the image failed")
@@ -200,10 +202,10 @@ class Laptop:
         return [self.hvgpu, "-H", "sim:laptop", *words]
 
     def measured(self, command):
-        seconds, peak, status = measured(command, env=self.env, **QUIET)
+        seconds, peak, status, cpu = measured(command, env=self.env, **QUIET)
         if status:
             sys.exit(f"{' '.join(map(str, command))} failed")
-        return seconds, peak
+        return seconds, peak, cpu
 
     def close(self):
         shutil.rmtree(self.state)
@@ -220,7 +222,7 @@ def inject(place, runs):
         sh("cp", "--sparse=always", laptop.drive / "VMs/games/games.vhdx", image)
         plain.append(place.plain(place.package))
         for times in (whole, again):
-            seconds, peak = laptop.measured(command)
+            seconds, peak, _ = laptop.measured(command)
             times.append(seconds)
             memory.append(peak)
     row("`hvgpu driver inject`, all of it: hashes, copy, commit, read back; against (a)", spread(plain, 2) + " s",
@@ -238,16 +240,21 @@ def sync(place, runs):
     whole, first, ran, again = [], [], [], []
     for _ in range(runs):
         laptop = Laptop(place)
-        whole.append(laptop.measured(laptop.command("attach", "games", "--gpu", "10de:2860", "-y"))[0])
+        seconds, _, cpu = laptop.measured(
+            laptop.command("attach", "games", "--gpu", "10de:2860", "-y"))
+        whole.append((seconds, cpu))
         for times in (first, ran, again):
             if times is ran:  # as if the VM had been started and shut down
                 (laptop.drive / "VMs/games/games.vhdx").touch()
-            times.append(laptop.measured(laptop.command("driver", "sync", "games", "-y"))[0])
+            seconds, _, cpu = laptop.measured(laptop.command("driver", "sync", "games", "-y"))
+            times.append((seconds, cpu))
         laptop.close()
     for name, times in (("first look", first), ("after its VM ran", ran), ("later", again)):
-        row(f"`hvgpu driver sync` with nothing to do, {name}, against `attach`",
-            spread(whole, 2) + " s", spread(times, 2) + " s",
-            spread([a / b for a, b in zip(times, whole)], 4), "", "")
+        for i, what in ((0, ""), (1, "; processor time")):
+            ours, other = [time[i] for time in times], [time[i] for time in whole]
+            row(f"`hvgpu driver sync` with nothing to do, {name}, against `attach`{what}",
+                spread(other, 2) + " s", spread(ours, 2) + " s",
+                spread([a / b for a, b in zip(ours, other)], 4), "", "")
 
 
 def through_fuse(place, package):
