@@ -2,7 +2,10 @@
 /* Limits of formats and of a transaction, each met by a sparse image, and calls out of turn. */
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "err.h"
@@ -152,4 +155,99 @@ TEST(what_is_asked_out_of_turn_is_refused)
     CHECK(strstr(err.text[0], "the file changed while it was copied"));
     volume_drop(volume);
     disk_close(disk);
+}
+
+/* 64 MiB of a list of free clusters, 2 TiB in clusters of 4 KiB; here of 512 bytes. */
+TEST(a_volume_of_more_clusters_than_memory_may_list_is_read_and_not_written)
+{
+    const struct partition whole = { .index = 1,
+                                     .type = "0x07",
+                                     .size_bytes = (uint64_t)257 << 30 };
+    const char *path = scratch("huge.raw");
+    CLEANUP(disk_cleanup) struct disk *disk = NULL;
+    struct err err = ERR_INIT;
+    struct volume *volume;
+
+    if (!has_program("mkntfs"))
+        SKIP("mkntfs is not installed");
+    if (shell(
+            "rm -f %s && truncate -s 257G %s && mkntfs -q -Q -F -f -c 512 -s 512 -p 0 -H 255 "
+            "-S 63 %s",
+            path, path, path) != 0)
+        SKIP("files of 257 GiB cannot be made here");
+    disk = disk_open(path, DISK_WRITE, &err);
+    CHECK_OK(disk != NULL);
+    volume = disk ? volume_open(disk, &whole, DISK_READ, &err) : NULL;
+    CHECK_OK(volume != NULL);
+    volume_drop(volume);
+    volume = disk ? volume_open(disk, &whole, DISK_WRITE, &err) : NULL;
+    CHECK(!volume);
+    CHECK_EQ(err.kind, ERR_UNSUPPORTED);
+    CHECK(strstr(err.text[0], "clusters is too large"));
+    volume_drop(volume);
+    unlink(path);
+}
+
+/* As a host's disk without room, or a quota: no file may become larger than @bytes. */
+static void limit_files(rlim_t bytes)
+{
+    struct rlimit limit;
+
+    signal(SIGXFSZ, SIG_IGN);
+    CHECK(getrlimit(RLIMIT_FSIZE, &limit) == 0);
+    limit.rlim_cur = bytes < limit.rlim_max ? bytes : limit.rlim_max;
+    CHECK(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+}
+
+TEST(a_host_without_room_is_an_error_and_the_old_state_stays)
+{
+    static const struct {
+        const char *format; /* as of make_ntfs_image() */
+        unsigned above; /* this much more than the image has, or in all when it is raw */
+        const char *text;
+    } cases[] = {
+        { NULL, 8192, "resizing" },
+        { "vpc", 8192, "writing" },
+        { "raw", 4 * MIB, "writing" },
+    };
+    const char *path = scratch("room.img");
+    CLEANUP(free_cleanup) uint8_t *bytes = calloc(1, 6 * MIB);
+
+    if (!has_program("mkntfs") || !has_program("qemu-img"))
+        SKIP("mkntfs or qemu-img is not installed");
+    memset(bytes, 7, 6 * MIB);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct disk *disk = NULL;
+        struct volume *volume;
+        struct err err = ERR_INIT, unused = ERR_INIT;
+        struct file_info info = { 0 };
+        struct stat st = { 0 };
+        char text[1024];
+        bool ok;
+
+        test_case(cases[i].format ? cases[i].format : "vhdx");
+        shell("rm -f %s", path);
+        CHECK_OK(make_ntfs_image(path, VOLUME_MIB, cases[i].format, &err));
+        stat(path, &st);
+        limit_files(i == 2 ? cases[i].above : (rlim_t)st.st_size + cases[i].above);
+        volume = open_ntfs_image(path, DISK_WRITE, &disk, &err);
+        CHECK_OK(volume != NULL);
+        ok = volume && volume_write_all(volume, "new", bytes, 6 * MIB, WHEN, 0, &err);
+        ok = volume && volume_close(volume, ok ? &err : &unused) && ok;
+        ok = disk_commit(disk, ok ? &err : &unused) && ok;
+        disk_close(disk);
+        limit_files(RLIM_INFINITY);
+        CHECK(!ok);
+        err_format(&err, text, sizeof(text));
+        if (!strstr(text, cases[i].text))
+            printf("# %s\n", text);
+        CHECK(strstr(text, cases[i].text));
+        err = ERR_INIT;
+        volume = open_ntfs_image(path, DISK_WRITE, &disk, &err);
+        CHECK_OK(volume != NULL);
+        CHECK(volume && !volume_stat(volume, "new", &info, &err));
+        CHECK_EQ(err.kind, ERR_NOT_FOUND);
+        volume_drop(volume);
+        disk_close(disk);
+    }
 }
