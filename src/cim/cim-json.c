@@ -2,8 +2,6 @@
 /* CIM data as JSON, for recordings. */
 
 #include "cim-json.h"
-
-#include <stdlib.h>
 #include <string.h>
 
 #include "err.h"

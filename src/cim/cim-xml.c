@@ -9,7 +9,6 @@
 
 #include "cim.h"
 #include "err.h"
-#include "schema.h"
 #include "strbuf.h"
 #include "text.h"
 #include "xml.h"

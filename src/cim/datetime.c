@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Points in time and intervals, in the CIM form (DSP0004 5.2.4) and as ISO 8601. */
-
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 

@@ -8,10 +8,8 @@
 #include "desired-file.h"
 #include "drift.h"
 #include "fleet.h"
-#include "found.h"
 #include "plan-host.h"
 #include "share.h"
-#include "survey.h"
 #include "text.h"
 #include "tr.h"
 

@@ -10,7 +10,6 @@
 
 #include "change.h"
 #include "commands.h"
-#include "host-json.h"
 #include "inventory.h"
 #include "progress-bar.h"
 #include "share.h"

@@ -2,8 +2,6 @@
 /* Many hosts, a plan and a run each; threads only while hosts are asked or changed. */
 
 #include "fleet.h"
-
-#include <errno.h>
 #include <pthread.h>
 #include <string.h>
 #include <time.h>

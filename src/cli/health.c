@@ -7,7 +7,6 @@
 #include <stdio.h>
 
 #include "host-json.h"
-#include "strbuf.h"
 #include "text.h"
 
 enum { STOP_TURN_OFF = 2, STOP_SAVE = 3, CHECKPOINTS_OFF = 2 };

@@ -11,7 +11,6 @@
 #include "os.h"
 #include "sim.h"
 #include "text.h"
-#include "tr.h"
 #include "wmi.h"
 
 enum { HOST_MAX = 10000, SIM_LOCK_WAIT_MS = 10 * 1000 };

@@ -5,7 +5,6 @@
 
 #include <locale.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "os.h"
 #include "tr.h"

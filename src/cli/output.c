@@ -9,7 +9,6 @@
 #include "os.h"
 #include "strbuf.h"
 #include "text.h"
-#include "tr.h"
 
 void output_init(struct output *out, bool json, bool quiet, bool no_color)
 {

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What a plan looks like on a screen. */
-
-#include <inttypes.h>
 #include <string.h>
 
 #include "command.h"

@@ -7,7 +7,6 @@
 
 #include "host-json.h"
 #include "models.h"
-#include "tr.h"
 
 static json_t *truth_to_json(enum tristate value)
 {

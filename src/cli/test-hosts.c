@@ -2,7 +2,6 @@
 /* Which hosts a command line means. */
 
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "hosts.h"
 #include "os.h"

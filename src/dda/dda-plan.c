@@ -7,7 +7,6 @@
 
 #include "text.h"
 #include "tr.h"
-#include "vm-steps.h"
 
 /* ---- reading ---- */
 

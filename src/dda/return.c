@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "dda-plan.h"
-#include "dda-steps.h"
 #include "dda.h"
 #include "going-home.h"
 #include "strbuf.h"

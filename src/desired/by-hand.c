@@ -7,8 +7,6 @@
 
 #include <stdio.h>
 #include <string.h>
-
-#include "assignable.h"
 #include "text.h"
 
 enum {

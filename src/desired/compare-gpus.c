@@ -7,10 +7,7 @@
 #include "compare-parts.h"
 
 #include <string.h>
-
-#include "assignable.h"
 #include "err.h"
-#include "found.h"
 #include "text.h"
 
 bool desired_is_model(const struct desired_gpu *gpu)

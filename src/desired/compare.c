@@ -11,7 +11,6 @@
 #include "compare-parts.h"
 #include "found.h"
 #include "text.h"
-#include "vm-plan.h"
 #include "wants.h"
 
 const char *difference_name(enum difference_kind kind)

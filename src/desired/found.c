@@ -9,7 +9,6 @@
 
 #include "assignable.h"
 #include "failover.h"
-#include "strbuf.h"
 #include "text.h"
 #include "vm-plan.h"
 #include "wants.h"

@@ -8,8 +8,6 @@
 #include "plan-parts.h"
 
 #include <string.h>
-
-#include "share-plan.h"
 #include "step-params.h"
 #include "strbuf.h"
 #include "survey.h"

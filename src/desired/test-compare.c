@@ -7,7 +7,6 @@
 #include "compare.h"
 #include "err.h"
 #include "found.h"
-#include "project.h"
 #include "strbuf.h"
 #include "test.h"
 #include "text.h"

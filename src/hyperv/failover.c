@@ -22,7 +22,6 @@
 #include "err.h"
 #include "inventory-parts.h"
 #include "os.h"
-#include "schema.h"
 #include "strbuf.h"
 #include "text.h"
 

@@ -16,7 +16,6 @@
 
 #include "err.h"
 #include "inventory-parts.h"
-#include "job.h"
 #include "text.h"
 
 #define ID_PREFIX "Microsoft:"

@@ -2,8 +2,6 @@
 /* Text of other encodings, read with the code pages of Windows. */
 
 #include "os.h"
-
-#include <stdio.h>
 #include <string.h>
 #include <windows.h>
 

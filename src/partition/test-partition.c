@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "job.h"
-#include "strbuf.h"
 #include "test.h"
 #include "text.h"
 

@@ -4,8 +4,6 @@
 #include "pci.h"
 
 #include <string.h>
-
-#include "strbuf.h"
 #include "text.h"
 
 enum {

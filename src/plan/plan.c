@@ -2,8 +2,6 @@
 /* Plans as data: making them, adding steps and findings, showing them as JSON. */
 
 #include "plan.h"
-
-#include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>

@@ -2,7 +2,6 @@
 #include "test-plan-world.h"
 
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 

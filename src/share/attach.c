@@ -9,7 +9,6 @@
 #include "choose-gpu.h"
 #include "failover.h"
 #include "inspect.h"
-#include "job.h"
 #include "judge.h"
 #include "seen.h"
 #include "share-plan.h"

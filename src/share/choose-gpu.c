@@ -3,9 +3,6 @@
 
 #include "choose-gpu.h"
 
-#include <inttypes.h>
-#include <stdlib.h>
-
 #include "failover.h"
 #include "err.h"
 #include "share.h"

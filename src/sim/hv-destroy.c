@@ -9,8 +9,6 @@
  */
 #include <stdlib.h>
 #include <string.h>
-
-#include "err.h"
 #include "hv.h"
 #include "text.h"
 

@@ -3,8 +3,6 @@
  * Setting data as a client sends it: CIM-XML text, checked as hard as a host does.
  */
 #include "hv-settings.h"
-
-#include <stdlib.h>
 #include <string.h>
 
 #include "err.h"

@@ -4,8 +4,6 @@
  * the resource pools with their templates, the partitionable GPUs.
  */
 #include "hv.h"
-
-#include <stdlib.h>
 #include <string.h>
 
 #include "err.h"

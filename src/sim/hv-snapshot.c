@@ -9,8 +9,6 @@
  * using-Discrete-Device-Assignment.md.
  */
 #include <stdlib.h>
-
-#include "err.h"
 #include "hv.h"
 #include "jobs.h"
 

@@ -2,7 +2,6 @@
 /*
  * Lab files: what must be true of the hosts that are nodes of one cluster together.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "lab-yaml.h"

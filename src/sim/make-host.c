@@ -8,11 +8,9 @@
  * store.  Each part is made in a temporary folder's stead by marking its end with a file,
  * so that what was cut off is made again.
  */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "cluster.h"
 #include "lab.h"

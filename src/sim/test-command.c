@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Command lines on a simulated host: parsing, tools, output, exit codes. */
 #include "command.h"
-
-#include <stdlib.h>
 #include <string.h>
 
 #include "command-inside.h"

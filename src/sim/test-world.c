@@ -5,9 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-#include "make-file.h"
 #include "os.h"
 #include "package.h"
 #include "strbuf.h"

@@ -13,8 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "make-file.h"
 #include "maker.h"
 #include "os.h"
 #include "text.h"

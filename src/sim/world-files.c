@@ -12,8 +12,6 @@
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
-
-#include "cluster.h"
 #include "descriptor-posix.h"
 #include "os.h"
 #include "text.h"

@@ -8,7 +8,6 @@
  *     access NUMBER  PARTITION  ACCESS-PATH
  *     hive   MOUNT   FILE
  */
-#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "text.h"
-#include "tr.h"
 
 void survey_report_free(struct survey_report *report)
 {

@@ -2,8 +2,6 @@
 /* Every row of SurveyDDA.ps1's decisions, and what is said where a fact is missing. */
 
 #include <string.h>
-
-#include "strbuf.h"
 #include "survey.h"
 #include "test.h"
 

@@ -2,7 +2,6 @@
 /* The session against the WMI there is: Wine's own here, Windows' there. */
 
 #include <pthread.h>
-#include <stdlib.h>
 
 #include "err.h"
 #include "test.h"

@@ -9,7 +9,6 @@
 #include "err.h"
 #include "test-fake-wbem.h"
 #include "test.h"
-#include "wmi-error.h"
 
 #define HV "root/virtualization/v2"
 

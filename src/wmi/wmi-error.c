@@ -11,7 +11,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <wchar.h>
 
 #include "bstr.h"
 #include "text.h"

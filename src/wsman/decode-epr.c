@@ -8,7 +8,6 @@
 #include "err.h"
 #include "names.h"
 #include "schema.h"
-#include "strbuf.h"
 #include "text.h"
 
 enum { EPR_MAX_KEYS = 32 };

@@ -6,8 +6,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "err.h"
 #include "names.h"
 #include "os.h"
 #include "schema.h"

@@ -2,8 +2,6 @@
 /* SOAP faults to errors: one table of codes, one of subcodes. */
 
 #include "fault.h"
-
-#include <stdio.h>
 #include <string.h>
 
 #include "err.h"

@@ -8,7 +8,6 @@
  */
 
 #include <string.h>
-#include <time.h>
 
 #include "base64.h"
 #include "encrypted.h"

@@ -8,8 +8,6 @@
  */
 
 #include "sspi-win32.h"
-
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
