@@ -273,6 +273,86 @@ TEST(as_many_files_as_there_are_are_told)
     bench_close(&bench);
 }
 
+TEST(what_was_read_of_the_registry_is_forgotten_when_it_is_written)
+{
+    static const char key[] = "Services\\Hvgpu-new";
+    struct err err = ERR_INIT;
+    struct bench bench = { 0 };
+    struct hive_value value = { 0 };
+    struct guest_disk *guest;
+    char sha256[65];
+    uint64_t number = 0;
+    bool exists = true, key_exists = true;
+
+    CHECK_OK(bench_open(&bench, &err));
+    guest = guest_disk_open_remote(bench.session, GUEST, BACKUP, &err);
+    CHECK_OK(guest->ops->reg_get(guest, key, "Start", &exists, &value, &err));
+    CHECK_OK(guest->ops->reg_key_exists(guest, key, &key_exists, &err));
+    CHECK(!exists && !key_exists);
+    CHECK_OK(guest->ops->hive_begin(guest, "before", &err));
+    for (unsigned i = 3; i < 5; i++) {
+        CHECK(hive_value_set_u64(&value, HIVE_DWORD, i));
+        CHECK_OK(guest->ops->reg_set(guest, key, "Start", &value, &err));
+        hive_value_clear(&value);
+        CHECK_OK(guest->ops->reg_get(guest, key, "Start", &exists, &value, &err));
+        CHECK(exists && hive_value_u64(&value, &number));
+        CHECK_EQ(number, i);
+        hive_value_clear(&value);
+    }
+    CHECK_OK(guest->ops->hive_end(guest, sha256, &err));
+    CHECK_OK(guest->ops->reg_get(guest, key, "Start", &exists, &value, &err));
+    CHECK(exists && hive_value_u64(&value, &number));
+    CHECK_EQ(number, 4);
+    hive_value_clear(&value);
+    CHECK_OK(guest->ops->hive_begin(guest, "again", &err));
+    CHECK_OK(guest->ops->reg_delete(guest, key, "Start", true, &err));
+    CHECK_OK(guest->ops->reg_key_exists(guest, key, &key_exists, &err));
+    CHECK(!key_exists);
+    CHECK_OK(guest->ops->hive_end(guest, sha256, &err));
+    guest_disk_close(guest);
+    bench_close(&bench);
+}
+
+TEST(a_copy_tells_what_arrived)
+{
+    static const struct {
+        const char *from, *to;
+        bool is_there;
+    } copies[] = {
+        { "C:\\ProgramData\\one & ^two.dll", "System32\\x & ^y.dll", true },
+        { "C:\\ProgramData\\empty.dll", "System32\\empty.dll", true },
+        { "C:\\ProgramData\\nowhere.dll", "System32\\nothing.dll", false },
+        { "C:\\ProgramData\\empty.dll", "System32\\no folder\\x.dll", false },
+    };
+    struct guest_file there;
+    struct err err = ERR_INIT;
+    struct bench bench = { 0 };
+    struct guest_disk *guest;
+
+    CHECK_OK(bench_open(&bench, &err));
+    CHECK_OK(run_line(bench.session,
+                      "echo what is copied>\"C:\\ProgramData\\one & ^two.dll\"&"
+                      "type NUL>C:\\ProgramData\\empty.dll",
+                      &err));
+    guest = guest_disk_open_remote(bench.session, GUEST, BACKUP, &err);
+    for (size_t i = 0; i < ARRAY_LEN(copies); i++) {
+        char sha256[65] = "";
+
+        test_case(copies[i].to);
+        err = ERR_INIT;
+        CHECK_EQ(guest->ops->copy_file(guest, copies[i].from, copies[i].to, sha256, &err),
+                 copies[i].is_there);
+        CHECK_EQ(err.kind, copies[i].is_there ? ERR_NONE : ERR_REFUSED);
+        err = ERR_INIT;
+        CHECK_OK(guest->ops->stat(guest, copies[i].to, true, &there, &err));
+        CHECK_EQ(there.exists, copies[i].is_there);
+        CHECK_EQ(there.is_readonly, copies[i].is_there);
+        CHECK_STR_EQ(there.sha256, sha256);
+    }
+    guest_disk_close(guest);
+    bench_close(&bench);
+}
+
 TEST(what_cmd_would_read_otherwise_is_never_quoted)
 {
     static const char *const bad[] = { "C:\\a\"b", "C:\\%TEMP%", "C:\\a\nb", "C:\\a!b",
