@@ -307,9 +307,13 @@ static bool make_room(struct disk *disk, uint64_t offset, uint64_t len,
 
     /* Making room shows nothing: the block is known to this session only.  A block that
      * had parts here before stays seen; the second map() tells. */
-    return begin(disk, err) &&
-           (!format->ops->make_room || format->ops->make_room(format, offset, err)) &&
-           format->ops->map(format, offset, len, extent, err);
+    if (!begin(disk, err))
+        return false;
+    if (format->ops->make_room && !format->ops->make_room(format, offset, err)) {
+        disk->is_spoiled = true; /* what the block got may show through in the next one */
+        return false;
+    }
+    return format->ops->map(format, offset, len, extent, err);
 }
 
 /* Writes what may be written at once.  *ret_done: how much from the start on (0: the
@@ -619,7 +623,7 @@ bool disk_commit(struct disk *disk, struct err *err)
                         disk->file->path);
     if (disk->is_spoiled)
         return err_fail(err, ERR_INVALID, 0,
-                        "a volume of '%s' was left half changed: nothing is committed",
+                        "a change of '%s' failed half-way: nothing is committed",
                         disk->file->path);
     if (disk->free_map)
         return err_fail(err, ERR_INVALID, 0, "a volume of '%s' is still open for writing",

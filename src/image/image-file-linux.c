@@ -144,6 +144,8 @@ bool image_file_read(const struct image_file *file, uint64_t offset, void *to, s
             continue;
         if (n < 0)
             return err_errno(err, errno, "reading '%s'", file->path);
+        if (n == 0 && file->overlay_count == 0)
+            return err_fail(err, ERR_PROTOCOL, 0, "'%s' is cut off", file->path);
         if (n == 0) { /* only an overlay makes `size` larger than the file */
             memset((uint8_t *)to + done, 0, len - done);
             break;

@@ -250,6 +250,7 @@ TEST(a_vhdx_log_that_leads_nowhere_is_refused)
         const char *text; /* NULL: it is replayed */
     } cases[] = {
         { "fine", 5 * MIB, 8 * MIB, MIB, NULL },
+        { "fine, in a file that it makes longer", 8 * MIB, 9 * MIB, MIB, NULL },
         { "behind the end", 8 * MIB - 4096, 8 * MIB, MIB, "writes beyond the end" },
         { "an end beyond all files", 5 * MIB, (uint64_t)1 << 51, MIB, "makes no sense" },
         { "an end within a MiB", 5 * MIB, 8 * MIB + 4096, MIB, "makes no sense" },

@@ -211,6 +211,34 @@ TEST(a_chain_of_three_ends_in_a_fixed_disk)
     CHECK(memcmp(own, "56789\0\0", 7) == 0 && own[511] == 0);
 }
 
+/* A half filled block would show through in the next one that takes its place. */
+TEST(a_parent_that_breaks_off_while_a_block_is_copied_spoils_the_change)
+{
+    CLEANUP(free_cleanup) uint8_t *model = malloc(DISK), *bytes = calloc(1, 64 << 10);
+    const char *child = scratch("child.vhd"), *parent = scratch("parent.vhd");
+    CLEANUP(disk_cleanup) struct disk *disk = NULL;
+    struct err err = ERR_INIT;
+
+    if (!has_program("qemu-img"))
+        SKIP("qemu-img is not installed");
+    CHECK(make_chain(model, ".\\parent.vhd", ABSOLUTE));
+    CHECK_EQ(shell("cp -p %s %s", parent, scratch("parent.before")), 0);
+    disk = disk_open(child, DISK_WRITE, &err);
+    CHECK_OK(disk != NULL);
+    CHECK_EQ(shell("truncate -s 1M %s", parent), 0);
+    CHECK(disk && !disk_write(disk, 0, bytes, 64 << 10, &err));
+    CHECK(strstr(err.text[0], "is cut off"));
+    err = ERR_INIT;
+    CHECK_OK(disk && disk_write(disk, 2 * BLOCK, "own", 3, &err));
+    CHECK(disk && !disk_commit(disk, &err));
+    CHECK(strstr(err.text[0], "failed half-way: nothing is committed"));
+    disk_close(disk);
+    disk = NULL;
+    CHECK_EQ(shell("cp -p %s %s", scratch("parent.before"), parent), 0);
+    err = ERR_INIT;
+    CHECK_OK(shows(child, NULL, model, &err));
+}
+
 /* Makes what "a parent ..." and the like say of the chain. */
 static void spoil(unsigned i)
 {

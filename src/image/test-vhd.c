@@ -167,6 +167,7 @@ TEST(damaged_vhd_files_are_refused)
         { "short table", HEADER, 28, 2, 4, ERR_PROTOCOL },
         { "endless table", HEADER, 28, (1 << 22) + 1, 4, ERR_PROTOCOL },
         { "table askew", HEADER, 16, 1537, 8, ERR_PROTOCOL },
+        { "table on the header", HEADER, 16, 1024, 8, ERR_PROTOCOL },
         { "header outside", FOOTER, 16, (uint64_t)1 << 40, 8, ERR_PROTOCOL },
         { "table outside", HEADER, 16, (uint64_t)1 << 50, 8, ERR_PROTOCOL },
         { "no size", FOOTER, 48, 0, 8, ERR_PROTOCOL },

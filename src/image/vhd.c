@@ -324,7 +324,7 @@ static int by_number(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-enum { PLACES_MAX = 3 + VHD_LOCATORS };
+enum { TABLES = 3, PLACES_MAX = TABLES + VHD_LOCATORS };
 
 struct place {
     uint64_t offset, len;
@@ -371,6 +371,11 @@ static bool check_blocks(struct vhd *v, struct err *err)
 
     if (!blocks)
         return err_no_memory(err);
+    for (size_t p = 0; p < place_count; p++)
+        for (size_t other = 0; other < p && other < TABLES; other++)
+            if (places[p].offset < places[other].offset + places[other].len &&
+                places[other].offset < places[p].offset + places[p].len)
+                return vhd_fail_damaged(file, "its tables lie on each other", err);
     for (uint32_t i = 0; i < v->header.block_count; i++)
         if (v->table[i] != NOT_PRESENT)
             blocks[count++] = block_at(v, i);

@@ -222,7 +222,9 @@ static bool replay_chain(struct log *log, uint32_t first, uint32_t count, struct
                         file->path);
     if (end < file->size)
         end = file->size;
-    if (end > file->size && file->writable && !image_file_resize(file, end, err))
+    if (end > file->size &&
+        !(file->writable ? image_file_resize(file, end, err)
+                         : put(file, file->size, end - file->size, NULL, err)))
         return false;
     file->size = end;
     for (uint32_t i = 0; i < count; i++) {
