@@ -251,3 +251,44 @@ TEST(a_host_without_room_is_an_error_and_the_old_state_stays)
         disk_close(disk);
     }
 }
+
+/* Room is looked for before a file is written, but a folder may grow by longer names. */
+TEST(a_volume_that_becomes_full_on_the_way_is_said_to_be_full)
+{
+    const char *path = scratch("full.img");
+    CLEANUP(free_cleanup) uint8_t *bytes = calloc(1, VOLUME_MIB * MIB);
+    struct disk *disk = NULL;
+    struct volume *volume;
+    struct err err = ERR_INIT;
+    bool ok;
+
+    if (!has_program("mkntfs") || !has_program("qemu-img"))
+        SKIP("mkntfs or qemu-img is not installed");
+    shell("rm -f %s", path);
+    CHECK_OK(make_ntfs_image(path, VOLUME_MIB, "raw", &err));
+    volume = open_ntfs_image(path, DISK_WRITE, &disk, &err);
+    ok = volume && volume_make_dirs(volume, "f", &err);
+    for (unsigned i = 0; ok && i < 60; i++) {
+        char name[16];
+
+        snprintf(name, sizeof(name), "f/%u", i);
+        ok = volume_write_all(volume, name, "x", 1, WHEN, 0, &err);
+    }
+    CHECK_OK(ok && volume_write_all(volume, "big", bytes, volume_free_bytes(volume) - 8192,
+                                    WHEN, 0, &err));
+    for (unsigned i = 0; ok && i < 60; i++) {
+        char from[16], to[300];
+
+        snprintf(from, sizeof(from), "f/%u", i);
+        snprintf(to, sizeof(to), "f/%0200u", i);
+        ok = volume_rename(volume, from, to, &err);
+    }
+    CHECK(!ok);
+    CHECK_EQ(err.kind, ERR_CONFLICT);
+    CHECK_STR_EQ(err.text[0], "the volume is full");
+    CHECK(strstr(err.text[1], "renaming"));
+    CHECK(strstr(err.hint, "make room"));
+    CHECK(volume && !volume_close(volume, &err));
+    CHECK(!disk_commit(disk, &err));
+    disk_close(disk);
+}
