@@ -5,6 +5,7 @@
 #include "test.h"
 
 #include <stdarg.h>
+#include <unistd.h>
 
 enum { TEST_MAX = 256 };
 
@@ -86,6 +87,19 @@ void test_make_folder(const char *name, char ret[TEST_FOLDER])
         fprintf(stderr, "no folder can be made in '%s'\n", test_temporary_dir());
         abort();
     }
+}
+
+void test_make_file(const char *name, char ret[TEST_FOLDER])
+{
+    int fd;
+
+    snprintf(ret, TEST_FOLDER, "%s/hvgpu-%s-XXXXXX", test_temporary_dir(), name);
+    fd = mkstemp(ret);
+    if (fd < 0) {
+        fprintf(stderr, "no file can be made in '%s'\n", test_temporary_dir());
+        abort();
+    }
+    close(fd);
 }
 
 int main(int argc, char **argv)

@@ -28,6 +28,8 @@ const char *test_temporary_dir(void);
 /* Makes one: "hvgpu-@name-", and letters that nobody else has.  The test removes it. */
 enum { TEST_FOLDER = 256 };
 void test_make_folder(const char *name, char ret[TEST_FOLDER]);
+/* An empty file in there, named likewise. */
+void test_make_file(const char *name, char ret[TEST_FOLDER]);
 
 /* Of POSIX; where the system lacks them they come from test-win32.c. */
 char *mkdtemp(char *name);

@@ -171,19 +171,9 @@ static void use_everything(struct cim_session *session)
     cim_path_free(path);
 }
 
-static char *temp_file(void)
-{
-    char *path =
-        text_printf("%s/hvgpu-test-XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
-    int fd = mkstemp(path);
-
-    close(fd);
-    return path;
-}
-
 TEST(a_recording_answers_like_the_host)
 {
-    CLEANUP(free_cleanup) char *path = temp_file();
+    char path[TEST_FOLDER];
     CLEANUP(free_cleanup) char *text = NULL;
     struct cim_session *session = fake_open(), *replay;
     struct cim_instance *got = NULL;
@@ -191,6 +181,7 @@ TEST(a_recording_answers_like_the_host)
     struct err err = ERR_INIT;
     unsigned rows = 0;
 
+    test_make_file("recording", path);
     session = cim_record_open(&session, path, &err);
     use_everything(session);
     cim_release(session);
@@ -228,9 +219,10 @@ TEST(a_recording_answers_like_the_host)
 TEST(a_damaged_recording_is_refused)
 {
     static const char *const bad[] = { "x\n", "{}\n", "{\"request\":5}\n", "[1]\n", "\n" };
-    CLEANUP(free_cleanup) char *path = temp_file();
+    char path[TEST_FOLDER];
     struct err err = ERR_INIT;
 
+    test_make_file("recording", path);
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         test_case(bad[i]);
         CHECK_OK(os_write_file(path, bad[i], strlen(bad[i]), &err));

@@ -2,6 +2,7 @@
 /* Hives: made, edited, read back, and judged by readers others wrote (reged of chntpw,
  * regfexport of libregf).  Real ones from the shared test data. */
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -47,18 +48,12 @@ static bool write_file(const char *path, const void *bytes, size_t len)
 /* A temporary copy of an xz-compressed hive of the test data; unlink() and free() it. */
 static char *unpack(const char *name)
 {
-    char *path = text_dup("/tmp/hvgpu-test-hive-XXXXXX");
-    int fd = mkstemp(path);
-    CLEANUP(free_cleanup)
-    char *line = text_printf("xz -dc '%s/hives/%s.xz' > %s", test_data_dir(), name, path);
+    CLEANUP(free_cleanup) char *line = NULL;
+    char path[TEST_FOLDER];
 
-    if (fd >= 0)
-        close(fd);
-    if (fd < 0 || system(line) != 0) {
-        free(path);
-        return NULL;
-    }
-    return path;
+    test_make_file("hive", path);
+    line = text_printf("xz -dc '%s/hives/%s.xz' > %s", test_data_dir(), name, path);
+    return system(line) == 0 ? text_dup(path) : NULL;
 }
 
 static bool set_text(struct hive *hive, const char *key, const char *name, uint32_t type,
@@ -344,17 +339,13 @@ TEST(other_readers_see_what_was_written)
     CLEANUP(hive_cleanup) struct hive *hive = make_sample(&err);
     CLEANUP(free_cleanup) uint8_t *bytes = NULL;
     CLEANUP(free_cleanup) char *line = NULL, *out = NULL;
-    char path[] = "/tmp/hvgpu-test-hive-XXXXXX";
-    char reg[64];
+    char path[TEST_FOLDER], reg[TEST_FOLDER + 4];
     size_t len = 0;
-    int fd;
 
     if (!has_program("regfexport") && !has_program("reged"))
         SKIP("neither regfexport (libregf-utils) nor reged (chntpw) is installed");
     CHECK_OK(hive_bytes(hive, &bytes, &len, &err));
-    fd = mkstemp(path);
-    if (fd >= 0)
-        close(fd);
+    test_make_file("hive", path);
     CHECK(write_file(path, bytes, len));
     if (has_program("regfexport")) {
         test_case("regfexport");
@@ -495,7 +486,7 @@ TEST(what_goes_beyond_a_limit_or_a_right_is_refused)
     CLEANUP(free_cleanup) uint8_t *bytes = NULL, *big = calloc(1, 20000);
     CLEANUP(free_cleanup) char *deep = malloc(2 * 600);
     struct hive_value value = { .type = HIVE_BINARY, .len = 20000, .bytes = big };
-    char path[] = "/tmp/hvgpu-test-hive-large-XXXXXX";
+    char path[TEST_FOLDER];
     size_t len = 0;
     int fd;
 
@@ -515,7 +506,8 @@ TEST(what_goes_beyond_a_limit_or_a_right_is_refused)
 
     if (getenv("SystemRoot")) /* Windows: no file there is larger than what is in it */
         return;
-    fd = mkstemp(path);
+    test_make_file("hive-large", path);
+    fd = open(path, O_WRONLY);
     CHECK(fd >= 0 && ftruncate(fd, (off_t)1 << 40) == 0);
     close(fd);
     CHECK(!hive_open_file(path, false, &err));
