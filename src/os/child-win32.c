@@ -24,6 +24,7 @@ enum {
     LINE_MOST = 32767,
     STARTS_MOST = 3,
     START_AGAIN_MS = 50, /* after the first that failed; longer after the next */
+    ENDING_MS = 5000,    /* who hangs in a driver ends when that lets go of it */
 };
 
 /* ---- the command line ---- */
@@ -329,7 +330,7 @@ void child_cleanup(struct child *child)
 {
     if (child->process && WaitForSingleObject(child->process, 0) == WAIT_TIMEOUT) {
         TerminateProcess(child->process, KILLED);
-        WaitForSingleObject(child->process, INFINITE);
+        WaitForSingleObject(child->process, ENDING_MS);
     }
     for (int i = 0; i < CHILD_PIPES; i++) {
         close_pipe(&child->pipes[i]);
