@@ -48,7 +48,7 @@ class Way:
             home = prefix.make(os.path.join(build, "prefix"),
                                os.path.join(build, "hvgpu-test-wbem.dll"),
                                os.path.join(build, "cmd.exe"))
-            self.parts = [prefix.wine(), launcher, os.path.abspath(exe)], home
+            self.parts = [*prefix.wine(), launcher, os.path.abspath(exe)], home
         except prefix.NoWine as why:
             raise Missing(str(why)) from why
 
@@ -83,7 +83,7 @@ class Way:
     def hold(self, path):
         """A context manager: a program of Windows has the file open for itself alone."""
         self.make_ready()
-        return Held([*self.parts[0][:2], "--hold", path],
+        return Held([*self.parts[0][:-1], "--hold", path],
                     prefix.environment(self.parts[1], os.environ))
 
     def server_options(self):

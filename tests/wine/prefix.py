@@ -13,6 +13,7 @@ import fcntl
 import filecmp
 import os
 import pathlib
+import shlex
 import shutil
 import subprocess
 import sys
@@ -29,15 +30,18 @@ def environment(folder, base=None):
     """What every program in the prefix wants; see docs/building.md."""
     env = dict(os.environ if base is None else base, WINEPREFIX=str(folder), WINEDEBUG="-all",
                LC_ALL="C.UTF-8")
+    env.pop("DISPLAY", None)
+    env.pop("WAYLAND_DISPLAY", None)
     env.pop("HVGPU_TEST_COM", None)
     return env
 
 
 def wine():
-    """What starts a program in a prefix."""
+    """The words that start a program in a prefix, before its name."""
     if not shutil.which("wine"):
         raise NoWine("no wine")
-    return str(pathlib.Path(__file__).resolve().parents[2] / "tools/wine.sh")
+    tools = pathlib.Path(__file__).resolve().parents[2] / "tools"
+    return [str(tools / "fixed-addresses.sh"), "wine"]
 
 
 def run(env, *argv):
@@ -65,7 +69,7 @@ def keep(folder, launcher):
     do, which takes until nobody uses the prefix any more."""
     if str(folder) in KEPT or not os.path.exists(launcher):
         return
-    kept = subprocess.Popen([wine(), str(launcher), "--hold", "NUL"], env=environment(folder),
+    kept = subprocess.Popen([*wine(), str(launcher), "--hold", "NUL"], env=environment(folder),
                             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                             stderr=subprocess.DEVNULL)
     if kept.stdout.readline().strip() != b"held":
@@ -85,12 +89,12 @@ def make(folder, wbem_dll, cmd_exe):
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not ready.exists():
             shutil.rmtree(folder, ignore_errors=True)
-            run(env, program, "wineboot", "-i")
-            run(env, program, "reg", "add", r"HKCU\Software\Wine", "/v", "Version", "/d", "win10",
+            run(env, *program, "wineboot", "-i")
+            run(env, *program, "reg", "add", r"HKCU\Software\Wine", "/v", "Version", "/d", "win10",
                 "/f")
-            run(env, program, "reg", "add",
+            run(env, *program, "reg", "add",
                 rf"HKLM\Software\Classes\CLSID\{LOCATOR}\InprocServer32", "/ve", "/d", DLL, "/f")
-            run(env, program, "reg", "add", r"HKCU\Software\Wine\DllOverrides", "/v", "cmd.exe",
+            run(env, *program, "reg", "add", r"HKCU\Software\Wine\DllOverrides", "/v", "cmd.exe",
                 "/d", "native", "/f")
             shutil.move(system / "cmd.exe", system / "cmd-wine.exe")
         install(wbem_dll, system / "wbem/hvgpu-test-wbem.dll")
@@ -104,9 +108,9 @@ def wrapper(exe, folder, where):
     """The name of a program, made in @where, that is @exe in the prefix @folder, whatever the
     environment it is started in."""
     path = pathlib.Path(where) / "hvgpu"
-    path.write_text("#!/bin/sh\nunset HVGPU_TEST_COM\n" +
+    path.write_text("#!/bin/sh\nunset DISPLAY WAYLAND_DISPLAY HVGPU_TEST_COM\n" +
                     "".join(f"export {k}='{v}'\n" for k, v in environment(folder, {}).items()) +
-                    f"exec '{wine()}' '{pathlib.Path(exe).absolute()}' \"$@\"\n",
+                    f"exec {shlex.join(wine())} '{pathlib.Path(exe).absolute()}' \"$@\"\n",
                     encoding="utf-8")
     path.chmod(0o755)
     return str(path)

@@ -24,7 +24,7 @@ ERROR = "--nonsense"  # an error is the shortest text with a colour
 
 
 def run(*words, **env):
-    return subprocess.run([prefix.wine(), *map(str, words)], stdin=subprocess.DEVNULL,
+    return subprocess.run([*prefix.wine(), *map(str, words)], stdin=subprocess.DEVNULL,
                           env={**prefix.environment(MADE), **env}, capture_output=True, text=True,
                           timeout=120, check=False)
 

@@ -36,7 +36,7 @@ def main():
             port = server.stdout.readline().split()[1]
             server.stdout.readline()
             env = dict(prefix.environment(home), HVGPU_TEST_COM=port)
-            return subprocess.run([prefix.wine(), str(program)], env=env, check=False,
+            return subprocess.run([*prefix.wine(), str(program)], env=env, check=False,
                                   stdin=subprocess.DEVNULL, timeout=SECONDS_MAX).returncode
         finally:
             server.terminate()

@@ -29,7 +29,7 @@ LATE = "advapi32 bcrypt crypt32 ole32 oleaut32 secur32 user32".split()
 def run(program, *argv):
     """Exit code, what was said, and the libraries that came, each with its folder."""
     env = dict(prefix.environment(MADE), WINEDEBUG="-all,+pid,+loaddll")
-    done = subprocess.run([prefix.wine(), str(program), *argv], env=env, text=True,
+    done = subprocess.run([*prefix.wine(), str(program), *argv], env=env, text=True,
                           stdin=subprocess.DEVNULL, capture_output=True, errors="replace",
                           timeout=120, check=False)
     lines = re.findall(r'^(\w+):.*Loaded L"([^"]*)\\\\([^"\\]*)" at', done.stderr, re.M)

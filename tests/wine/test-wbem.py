@@ -44,7 +44,7 @@ class Tap:
 def run(env, *argv, port=None, **more):
     if port:
         env = dict(env, HVGPU_TEST_COM=port)
-    return subprocess.run([prefix.wine(), *argv], env=env, stdin=subprocess.DEVNULL,
+    return subprocess.run([*prefix.wine(), *argv], env=env, stdin=subprocess.DEVNULL,
                           capture_output=True, timeout=SECONDS_MAX, check=False, **more)
 
 
