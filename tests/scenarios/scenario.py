@@ -192,7 +192,7 @@ class World:
     def start(self, *args, host="sim:laptop", env=None):
         """A running hvgpu, which SIGINT stops as Ctrl-C does and SIGKILL kills."""
         words = self.command(args, host)
-        return subprocess.Popen(words, env=way.HERE.with_console(self.environment(env)),
+        return subprocess.Popen(words, env=self.environment(env),
                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                 stderr=subprocess.PIPE, text=True)
 

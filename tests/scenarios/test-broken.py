@@ -100,10 +100,8 @@ class Bench:
             env["HVGPU_FAULT"] = fault
         login = ["--user", "admin", "--password-file", self.password_file] if self.http else []
         line = [*self.way.program(self.hvgpu), *self.way.options(self.host, login), *args]
-        # With a console of its own, or every command that it starts is given one.
-        env = self.way.with_console(self.way.environment(env, self.com_place()))
         return self.way.finished(subprocess.run(
-            line, env=env, stdin=subprocess.DEVNULL,
+            line, env=self.way.environment(env, self.com_place()), stdin=subprocess.DEVNULL,
             capture_output=True, text=True, timeout=SECONDS_MAX, check=False))
 
     def attach(self, fault=None):

@@ -64,6 +64,9 @@ class Way:
             return env
         self.make_ready()
         env = prefix.environment(self.parts[1], env)
+        # A console: where Ctrl-C comes from; and who has none gives each command that it starts
+        # one, by a process more.
+        env["HVGPU_TEST_CONSOLE"] = "1"
         for name, wanted in (("HVGPU_TEST_STATE", "XDG_STATE_HOME"),
                              ("HVGPU_TEST_CONFIG", "XDG_CONFIG_HOME")):
             if wanted in env:
@@ -71,10 +74,6 @@ class Way:
         if self.is_com:
             env["HVGPU_TEST_COM"] = com or "127.0.0.1:1"
         return env
-
-    def with_console(self, env):
-        """@env, in which hvgpu.exe has a console: where Ctrl-C comes from."""
-        return {**env, "HVGPU_TEST_CONSOLE": "1"} if self.is_windows else env
 
     def path(self, unix):
         """A path as hvgpu writes it."""
