@@ -331,7 +331,9 @@ static bool write_through(struct disk *disk, uint64_t offset, const uint8_t *fro
     if (!format->ops->map(format, offset, len, &extent, err))
         return false;
     was_absent = !extent.file;
-    if (was_absent && is_zero(from, extent.len)) {
+    /* Zeros need no block; but less than a page of them would leave its rest without one. */
+    if (was_absent && (extent.len == len || extent.len % IMAGE_PAGE == 0) &&
+        is_zero(from, extent.len)) {
         *ret_done = extent.len;
         return true;
     }

@@ -174,6 +174,31 @@ TEST(only_the_leaf_is_written_and_its_bitmaps_and_footers_are_right)
     CHECK_EQ(shell("cmp %s %s", parent, scratch("parent.before")), 0);
 }
 
+/* A page of sectors that nobody has, one that the child has, and what is written now. */
+TEST(a_little_written_beside_what_a_block_has_is_committed)
+{
+    static const uint8_t bitmap[TEST_VHD_SECTORS / 8] = { 0x40 };
+    CLEANUP(free_cleanup) uint8_t *model = malloc(DISK), *own = calloc(1, BLOCK);
+    const char *child = scratch("child.vhd");
+    CLEANUP(disk_cleanup) struct disk *disk = NULL;
+    struct err err = ERR_INIT;
+
+    if (!has_program("qemu-img"))
+        SKIP("qemu-img is not installed");
+    CHECK(make_chain(model, ".\\parent.vhd", ABSOLUTE));
+    memset(own + 512, 'o', 512);
+    CHECK(test_vhd_put_block(child, 5, bitmap, own));
+    memcpy(model + 5 * BLOCK, own, BLOCK);
+    disk = disk_open(child, DISK_WRITE, &err);
+    CHECK_OK(disk != NULL);
+    CHECK_OK(disk && disk_write(disk, 5 * BLOCK + 1024, "abc", 3, &err));
+    CHECK_OK(disk && disk_commit(disk, &err));
+    disk_close(disk);
+    disk = NULL;
+    memcpy(model + 5 * BLOCK + 1024, "abc", 3);
+    CHECK_OK(shows(child, NULL, model, &err));
+}
+
 TEST(a_chain_of_three_ends_in_a_fixed_disk)
 {
     CLEANUP(free_cleanup) uint8_t *model = malloc(DISK), *own = malloc(BLOCK);
