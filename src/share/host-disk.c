@@ -157,12 +157,18 @@ bool host_remove_folder(struct cim_session *session, const char *path, bool tree
 {
     CLEANUP(free_cleanup) char *all = text_printf("%s\\*", path);
     struct shell_run run = { .session = session, .timeout_ms = COMMAND_MS };
+    bool is_left = false;
 
     if (!all)
         return err_no_memory(err);
-    /* Copies for undo are read-only where the files were. */
-    return tree ? shell_run(&run, 0, err, "attrib -r %p /s&rmdir /s /q %p", all, path)
-                : shell_run(&run, 0, err, "rmdir %p", path);
+    if (!tree)
+        return shell_run(&run, 0, err, "rmdir %p", path);
+    /* Copies for undo are read-only where the files were.  rmdir may leave the exit code to
+     * attrib, which finds nothing in an empty folder: what counts is what is there still. */
+    return shell_run(&run, UINT32_MAX, err, "attrib -r %p /s&rmdir /s /q %p", all, path) &&
+           host_folder_exists(session, path, &is_left, err) &&
+           (!is_left ||
+            err_fail(err, ERR_REFUSED, 0, "the host did not remove the folder '%s'", path));
 }
 
 bool host_remove_empty_folder(struct cim_session *session, const char *path,
