@@ -165,7 +165,7 @@ bool seen_compare(struct plan_context *context, const struct seen *seen, bool *r
     if (was && json_equal(json_object_get(was, "disks"), seen->files) &&
         json_equal(json_object_get(was, "gpus"), seen->gpus))
         ok = compare_drivers(context, was, ret_same, err);
-    if (ok && *ret_same)
+    if (ok && *ret_same && json_is_array(json_object_get(was, "said")))
         *ret_said = json_incref(json_object_get(was, "said"));
     json_decref(was);
     return ok;
