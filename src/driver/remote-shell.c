@@ -436,8 +436,8 @@ static bool list_some(const struct shell_run *run, const char *folder, const cha
     strbuf_putc(&line, ' ');
     if (!shell_quote(&line, nowhere, err))
         return false;
-    for (size_t first = *at;
-         *at < count && *at - first < NAMES_MAX && line.len < SHELL_LINE_MAX - 700;
+    for (size_t first = *at; *at < count && *at - first < NAMES_MAX &&
+                             (*at == first || line.len < SHELL_LINE_MAX - 700);
          (*at)++) {
         strbuf_putc(&line, ' ');
         if (!shell_quote(&line, names[*at], err))
@@ -590,6 +590,25 @@ static bool hash_batch(struct cim_session *session, const char *line,
                     *said ? ": " : "", said);
 }
 
+/* What the tool says of a batch does not tell which file it was; one by one it does, and what
+ * has passed in the meantime is forgotten. */
+static bool hash_singly(struct cim_session *session, const char *folder,
+                        const struct hashing *hashing, struct err *err)
+{
+    *err = ERR_INIT;
+    for (size_t i = 0; i < hashing->batch_count; i++) {
+        struct source_file *file = hashing->batch[i];
+        CLEANUP(free_cleanup)
+        char *path = folder ? win_path_join(folder, file->path) : text_dup(file->path);
+
+        if (!path)
+            return err_no_memory(err);
+        if (!shell_hash(session, path, file->sha256, err))
+            return false;
+    }
+    return true;
+}
+
 enum { BATCH_MAX = 100 };
 
 bool shell_hash_files(struct cim_session *session, const char *folder,
@@ -623,7 +642,8 @@ bool shell_hash_files(struct cim_session *session, const char *folder,
             return err_no_memory(err);
         if (hashing.batch_count > 0 &&
             (last || hashing.batch_count == BATCH_MAX || line.len > SHELL_LINE_MAX - 600)) {
-            if (!hash_batch(session, line.text, &hashing, err))
+            if (!hash_batch(session, line.text, &hashing, err) &&
+                !(err->kind == ERR_REFUSED && hash_singly(session, folder, &hashing, err)))
                 return err_wrap(err, "reading '%s'%s on the host",
                                 folder ? folder : batch[0]->path,
                                 folder || hashing.batch_count == 1 ? "" : " and others");

@@ -238,6 +238,30 @@ TEST(many_files_are_told_at_once_as_they_are_one_by_one)
     bench_close(&bench);
 }
 
+/* Of several hashes one is missing: certutil's words do not tell whose. */
+TEST(a_file_that_cannot_be_read_among_many_is_named)
+{
+    char first[] = "System32\\first.dll", gone[] = "System32\\gone.dll";
+    char third[] = "System32\\third.dll";
+    struct source_file files[] = { { .path = first, .size = 5 },
+                                   { .path = gone, .size = 5 },
+                                   { .path = third, .size = 5 } };
+    struct err err = ERR_INIT;
+    struct bench bench = { 0 };
+    char text[1024];
+
+    CHECK_OK(bench_open(&bench, &err));
+    CHECK_OK(run_line(bench.session,
+                      "cd /d \"" GUEST "\"&echo one>System32\\first.dll&"
+                      "echo two>System32\\third.dll",
+                      &err));
+    CHECK(
+        !shell_hash_files(bench.session, GUEST, files, ARRAY_LEN(files), NULL, NULL, &err));
+    err_format(&err, text, sizeof(text));
+    CHECK(strstr(text, "gone.dll") != NULL);
+    bench_close(&bench);
+}
+
 /* More than fit one command line, each still told with its own hash. */
 TEST(as_many_files_as_there_are_are_told)
 {
